@@ -1,0 +1,56 @@
+"""The command ``reeltune``: a table of verbs and one handler for errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="reeltune",
+    help="Tune, compare, export and use recurrent movie recommenders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    _debug["on"] = debug
+
+
+_debug = {"on": False}
+
+
+def main() -> None:
+    """Run the command line; errors end in one line on stderr and a non-zero exit code."""
+    from reeltune.errors import ReeltuneError
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ReeltuneError as error:
+        if _debug["on"]:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if _debug["on"]:
+            raise
+        print(
+            f"error: {type(error).__name__}: {error} (run again with --debug for the traceback)",
+            file=sys.stderr,
+        )
+        sys.exit(1)

@@ -1,0 +1,193 @@
+"""Strict YAML to frozen config classes.
+
+A component declares a subclass of :class:`Config` beside it. Defaults, types, ranges
+and docstrings live in that class only; a YAML file holds differences. Every error names
+the file, the line, the value, and the nearest known key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from reeltune.errors import ConfigError
+
+__all__ = ["Config", "Document", "load_yaml", "parse", "parse_yaml"]
+
+KeyPath = tuple[str | int, ...]
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of all config classes: frozen, unknown keys refused, types not coerced.
+
+    Fields carry an attribute docstring with unit and range.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        ser_json_inf_nan="strings",
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields as plain Python values that JSON and checkpoints can hold."""
+        return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed YAML file: plain values plus the line of each key."""
+
+    value: Any
+    lines: Mapping[KeyPath, int]
+    source: str
+
+    def at(self, *path: str | int) -> str:
+        """Return ``file:line`` of the key at ``path``, or of its nearest known parent."""
+        keys: KeyPath = path
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return f"{self.source}:{self.lines.get(keys, 1)}"
+
+    def child(self, key: str) -> Document:
+        """Return the part of the document under ``key``."""
+        lines = {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)}
+        return Document(self.value[key], lines, self.source)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 numbers: ``1e-4`` is a number, ``yes`` is text, dates stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in resolvers if not pair[0].endswith((":float", ":bool", ":timestamp", ":int"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
+    list("-+0123456789."),
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
+
+
+def _construct(
+    node: yaml.Node, loader: _Loader, source: str, path: KeyPath, lines: dict[KeyPath, int]
+) -> Any:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise ConfigError(f"{source}:{line}: the key {key!r} is not text; put it in quotes")
+            if key in mapping:
+                raise ConfigError(f"{source}:{line}: the key {key!r} stands twice; keep one")
+            lines[(*path, key)] = line
+            mapping[key] = _construct(value_node, loader, source, (*path, key), lines)
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(child, loader, source, (*path, i), lines) for i, child in enumerate(node.value)]
+    value = loader.construct_object(node)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{source}:{node.start_mark.line + 1}: {node.value} is not a finite number")
+    return value
+
+
+def parse_yaml(text: str, source: str) -> Document:
+    """Return the document in ``text``; ``source`` is the name used in messages.
+
+    Raises:
+        ConfigError: The text is not YAML, holds a duplicate or non-text key, or its top is no mapping.
+    """
+    loader = _Loader(text)
+    lines: dict[KeyPath, int] = {}
+    try:
+        node = loader.get_single_node()
+        value = {} if node is None else _construct(node, loader, source, (), lines)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{source}:{line}: not valid YAML: {problem}") from error
+    finally:
+        loader.dispose()
+    if not isinstance(value, dict):
+        raise ConfigError(f"{source}:1: expected keys and values at the top, found {type(value).__name__}")
+    return Document(value, lines, source)
+
+
+def load_yaml(path: Path) -> Document:
+    """Return the document in the YAML file ``path``.
+
+    Raises:
+        ConfigError: The file cannot be read or is not valid.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    return parse_yaml(text, str(path))
+
+
+def parse(cls: type[C], document: Document) -> C:
+    """Return ``document`` as an instance of ``cls``.
+
+    Raises:
+        ConfigError: One line a problem: file, line, value, limit and the nearest known key.
+    """
+    try:
+        return cls.model_validate(document.value)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(cls, document, item) for item in error.errors())) from error
+
+
+def _explain(cls: type[BaseModel], document: Document, item: Any) -> str:
+    path: KeyPath = tuple(item["loc"])
+    name = ".".join(str(key) for key in path)
+    where = document.at(*path)
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(cls, path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{where}: unknown key {name!r}: {hint}Known: {', '.join(known)}"
+    if item["type"] == "missing":
+        return f"{where}: the key {name!r} is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    given = item["input"]
+    shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
+    return f"{where}: {name}: {message}{shown}" if name else f"{where}: {message}"
+
+
+def _known_keys(cls: type[BaseModel], path: KeyPath) -> list[str]:
+    current: type[BaseModel] = cls
+    for key in path:
+        field = current.model_fields.get(str(key))
+        nested = _nested_models(field) if field is not None else []
+        if not nested:
+            # A discriminated union puts the chosen class's tag into the path.
+            continue
+        current = nested[0]
+    return sorted(current.model_fields)
+
+
+def _nested_models(field: FieldInfo) -> list[type[BaseModel]]:
+    candidates = [field.annotation, *get_args(field.annotation)]
+    return [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]

@@ -1,0 +1,1 @@
+"""From raw rating files to memory-mapped sequences."""

@@ -1,0 +1,139 @@
+"""What preparation hands on: memory-mapped sequences, queries, a catalogue and a ledger.
+
+A trial receives :class:`TuningData`, which holds training and validation only.
+:class:`HeldOut` lies in a folder of its own and is opened by ``evaluation.final`` alone.
+
+Shapes: N events, U users, M queries, V catalogue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.config import Config
+
+__all__ = ["PAD", "Catalogue", "HeldOut", "Ledger", "Queries", "Sequences", "TuningData"]
+
+PAD = 0
+"""The item code of padding; items are counted from 1."""
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Users' events in order of time, flat, one user after another."""
+
+    items: NDArray[np.int32]  # [N] 1..V
+    ratings: NDArray[np.float32]  # [N] stars; NaN where absent
+    timestamps: NDArray[np.int64]  # [N] seconds; -1 where absent
+    offsets: NDArray[np.int64]  # [U+1] user u's events are offsets[u]:offsets[u+1]
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_events(self) -> int:
+        """Number of events over all users."""
+        return int(self.offsets[-1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of events of each user, shape [U]."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Histories and what came next: one target a query.
+
+    The history of query m is ``sequences.items[sequences.offsets[user[m]]:end[m]]``.
+    """
+
+    sequences: Sequences
+    user: NDArray[np.int32]  # [M] row of ``sequences``
+    end: NDArray[np.int64]  # [M] absolute end of the history in the flat arrays
+    target: NDArray[np.int32]  # [M] 1..V
+    target_rating: NDArray[np.float32]  # [M] stars; NaN where absent
+    target_timestamp: NDArray[np.int64]  # [M] seconds; -1 where absent
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries."""
+        return len(self.target)
+
+    def history(self, query: int) -> NDArray[np.int32]:
+        """Return the items seen before the target of ``query``, oldest first, shape [T]."""
+        start = self.sequences.offsets[self.user[query]]
+        return self.sequences.items[start : self.end[query]]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The movies by item code: ``titles[code - 1]`` and so on."""
+
+    item_ids: tuple[str, ...]  # [V] the data set's own ids
+    titles: tuple[str, ...]  # [V] with the year in brackets; the id where unknown
+    years: tuple[int, ...]  # [V] 0 where unknown
+    genres: tuple[tuple[str, ...], ...]  # [V]
+
+    @property
+    def n_items(self) -> int:
+        """Number of movies V."""
+        return len(self.item_ids)
+
+
+class Ledger(Config):
+    """Everything about the data and protocol that changes a number."""
+
+    dataset: str
+    """Name in the registry of data sets."""
+    source_sha256: str
+    """SHA-256 over the contents of the source files read."""
+    split: str
+    """Name of the split."""
+    tie_rule: str
+    """Order of events that share a user and a second."""
+    k_core: int
+    """Movies with fewer interactions were dropped."""
+    n_users: int
+    """Users after preparation."""
+    n_items: int
+    """Movies after preparation."""
+    n_interactions: int
+    """Interactions after preparation, all parts."""
+    n_duplicates: int
+    """Exact duplicate rows that were dropped."""
+    fingerprint: str
+    """SHA-256 of the test users and targets."""
+    preparation: str
+    """Version of the preparation code."""
+
+
+@dataclass(frozen=True)
+class TuningData:
+    """What a trial may see: training sequences and validation queries."""
+
+    train: Sequences
+    validation: Queries
+    catalogue: Catalogue
+    ledger: Ledger
+    directory: Path
+    """Folder of the memory-mapped arrays; ``data.store.open_tuning`` opens it again in another process."""
+
+    @property
+    def n_items(self) -> int:
+        """Number of movies V."""
+        return self.catalogue.n_items
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The test queries; opened by ``evaluation.final`` only."""
+
+    test: Queries
+    ledger: Ledger

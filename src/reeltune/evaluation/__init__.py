@@ -1,0 +1,1 @@
+"""The test set, statistics and reports."""
