@@ -1,0 +1,29 @@
+"""Fixtures for all tests: an own cache, no network, one thread."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data beside the checkout; skip where it is absent."""
+    root = Path(os.environ.get("REELTUNE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    if not root.is_dir():
+        pytest.skip("the folder of real data is absent")
+    return root
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Keep prepared data of the tests out of the user's cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("REELTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.delenv("REELTUNE_DATA", raising=False)
+    patch.delenv("REELTUNE_STUDIES", raising=False)
+    yield
+    patch.undo()

@@ -1,0 +1,96 @@
+"""Imports point one way; heavy libraries are imported in one place each."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "reeltune"
+
+LAYERS = [
+    {"errors", "seeding", "files", "config", ""},
+    {"data"},
+    {"models"},
+    {"metrics"},
+    {"training"},
+    {"tuning"},
+    {"evaluation"},
+    {"serving"},
+    {"experiment"},
+    {"cli"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+HOMES = {
+    "ray": {"tuning/ray_"},
+    "lightning": {"training/", "data/datamodule.py"},
+    "wandb": {"training/loggers.py"},
+    "optuna_dashboard": {"cli/dashboard.py"},
+    "rich": {"cli/"},
+}
+"""Where each heavy library may be imported: path prefixes below the package."""
+
+
+def modules():
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(SOURCE)
+    name = relative.parts[0].removesuffix(".py")
+    return "" if name in {"__init__", "__main__"} else name
+
+
+def imported(path: Path):
+    """Yield (module name, is at the top of the file) for each import statement."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; name the module in full"
+            yield node.module or "", id(node) in top
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_up_the_house(path):
+    part = part_of(path)
+    assert part in RANK, f"{part} is in no layer: add it to LAYERS and to docs/architecture.md"
+    for name, _ in imported(path):
+        if name.split(".")[0] == "reeltune":
+            _, _, rest = name.partition(".")
+            other = rest.split(".")[0]
+            assert RANK[other] <= RANK[part], f"{path.name} in {part!r} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_heavy_libraries_have_one_home(path):
+    place = str(path.relative_to(SOURCE))
+    for name, _ in imported(path):
+        homes = HOMES.get(name.split(".")[0])
+        if homes:
+            assert any(place.startswith(home) for home in homes), f"{place} imports {name}; its home: {homes}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_the_held_out_data_have_one_opener(path):
+    place = str(path.relative_to(SOURCE))
+    if place in {"evaluation/final.py", "data/store.py"}:
+        return
+    assert "open_held_out" not in path.read_text(encoding="utf-8"), f"{place} touches the test set"
+
+
+def test_models_import_torch_only():
+    allowed = {"torch", "reeltune", "__future__", "numpy", "scipy", "pydantic"}
+    for path in modules():
+        if part_of(path) == "models":
+            for name, _ in imported(path):
+                root = name.split(".")[0]
+                assert root in allowed or root in _standard(), f"{path.name} imports {name}"
+
+
+def _standard():
+    import sys
+
+    return sys.stdlib_module_names
