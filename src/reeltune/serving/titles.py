@@ -1,0 +1,170 @@
+"""Movies by the titles people write.
+
+A title is matched without regard to case, accents, punctuation and the place of its
+article: ``the godfather`` finds ``Godfather, The (1972)``. What is not the same title is
+never guessed: it ends in an error that lists the nearest ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from reeltune.errors import UserError
+
+__all__ = ["TitleIndex", "normalise_title"]
+
+_ARTICLES = {
+    *("the", "a", "an", "le", "la", "les", "l", "un", "une", "der", "die", "das", "ein", "eine"),
+    *("il", "lo", "gli", "i", "el", "los", "las", "o", "os", "den", "det", "de", "het"),
+}
+_YEAR = re.compile(r"\((\d{4})\)\s*(?:\([A-Z]+\))?\s*$")  # also "(1995) (V)", a video release
+_BRACKETS = re.compile(r"\(([^()]*)\)")
+_TRAILING_ARTICLE = re.compile(r"^(.*), ([^\s,]+)$")
+_N_CANDIDATES = 60  # titles compared letter by letter after the count of shared trigrams
+
+
+def normalise_title(title: str) -> str:
+    """Return ``title`` in lower case without accents, punctuation and year, its article in front.
+
+    >>> normalise_title("Godfather, The (1972)"), normalise_title("the GODFATHER")
+    ('the godfather', 'the godfather')
+    >>> normalise_title("Léon: The Professional"), normalise_title("Avventura, L' (1960)")
+    ('leon the professional', 'l avventura')
+    """
+    text = _YEAR.sub("", title.strip()).strip()
+    moved = _TRAILING_ARTICLE.match(text)
+    if moved and _words(moved[2]) in _ARTICLES:
+        text = f"{moved[2]} {moved[1]}"
+    return _words(text)
+
+
+def _words(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text).casefold().replace("&", " and ")
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    plain = re.sub(r"^l['\u2019]\s*", "l ", plain)
+    return " ".join(re.findall(r"\w+", re.sub(r"['\u2019`]", "", plain)))
+
+
+def _without_article(name: str) -> str:
+    first, _, rest = name.partition(" ")
+    return rest if first in _ARTICLES and rest else name
+
+
+class TitleIndex:
+    """Finds item codes by title or by the data set's own id."""
+
+    def __init__(self, item_ids: Sequence[str], titles: Sequence[str], years: Sequence[int]) -> None:
+        self._titles = titles
+        self._years = years
+        self._codes_by_id = {item_id: code for code, item_id in enumerate(item_ids, start=1)}
+        self._codes_by_name: dict[str, list[int]] = defaultdict(list)
+        for code, title in enumerate(titles, start=1):
+            for name in _names(title):
+                if code not in self._codes_by_name[name]:
+                    self._codes_by_name[name].append(code)
+        self._names_by_trigram: dict[str, list[str]] | None = None
+
+    def find(self, text: str) -> int:
+        """Return the item code of the movie called ``text``, or of ``id:...``.
+
+        A title may leave out its year when one movie alone bears it. Two entries with the
+        same title and year are one movie to a reader: the first is returned.
+
+        Raises:
+            UserError: No movie, or more than one, is called so; the message lists the nearest.
+        """
+        if text.startswith("id:"):
+            if (code := self._codes_by_id.get(text[3:].strip())) is None:
+                raise UserError(f"no movie has the id {text[3:].strip()!r} in this bundle; give its title")
+            return code
+        year = _YEAR.search(text)
+        name = normalise_title(text)
+        named = self._codes_by_name.get(name) or self._codes_by_name.get(_without_article(name), [])
+        if year:
+            named = [code for code in named if self._years[code - 1] in (0, int(year[1]))]
+        distinct = {self._titles[code - 1].strip(): code for code in reversed(named)}
+        # A movie's own title goes before another's alternative title.
+        own = [c for t, c in distinct.items() if name in (_own_name(t), _without_article(_own_name(t)))]
+        found = own if len(own) == 1 else list(distinct.values())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            shown = ", ".join(repr(self._titles[code - 1]) for code in sorted(found))
+            raise UserError(f"{text!r} is the title of {len(found)} movies: {shown}; add the year")
+        near = self.suggest(text)
+        hint = f"did you mean {' or '.join(repr(t) for t in near)}?" if near else "nothing comes near it"
+        raise UserError(f"no movie called {text!r} in this bundle; {hint}")
+
+    def suggest(self, text: str, n: int = 5) -> list[str]:
+        """Return up to ``n`` titles near ``text``, the nearest first."""
+        wanted = normalise_title(text)
+        if not wanted:
+            return []
+        shared: Counter[str] = Counter()
+        for trigram in _trigrams(wanted):
+            shared.update(self._trigram_table().get(trigram, ()))
+        scored = [(_likeness(wanted, name), name) for name, _ in shared.most_common(_N_CANDIDATES)]
+        titles: dict[str, None] = {}
+        for likeness, name in sorted(scored, key=lambda pair: (-pair[0], pair[1])):
+            if likeness >= 0.6:
+                titles.update((self._titles[code - 1].strip(), None) for code in self._codes_by_name[name])
+        return list(titles)[:n]
+
+    def search(self, text: str, n: int = 20) -> list[int]:
+        """Return up to ``n`` item codes whose title holds every word of ``text``, shortest title first."""
+        words = normalise_title(text).split()
+        if not words:
+            return []
+        hits = [c for name, cs in self._codes_by_name.items() if all(w in name for w in words) for c in cs]
+        return sorted(set(hits), key=lambda code: (len(self._titles[code - 1]), code))[:n]
+
+    def twins(self, code: int) -> list[int]:
+        """Return the codes of all entries with the title and year of ``code``, itself included."""
+        title = self._titles[code - 1].strip()
+        same = self._codes_by_name[_own_name(title)]
+        return [other for other in same if self._titles[other - 1].strip() == title]
+
+    def _trigram_table(self) -> dict[str, list[str]]:
+        if self._names_by_trigram is None:
+            table: dict[str, list[str]] = defaultdict(list)
+            for name in self._codes_by_name:
+                for trigram in _trigrams(name):
+                    table[trigram].append(name)
+            self._names_by_trigram = dict(table)
+        return self._names_by_trigram
+
+
+def _own_name(title: str) -> str:
+    return _names(title)[0]
+
+
+def _names(title: str) -> list[str]:
+    """Return the normalised names of a catalogue title: its own first, then those in brackets."""
+    without_year = _YEAR.sub("", title.strip())
+    own = _BRACKETS.sub(" ", without_year).strip() or without_year
+    inside = [re.sub(r"^a\.?k\.?a\.?\s+", "", name, flags=re.I) for name in _BRACKETS.findall(without_year)]
+    names: dict[str, None] = {}
+    # The whole title with its brackets comes last: it is what a reader copies from a list.
+    for name in (own, *inside, without_year):
+        normal = normalise_title(name)
+        names[normal] = None
+        if _TRAILING_ARTICLE.match(name) or normal.startswith(("the ", "a ", "an ")):
+            names[_without_article(normal)] = None
+    return [name for name in names if name] or [title.casefold()]
+
+
+def _trigrams(name: str) -> set[str]:
+    padded = f"  {name} "
+    return {padded[i : i + 3] for i in range(len(padded) - 2)}
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """Return the likeness of two names in 0..1; a name that holds the wanted words counts as near."""
+    ratio = difflib.SequenceMatcher(None, wanted, name, autojunk=False).ratio()
+    if len(wanted) >= 3 and f" {wanted} " in f" {name} ":
+        return max(ratio, 0.9 + 0.1 * ratio)
+    return ratio
