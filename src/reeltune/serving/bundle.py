@@ -1,0 +1,261 @@
+"""A bundle: weights and JSON in one folder, enough to recommend without the study.
+
+::
+
+    manifest.json         format, schema version, SHA-256 and size of every other file
+    weights.safetensors   the network's tensors
+    config.json           the network's and the training configuration
+    vocabulary.json       ids, titles, years and genres by item code
+    ledger.json           data fingerprint, split and everything else behind the figures
+    metrics.json          validation and test figures
+    README.md             the model card
+    model.ckpt            the Lightning checkpoint, to train further (weights-only loadable)
+
+Nothing in it is unpickled on loading. Checksums tell damage, not malice.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from reeltune import __version__
+from reeltune.data.prepared import Catalogue, Ledger
+from reeltune.errors import BundleError
+from reeltune.files import read_json, sha256_file, write_json, write_text
+from reeltune.models.base import SequenceNetwork
+from reeltune.models.registry import ModelConfig, build_network
+from reeltune.serving.folder import atomic_folder
+
+__all__ = ["SCHEMA", "Bundle", "BundleParts", "export_bundle", "is_bundle", "load_bundle", "verify_bundle"]
+
+FORMAT = "reeltune-bundle"
+SCHEMA = 1
+"""Version of the layout; raised when an older reader could not read a newer bundle."""
+
+_REQUIRED = ("weights.safetensors", "config.json", "vocabulary.json", "ledger.json", "metrics.json")
+
+
+@dataclass(frozen=True)
+class BundleParts:
+    """What goes into a bundle."""
+
+    network: SequenceNetwork
+    training: dict[str, Any]  # plain training configuration
+    catalogue: Catalogue
+    ledger: Ledger
+    metrics: dict[str, Any]
+    card: str  # Markdown
+    checkpoint: Path | None = None  # Lightning checkpoint to take along
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and checked."""
+
+    directory: Path
+    network: SequenceNetwork  # in evaluation mode
+    catalogue: Catalogue
+    ledger: Ledger
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def export_bundle(
+    parts: BundleParts,
+    out: Path,
+    *,
+    force: bool = False,
+    extras: Callable[[Path], None] | None = None,
+) -> Path:
+    """Write ``parts`` as the bundle ``out`` and return its path; the folder appears whole or not at all.
+
+    Args:
+        parts: What goes in.
+        out: Folder to make.
+        force: Replace ``out`` if it is a bundle already.
+        extras: Called with the unfinished folder to add files before the manifest is made.
+
+    Raises:
+        BundleError: ``out`` exists and is not a bundle, or is one and ``force`` is off.
+        EngineError: The folder cannot be written.
+    """
+    _check_target(out, force)
+    with atomic_folder(out) as folder:
+        _write_weights(parts.network, folder / "weights.safetensors")
+        write_json(
+            folder / "config.json",
+            {
+                "model": parts.network.config.plain(),
+                "training": parts.training,
+                "n_items": parts.network.n_items,
+            },
+        )
+        write_json(folder / "vocabulary.json", _plain_catalogue(parts.catalogue))
+        write_json(folder / "ledger.json", parts.ledger.plain())
+        write_json(folder / "metrics.json", parts.metrics)
+        write_text(folder / "README.md", parts.card)
+        if parts.checkpoint is not None:
+            shutil.copyfile(parts.checkpoint, folder / "model.ckpt")
+        if extras is not None:
+            extras(folder)
+        write_json(folder / "manifest.json", _manifest(folder))
+    return out
+
+
+def is_bundle(directory: Path) -> bool:
+    """Return whether ``directory`` says of itself that it is a bundle."""
+    try:
+        return bool(read_json(directory / "manifest.json")["format"] == FORMAT)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def load_bundle(directory: Path) -> Bundle:
+    """Return the bundle in ``directory`` after checking every file against the manifest.
+
+    Raises:
+        BundleError: The folder is absent, foreign, damaged or from a newer version; the message
+            names the file.
+    """
+    manifest = verify_bundle(directory)
+    config = _read(directory / "config.json")
+    catalogue = _catalogue(directory / "vocabulary.json")
+    try:
+        model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
+        n_items = int(config["n_items"])
+        ledger = Ledger.model_validate(_read(directory / "ledger.json"))
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
+        raise BundleError(
+            f"{directory}/config.json or ledger.json cannot be used by reeltune {__version__}: {problem}"
+        ) from error
+    if catalogue.n_items != n_items:
+        raise BundleError(
+            f"{directory / 'vocabulary.json'} lists {catalogue.n_items} movies, the network knows {n_items}"
+        )
+    network = build_network(model, n_items)
+    _read_weights(network, directory / "weights.safetensors")
+    network.eval()
+    return Bundle(directory, network, catalogue, ledger, _read(directory / "metrics.json"), manifest)
+
+
+def verify_bundle(directory: Path) -> dict[str, Any]:
+    """Return the manifest of ``directory`` after comparing every file's size and SHA-256 with it.
+
+    Raises:
+        BundleError: As :func:`load_bundle`.
+    """
+    if not directory.is_dir():
+        raise BundleError(f"{directory} is no folder; make a bundle with: reeltune export STUDY --out DIR")
+    if not (directory / "manifest.json").is_file():
+        raise BundleError(
+            f"{directory} is no reeltune bundle: manifest.json is missing; "
+            "make one with: reeltune export STUDY --out DIR"
+        )
+    manifest = _read(directory / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleError(f"{directory / 'manifest.json'} is not of a reeltune bundle")
+    if not isinstance(manifest.get("schema"), int) or not 1 <= manifest["schema"] <= SCHEMA:
+        raise BundleError(
+            f"{directory / 'manifest.json'} has schema {manifest.get('schema')!r}, this version reads 1 to "
+            f"{SCHEMA}; upgrade reeltune or export again"
+        )
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not set(_REQUIRED) <= set(files):
+        raise BundleError(f"{directory / 'manifest.json'} does not list {', '.join(_REQUIRED)}; export again")
+    for name, expected in files.items():
+        _check_file(directory, name, expected)
+    return manifest
+
+
+def _check_file(directory: Path, name: str, expected: Any) -> None:
+    path = directory / name
+    if Path(name).name != name or not isinstance(expected, dict):
+        raise BundleError(f"{directory / 'manifest.json'} is damaged at {name!r}; export again")
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; export the bundle again")
+    if path.stat().st_size != expected.get("size_bytes"):
+        raise BundleError(
+            f"{path} is damaged: {path.stat().st_size} bytes, the manifest says "
+            f"{expected.get('size_bytes')}; export again"
+        )
+    if sha256_file(path) != expected.get("sha256"):
+        raise BundleError(f"{path} is damaged: its SHA-256 differs from the manifest's; export again")
+
+
+def _check_target(out: Path, force: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not is_bundle(out):
+        raise BundleError(f"{out} exists and is no reeltune bundle; choose another --out")
+    if not force:
+        raise BundleError(f"{out} holds a bundle already; choose another --out or replace it with --force")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    files = {
+        path.name: {"sha256": sha256_file(path), "size_bytes": path.stat().st_size}
+        for path in sorted(folder.iterdir())
+    }
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "reeltune": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": files,
+    }
+
+
+def _write_weights(network: SequenceNetwork, path: Path) -> None:
+    from safetensors.torch import save_model
+
+    save_model(network, str(path))
+
+
+def _read_weights(network: SequenceNetwork, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_model
+
+    try:
+        load_model(network, str(path), strict=True)
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise BundleError(
+            f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _plain_catalogue(catalogue: Catalogue) -> dict[str, list[Any]]:
+    return {
+        "item_ids": list(catalogue.item_ids),
+        "titles": list(catalogue.titles),
+        "years": list(catalogue.years),
+        "genres": [list(genres) for genres in catalogue.genres],
+    }
+
+
+def _catalogue(path: Path) -> Catalogue:
+    columns = _read(path)
+    try:
+        ids, titles, years, genres = (columns[key] for key in ("item_ids", "titles", "years", "genres"))
+        if not len(ids) == len(titles) == len(years) == len(genres):
+            raise ValueError("its columns differ in length")
+        return Catalogue(
+            tuple(map(str, ids)), tuple(map(str, titles)), tuple(map(int, years)), tuple(map(tuple, genres))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{path} is no vocabulary: {error}; export again") from error
+
+
+def _read(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} cannot be read: {error}; export the bundle again") from error

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from serving_parts import make_catalogue, make_parts
+
+from reeltune.data.batch import Histories
+from reeltune.data.prepared import Catalogue
+from reeltune.errors import UserError
+from reeltune.serving.bundle import export_bundle
+from reeltune.serving.recommender import Recommender
+
+
+@pytest.fixture(name="recommender")
+def _recommender(bundle_dir: Path) -> Recommender:
+    return Recommender.load(bundle_dir)
+
+
+def test_lists_the_best_unseen_movies_in_order(recommender: Recommender) -> None:
+    found = recommender.recommend(["Toy Story", "the godfather"], k=5)
+    scores = recommender.bundle.network.scores(Histories(torch.tensor([[1, 2]]), torch.tensor([2])))[0]
+    scores[:3] = -math.inf
+    best = scores.topk(5)
+    assert [r.item_id for r in found] == [str(500 + int(code) - 1) for code in best.indices]
+    assert [r.score for r in found] == pytest.approx(best.values.tolist(), abs=1e-5)
+    assert [r.rank for r in found] == [1, 2, 3, 4, 5]
+    assert json.loads(json.dumps(found[0].plain()))["title"] == found[0].title
+
+
+def test_seen_and_excluded_movies_never_come_back(recommender: Recommender) -> None:
+    titles = recommender.catalogue.titles
+    found = recommender.recommend(titles[:4], k=1000, exclude=[titles[9], "id:512"])
+    left = {r.title for r in found}
+    assert len(found) == recommender.catalogue.n_items - 6
+    assert left.isdisjoint({*titles[:4], titles[9], titles[12]})
+
+
+def test_order_matters_and_repetitions_do_not(recommender: Recommender) -> None:
+    ab = recommender.recommend(["Toy Story", "The Godfather"], k=3)
+    ba = recommender.recommend(["The Godfather", "Toy Story"], k=3)
+    assert [r.score for r in ab] != [r.score for r in ba]
+    assert recommender.recommend(["Toy Story", "The Godfather", "toy story"], k=3) == ab
+
+
+def test_the_whole_catalogue_seen_leaves_nothing(recommender: Recommender) -> None:
+    assert recommender.recommend(recommender.catalogue.titles) == []
+
+
+def test_all_problems_are_told_at_once(recommender: Recommender) -> None:
+    with pytest.raises(UserError) as caught:
+        recommender.recommend(["Toy Stori", ("The Godfather", 7.0), "Toy Story", "Qqqq"])
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert "'Toy Story (1960)'" in lines[0]
+    assert "7; stars go from 0.5 to 5" in lines[1]
+    assert "nothing comes near" in lines[2]
+
+
+@pytest.mark.parametrize("stars", [0.0, -1.0, 5.5, math.nan, math.inf])
+def test_ratings_outside_the_scale_are_refused(recommender: Recommender, stars: float) -> None:
+    with pytest.raises(UserError, match="stars go from"):
+        recommender.recommend([("Toy Story", stars)])
+
+
+def test_an_empty_history_and_no_lines_are_refused(recommender: Recommender) -> None:
+    with pytest.raises(UserError, match="no movie was given"):
+        recommender.recommend([])
+    with pytest.raises(UserError, match="at least 1"):
+        recommender.recommend(["Toy Story"], k=0)
+
+
+def test_entries_with_one_title_are_one_movie(bundle_dir: Path) -> None:
+    base = make_catalogue()
+    titles = (*base.titles[:-1], base.titles[0])
+    years = (*base.years[:-1], base.years[0])
+    twin = Catalogue(base.item_ids, titles, years, base.genres)
+    out = export_bundle(make_parts(catalogue=twin), bundle_dir.parent / "twins")
+    found = Recommender.load(out).recommend(["Toy Story"], k=100)
+    assert len(found) == 28
+    assert all(not r.title.startswith("Toy Story") for r in found)
