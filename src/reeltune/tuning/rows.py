@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from reeltune.training.epochs import EpochReport, Report
 
 __all__ = ["EpochReport", "Report", "TrialResult", "TrialRow", "TrialState"]
 
@@ -27,25 +28,6 @@ class TrialState(enum.StrEnum):
     def is_finished(self) -> bool:
         """Whether nothing more will be run for the trial."""
         return self is not TrialState.RUNNING
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """The figures of one epoch, counted from 1."""
-
-    epoch: int
-    metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}
-    best: float  # best value of the objective so far
-    train_loss: float
-    seconds: float  # of this epoch, training and validation
-
-    def plain(self) -> dict[str, Any]:
-        """Return the report as plain Python values."""
-        return asdict(self)
-
-
-Report = Callable[[EpochReport], None]
-"""Called after each epoch; an engine may raise through it to stop the trial."""
 
 
 @dataclass(frozen=True)

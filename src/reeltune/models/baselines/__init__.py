@@ -1,0 +1,1 @@
+"""Recommenders without gradients, to be beaten."""

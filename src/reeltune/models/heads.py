@@ -1,0 +1,46 @@
+"""From the state of a network to scores of the catalogue.
+
+Shapes: B batch, T steps, H hidden, D embedding, V catalogue.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["TiedHead", "catalogue_scores"]
+
+
+class TiedHead(nn.Module):
+    """Projects a state to the width of the movie embeddings and normalises it.
+
+    The scores are the products of the result with the input embeddings (tied weights, Press and
+    Wolf, 2017, https://arxiv.org/abs/1608.05859) plus a bias for each movie. The normalisation
+    holds the scale of the scores while the one-cycle schedule is at its peak.
+    """
+
+    def __init__(self, n_items: int, hidden_dim: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(hidden_dim, embedding_dim)
+        self.norm = nn.LayerNorm(embedding_dim)
+        self.bias = nn.Parameter(torch.zeros(n_items + 1))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the queries of ``states`` [..., H], shape [..., D]."""
+        queries: Tensor = self.norm(self.projection(states))
+        return queries
+
+
+def catalogue_scores(queries: Tensor, item_vectors: Tensor, item_bias: Tensor | None) -> Tensor:
+    """Return the score of each movie, shape [B, V+1]; column 0 (padding) is minus infinity.
+
+    Args:
+        queries: [B, D].
+        item_vectors: [V+1, D].
+        item_bias: [V+1] or None.
+    """
+    scores = queries @ item_vectors.T  # [B, V+1]
+    if item_bias is not None:
+        scores = scores + item_bias
+    scores[:, 0] = float("-inf")
+    return scores

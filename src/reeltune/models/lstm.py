@@ -1,0 +1,37 @@
+"""A long short-term memory over the movies seen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from reeltune.models.recurrent import RecurrentConfig, RecurrentNetwork
+
+__all__ = ["LSTMConfig", "LSTMNetwork"]
+
+
+class LSTMConfig(RecurrentConfig):
+    """Configuration of :class:`LSTMNetwork`."""
+
+    name: Literal["lstm"] = "lstm"
+    """Chooses this network."""
+
+
+class LSTMNetwork(RecurrentNetwork):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997) with forget gates over a history.
+
+    The forget gates (Gers, Schmidhuber and Cummins, 2000) start open, with a bias of 1, as
+    Jozefowicz et al. (2015) recommend.
+    """
+
+    cell = nn.LSTM
+
+    def __init__(self, config: LSTMConfig, n_items: int) -> None:
+        super().__init__(config, n_items)
+        with torch.no_grad():
+            for name, bias in self.layers.named_parameters():
+                # torch adds two biases, each ordered input, forget, cell, output gate.
+                if ".bias_" in name:
+                    bias[config.hidden_dim : 2 * config.hidden_dim] = 1.0 if ".bias_ih" in name else 0.0

@@ -1,0 +1,84 @@
+"""The backbone that all recurrent networks share; a cell file adds its layer.
+
+Shapes: B batch, T steps, D embedding, H hidden, V catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from reeltune.config import Config
+from reeltune.data.batch import Histories
+from reeltune.models.base import SequenceNetwork
+from reeltune.models.heads import TiedHead, catalogue_scores
+from reeltune.models.inputs import ItemEmbedding
+
+__all__ = ["RecurrentConfig", "RecurrentNetwork"]
+
+
+class RecurrentConfig(Config):
+    """Sizes and dropout rates of a recurrent network."""
+
+    embedding_dim: int = Field(default=64, ge=1, le=4096)
+    """Width of the movie embeddings, input and output, 1 to 4096."""
+    hidden_dim: int = Field(default=128, ge=1, le=8192)
+    """Width of each recurrent layer, 1 to 8192."""
+    n_layers: int = Field(default=1, ge=1, le=16)
+    """Recurrent layers, 1 to 16."""
+    embedding_dropout: float = Field(default=0.2, ge=0.0, le=0.95)
+    """Share of the input embeddings' entries that is zeroed while training, 0 to .95."""
+    dropout: float = Field(default=0.2, ge=0.0, le=0.95)
+    """Share of each recurrent layer's outputs that is zeroed while training, 0 to .95."""
+
+
+class RecurrentNetwork(SequenceNetwork):
+    """Movie embeddings, recurrent layers, a projection and the tied softmax.
+
+    The first layer reads the embeddings. Each further one is a residual block with normalisation
+    before it, ``h + dropout(layer(norm(h)))``, without which deep ones collapse to popularity.
+    """
+
+    cell: ClassVar[Callable[..., nn.RNNBase]]
+    """Makes a recurrent layer, given its input and hidden widths."""
+
+    def __init__(self, config: RecurrentConfig, n_items: int) -> None:
+        super().__init__()
+        self.config = config
+        self.n_items = n_items
+        self.embedding = ItemEmbedding(n_items, config.embedding_dim, config.embedding_dropout)
+        widths = [config.embedding_dim] + [config.hidden_dim] * (config.n_layers - 1)
+        self.layers = nn.ModuleList(self.cell(width, config.hidden_dim, batch_first=True) for width in widths)
+        self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_dim) for _ in widths[1:])
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = TiedHead(n_items, config.hidden_dim, config.embedding_dim)
+
+    def encode(self, histories: Histories) -> Tensor:
+        """Return the query after each position, shape [B, T, D]."""
+        queries: Tensor = self.head(self._states(histories))
+        return queries
+
+    def _states(self, histories: Histories) -> Tensor:
+        states: Tensor = self.dropout(self.layers[0](self.embedding(histories.items))[0])  # [B, T, H]
+        for norm, layer in zip(self.norms, self.layers[1:], strict=True):
+            states = states + self.dropout(layer(norm(states))[0])
+        return states
+
+    def item_vectors(self) -> Tensor:
+        """Return the movie embeddings, shape [V+1, D]."""
+        return self.embedding.table.weight
+
+    def item_bias(self) -> Tensor | None:
+        """Return the bias of each movie, shape [V+1]."""
+        return self.head.bias
+
+    def scores(self, histories: Histories) -> Tensor:
+        """Return the scores of the catalogue after each row's last movie, [B, V+1]."""
+        states = self._states(histories)
+        rows = torch.arange(len(states), device=states.device)
+        last = self.head(states[rows, histories.lengths - 1])  # [B, D]
+        return catalogue_scores(last, self.item_vectors(), self.item_bias())

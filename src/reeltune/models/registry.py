@@ -1,0 +1,52 @@
+"""The networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from reeltune.errors import ConfigError, unknown_name
+from reeltune.models.base import SequenceNetwork
+from reeltune.models.gru import GRUConfig, GRUNetwork
+from reeltune.models.lstm import LSTMConfig, LSTMNetwork
+from reeltune.models.recurrent import RecurrentConfig
+from reeltune.models.rnn import RNNConfig, RNNNetwork
+
+__all__ = ["NETWORKS", "ModelConfig", "NetworkEntry", "build_network", "network_entry"]
+
+ModelConfig = Annotated[GRUConfig | LSTMConfig | RNNConfig, Field(discriminator="name")]
+"""The configuration of any network; the field ``name`` tells which."""
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """A network's configuration class and its maker."""
+
+    config_class: type[RecurrentConfig]
+    build: Callable[[Any, int], SequenceNetwork]  # (config, n_items)
+
+
+NETWORKS: dict[str, NetworkEntry] = {
+    "gru": NetworkEntry(GRUConfig, GRUNetwork),
+    "lstm": NetworkEntry(LSTMConfig, LSTMNetwork),
+    "rnn": NetworkEntry(RNNConfig, RNNNetwork),
+}
+
+
+def network_entry(name: str) -> NetworkEntry:
+    """Return the entry of the network ``name``.
+
+    Raises:
+        ConfigError: No network has that name.
+    """
+    if name not in NETWORKS:
+        raise ConfigError(unknown_name("model", name, NETWORKS))
+    return NETWORKS[name]
+
+
+def build_network(config: ModelConfig, n_items: int) -> SequenceNetwork:
+    """Return a new network for a catalogue of ``n_items`` movies, drawn from torch's generator."""
+    return network_entry(config.name).build(config, n_items)

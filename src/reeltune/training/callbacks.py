@@ -1,0 +1,97 @@
+"""Keeps the best epoch, writes checkpoints and reports, in an order that survives a kill."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import lightning.pytorch as pl
+import numpy as np
+
+from reeltune.files import atomic_path
+from reeltune.metrics.ranking import ChosenMetric, ranking_metrics
+from reeltune.training.checkpoint import write_checkpoint
+from reeltune.training.epochs import EpochReport, Report, is_patience_out
+from reeltune.training.module import NextItemModule
+
+__all__ = ["BEST_CHECKPOINT", "LAST_CHECKPOINT", "VALIDATION_RANKS", "EpochRecorder"]
+
+LAST_CHECKPOINT = "last.ckpt"
+BEST_CHECKPOINT = "best.ckpt"
+VALIDATION_RANKS = "validation_ranks.npy"
+
+
+class EpochRecorder(pl.Callback):
+    """Records each epoch in ``directory`` and tells ``report``.
+
+    The order within an epoch makes a kill at any moment harmless: the best weights and their ranks,
+    then ``last.ckpt``, which names the epoch as done, then the report. A kill before ``last.ckpt``
+    repeats the epoch, and the same numbers are written again.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        objective: ChosenMetric,
+        patience: int,
+        report: Report,
+        epochs: list[EpochReport],
+    ) -> None:
+        """Start after ``epochs``, those of the run that is resumed."""
+        self.directory = directory
+        self.objective = objective
+        self.patience = patience
+        self.report = report
+        self.epochs = epochs
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the weights and ranks when the objective is better than before."""
+        assert isinstance(pl_module, NextItemModule)
+        metrics = ranking_metrics(pl_module.ranks, ks=sorted({10, self.objective.k}))
+        value = metrics[self.objective.label]
+        is_best = not self.epochs or self._is_better(value, self.epochs[-1].best)
+        if is_best:
+            write_checkpoint(self.directory / BEST_CHECKPOINT, _weights(trainer, pl_module))
+            with atomic_path(self.directory / VALIDATION_RANKS) as part, part.open("wb") as file:
+                np.save(file, pl_module.ranks)
+        self._pending = metrics, value if is_best else self.epochs[-1].best
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the resumable checkpoint, then report; ask for an end when patience is out."""
+        assert isinstance(pl_module, NextItemModule)
+        metrics, best = self._pending
+        seconds = time.perf_counter() - self._started
+        epoch = EpochReport(len(self.epochs) + 1, metrics, best, pl_module.train_loss, seconds)
+        self.epochs.append(epoch)
+        with atomic_path(self.directory / LAST_CHECKPOINT) as part:
+            trainer.save_checkpoint(part)
+        self.report(epoch)
+        if is_patience_out(self.epochs, self.objective, self.patience):
+            trainer.should_stop = True
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the reports so far."""
+        checkpoint["epochs"] = [epoch.plain() for epoch in self.epochs]
+
+    def _is_better(self, value: float, best: float) -> bool:
+        return value > best if self.objective.higher_is_better else value < best
+
+
+def _weights(trainer: pl.Trainer, module: NextItemModule) -> dict[str, Any]:
+    """Return what a checkpoint needs for scoring and for ``load_from_checkpoint``."""
+    return {
+        "epoch": trainer.current_epoch,
+        "global_step": trainer.global_step,
+        "pytorch-lightning_version": lightning.__version__,
+        "state_dict": module.state_dict(),
+        "hyper_parameters": dict(module.hparams),
+    }

@@ -1,0 +1,58 @@
+"""Checkpoints that hold tensors and plain values only, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pickle import UnpicklingError  # noqa: TID251 - what torch.load raises for a file that is no checkpoint
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from pydantic import TypeAdapter
+
+from reeltune.errors import StudyError
+from reeltune.files import atomic_path
+from reeltune.models.base import SequenceNetwork
+from reeltune.models.registry import ModelConfig, build_network
+
+__all__ = ["load_network", "read_checkpoint", "write_checkpoint"]
+
+NETWORK_PREFIX = "network."
+
+
+def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Write ``checkpoint`` to ``path``, atomically."""
+    with atomic_path(path) as part:
+        torch.save(checkpoint, part)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the checkpoint at ``path``, on the CPU; no code in it is run.
+
+    Raises:
+        StudyError: The file is absent, damaged or no checkpoint of reeltune.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError, BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"cannot read the checkpoint {path}: {reason}; remove it and train again") from error
+    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= checkpoint.keys():
+        raise StudyError(f"{path} is no checkpoint of reeltune: it holds no state_dict and hyper_parameters")
+    return checkpoint
+
+
+def load_network(path: Path) -> SequenceNetwork:
+    """Return the network of the checkpoint at ``path``, ready to score (without dropout).
+
+    Raises:
+        StudyError: The file is absent, damaged or no checkpoint of reeltune.
+    """
+    checkpoint = read_checkpoint(path)
+    hyper_parameters = checkpoint["hyper_parameters"]
+    config: ModelConfig = TypeAdapter(ModelConfig).validate_python(hyper_parameters["model"])
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(config, hyper_parameters["n_items"])
+    weights = checkpoint["state_dict"]
+    network.load_state_dict({name.removeprefix(NETWORK_PREFIX): w for name, w in weights.items()})
+    return network.eval()

@@ -1,0 +1,41 @@
+"""What training tells after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reeltune.metrics.ranking import ChosenMetric
+
+__all__ = ["EpochReport", "Report", "best_epoch", "is_patience_out"]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """The figures of one epoch, counted from 1."""
+
+    epoch: int
+    metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}
+    best: float  # best value of the objective so far
+    train_loss: float
+    seconds: float  # of this epoch, training and validation
+
+    def plain(self) -> dict[str, Any]:
+        """Return the report as plain Python values."""
+        return asdict(self)
+
+
+Report = Callable[[EpochReport], None]
+"""Called after each epoch; an engine may raise through it to stop the trial."""
+
+
+def best_epoch(epochs: list[EpochReport], objective: ChosenMetric) -> EpochReport:
+    """Return the first of ``epochs`` that holds the best value of the objective."""
+    best = epochs[-1].best
+    return next(epoch for epoch in epochs if epoch.metrics[objective.label] == best)
+
+
+def is_patience_out(epochs: list[EpochReport], objective: ChosenMetric, patience: int) -> bool:
+    """Return whether the last ``patience`` epochs brought nothing better."""
+    return len(epochs) - best_epoch(epochs, objective).epoch >= patience

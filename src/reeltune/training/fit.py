@@ -1,0 +1,127 @@
+"""One training run with Lightning: quiet, resumable, validated every epoch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.loggers import Logger
+
+from reeltune.errors import StudyError
+from reeltune.metrics.ranking import ChosenMetric
+from reeltune.training.callbacks import LAST_CHECKPOINT, EpochRecorder
+from reeltune.training.checkpoint import read_checkpoint
+from reeltune.training.epochs import EpochReport, Report, is_patience_out
+from reeltune.training.module import NextItemModule
+
+__all__ = ["FitResult", "fit"]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The epochs of a training run and why it ended."""
+
+    epochs: list[EpochReport]
+    reason: str
+
+
+def fit(
+    module: NextItemModule,
+    data: pl.LightningDataModule,
+    *,
+    directory: Path,
+    objective: ChosenMetric,
+    report: Report,
+    loggers: Sequence[Logger] = (),
+) -> FitResult:
+    """Train ``module`` on ``data`` until its epochs or its patience are over.
+
+    ``directory`` receives ``last.ckpt``, ``best.ckpt`` and ``validation_ranks.npy``. When it already
+    holds a ``last.ckpt``, ``report`` is first called again for each epoch in it, then training goes
+    on from there as if it had never stopped.
+
+    Args:
+        module: A module that has not been trained.
+        data: Gives training batches and validation queries.
+        directory: Folder of this run alone.
+        objective: The validation metric that chooses the best epoch.
+        report: Called after each epoch; what it raises ends the training and passes through.
+        loggers: Lightning loggers that receive the figures of each epoch.
+
+    Raises:
+        DivergedError: A loss or score is not finite.
+        StudyError: The checkpoint in ``directory`` is damaged or of another configuration.
+        EngineError: The disk is full or not writable.
+    """
+    config = module.training_config
+    epochs = _resumed_epochs(directory / LAST_CHECKPOINT, module)
+    for epoch in epochs:
+        report(epoch)
+    is_over = len(epochs) >= config.max_epochs or (
+        bool(epochs) and is_patience_out(epochs, objective, config.patience)
+    )
+    if not is_over:
+        recorder = EpochRecorder(directory, objective, config.patience, report, epochs)
+        with _quiet():
+            trainer = _trainer(module, recorder, loggers)
+            _fit(trainer, module, data, directory / LAST_CHECKPOINT if epochs else None)
+    if len(epochs) >= config.max_epochs:
+        return FitResult(epochs, f"ran all {config.max_epochs} epochs")
+    return FitResult(epochs, f"no better {objective.label} in {config.patience} epochs")
+
+
+def _resumed_epochs(path: Path, module: NextItemModule) -> list[EpochReport]:
+    if not path.exists():
+        return []
+    checkpoint = read_checkpoint(path)
+    if checkpoint["hyper_parameters"] != dict(module.hparams):
+        raise StudyError(f"{path} belongs to another configuration or seed; choose an empty folder")
+    return [EpochReport(**epoch) for epoch in checkpoint["epochs"]]
+
+
+def _trainer(module: NextItemModule, recorder: EpochRecorder, loggers: Sequence[Logger]) -> pl.Trainer:
+    config = module.training_config
+    return pl.Trainer(
+        max_epochs=config.max_epochs,
+        accelerator="auto",
+        devices=1,
+        gradient_clip_val=config.gradient_clip or None,
+        logger=list(loggers) or False,
+        callbacks=[recorder],
+        num_sanity_val_steps=0,  # a sanity epoch would rank with untrained weights
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _fit(
+    trainer: pl.Trainer, module: NextItemModule, data: pl.LightningDataModule, resume: Path | None
+) -> None:
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit; the caller shall see what it was.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back Lightning's notices about devices and data loaders; errors still show."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,165 @@
+"""The LightningModule that trains any network to predict the next movie.
+
+Shapes: B batch, T steps, D embedding, M validation queries, V catalogue.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from reeltune.data.batch import TrainingBatch
+from reeltune.data.prepared import PAD
+from reeltune.data.sequences import QueryBatch
+from reeltune.errors import DivergedError
+from reeltune.metrics.ranks import target_ranks
+from reeltune.models.losses import softmax_loss
+from reeltune.models.registry import ModelConfig, build_network
+from reeltune.seeding import derive
+from reeltune.training.averaging import WeightAverage
+from reeltune.training.config import TrainingConfig
+from reeltune.training.schedules import learning_rate_factor
+
+__all__ = ["NextItemModule"]
+
+
+class NextItemModule(pl.LightningModule):
+    """Trains a network with the full softmax at every position and ranks the whole catalogue.
+
+    The hyperparameters that Lightning stores are plain values, so ``load_from_checkpoint`` works
+    with ``weights_only=True``. Weights are drawn from torch's generator, dropout of each epoch from
+    ``(seed, epoch)``: a resumed run draws the same numbers as one that was never interrupted.
+    """
+
+    ranks: NDArray[np.int32]
+    """Ranks of the latest validation, [M]."""
+
+    def __init__(self, model: dict[str, Any], training: dict[str, Any], n_items: int, seed: int = 0) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        config: ModelConfig = TypeAdapter(ModelConfig).validate_python(model)
+        self.training_config = TrainingConfig.model_validate(training)
+        self.network = build_network(config, n_items)
+        self.seed = seed
+        self.average: WeightAverage | None = None
+        self.ranks = np.zeros(0, dtype=np.int32)
+        self._loss_sum, self._n_positions = 0.0, 0
+        self._rank_parts: list[tuple[Tensor, Tensor]] = []  # (index into the queries, ranks)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its learning rate schedule."""
+        config = self.training_config
+        optimizer = torch.optim.AdamW(
+            parameter_groups(self.network, config.weight_decay), lr=config.learning_rate, fused=True
+        )
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(config, step, n_steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
+        """Start the epoch's stream of dropout masks and its mean loss."""
+        if batch_idx == 0:
+            torch.manual_seed(derive(self.seed, "dropout", self.current_epoch))
+            self._loss_sum, self._n_positions = 0.0, 0
+
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+        """Return the mean loss over the positions of ``batch`` that have a next movie.
+
+        Raises:
+            DivergedError: The loss is not finite.
+        """
+        is_position = batch.targets != PAD  # [B, T]
+        queries = self.network.encode(batch.histories)[is_position]  # [N, D]
+        loss = softmax_loss(
+            queries,
+            self.network.item_vectors(),
+            self.network.item_bias(),
+            batch.targets[is_position],
+            label_smoothing=self.training_config.label_smoothing,
+        )
+        value = loss.item()
+        if not np.isfinite(value):
+            raise DivergedError(
+                f"the loss is {value} at epoch {self.current_epoch + 1}, step {self.global_step + 1};"
+                f" lower the learning rate ({self.training_config.learning_rate:g})"
+            )
+        self._loss_sum += value * len(queries)
+        self._n_positions += len(queries)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:
+        """Update the averaged weights."""
+        if self.average is not None:
+            self.average.update(self.network)
+
+    @property
+    def train_loss(self) -> float:
+        """Mean loss of a position in the latest training epoch."""
+        return self._loss_sum / self._n_positions
+
+    def on_fit_start(self) -> None:
+        """Start averaging the weights, or go on from those of the checkpoint."""
+        if self.training_config.ema_decay > 0 and self.average is None:
+            self.average = WeightAverage(self.network, self.training_config.ema_decay)
+
+    def on_validation_start(self) -> None:
+        """Put the averaged weights in."""
+        self._rank_parts = []
+        if self.average is not None:
+            self.average.swap(self.network)
+
+    def validation_step(self, batch: QueryBatch, batch_idx: int) -> None:
+        """Rank the targets of ``batch`` in the whole catalogue.
+
+        Raises:
+            DivergedError: A score is not finite.
+        """
+        try:
+            ranks = target_ranks(self.network.scores(batch.histories), batch.targets, batch.histories.items)
+        except DivergedError as error:
+            raise DivergedError(
+                f"epoch {self.current_epoch + 1}, step {self.global_step}: {error}"
+            ) from error
+        self._rank_parts.append((batch.index, ranks))
+
+    def on_validation_epoch_end(self) -> None:
+        """Bring the ranks into the order of the queries."""
+        index = torch.cat([index.cpu() for index, _ in self._rank_parts]).numpy()
+        ranks = torch.cat([ranks.cpu() for _, ranks in self._rank_parts]).numpy()
+        self.ranks = np.zeros(len(ranks), dtype=np.int32)
+        self.ranks[index] = ranks
+
+    def on_validation_end(self) -> None:
+        """Put the weights in training back; callbacks have seen the averaged ones by now."""
+        if self.average is not None:
+            self.average.swap(self.network)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the averaged weights."""
+        if self.average is not None:
+            checkpoint["average"] = self.average.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the averaged weights."""
+        if "average" in checkpoint:
+            self.average = WeightAverage(self.network, self.training_config.ema_decay)
+            self.average.load_state_dict(checkpoint["average"])
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return AdamW's groups: matrices decay, biases and norms do not."""
+    matrices = [p for p in network.parameters() if p.ndim >= 2]
+    vectors = [p for p in network.parameters() if p.ndim < 2]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]

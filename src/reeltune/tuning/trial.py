@@ -1,0 +1,157 @@
+"""One trial, start to end, without any engine."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import Field, field_validator
+
+from reeltune.config import Config
+from reeltune.data.prepared import TuningData
+from reeltune.errors import ConfigError, DivergedError
+from reeltune.metrics.ranking import parse_metric
+from reeltune.models.gru import GRUConfig
+from reeltune.models.registry import ModelConfig
+from reeltune.seeding import derive
+from reeltune.training.config import TrainingConfig
+from reeltune.training.epochs import EpochReport, Report, best_epoch
+from reeltune.tuning.rows import TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+__all__ = ["TrialConfig", "run_trial"]
+
+
+class TrialConfig(Config):
+    """Everything about a trial that changes its numbers, besides the data and the seed."""
+
+    model: ModelConfig = Field(default_factory=GRUConfig)
+    """The network and its sizes."""
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    """How it is trained."""
+    objective: str = "ndcg@10"
+    """Validation metric that chooses the best epoch, ``NAME@K``."""
+
+    @field_validator("objective")
+    @classmethod
+    def _is_known_metric(cls, value: str) -> str:
+        try:
+            parse_metric(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+
+def run_trial(
+    config: TrialConfig,
+    data: TuningData,
+    report: Report,
+    *,
+    directory: Path,
+    seed: int,
+    n_threads: int = 1,
+    loggers: Sequence[Logger] = (),
+) -> TrialResult:
+    """Train one configuration and return how it ended.
+
+    The result depends on ``config``, ``data`` and ``seed`` alone, not on the process, on earlier
+    trials in it, or on how often the trial was killed and called again with the same ``directory``.
+
+    Args:
+        config: What to train.
+        data: Training sequences and validation queries.
+        report: Called after each epoch (again for those of a resumed trial); an exception that it
+            raises ends the trial and passes through.
+        directory: Folder of this trial alone; receives ``last.ckpt`` (every epoch, before its
+            report), ``best.ckpt`` and ``validation_ranks.npy`` (int32 [M], of the best epoch).
+        seed: Origin of the weights, the order of batches and the dropout masks.
+        n_threads: Threads that torch may use.
+        loggers: Lightning loggers that receive the figures of each epoch.
+
+    Raises:
+        StudyError: The checkpoint in ``directory`` is damaged or of another configuration.
+        EngineError: The disk is full or not writable.
+    """
+    epochs: list[EpochReport] = []
+
+    def record(epoch: EpochReport) -> None:
+        epochs.append(epoch)
+        report(epoch)
+
+    with _isolated(n_threads):
+        state, reason, n_parameters = _train(
+            config, data, record, directory=directory, seed=seed, loggers=loggers
+        )
+    best = best_epoch(epochs, parse_metric(config.objective)) if epochs else None
+    return TrialResult(
+        state=state,
+        reason=reason,
+        best_epoch=best.epoch if best else 0,
+        metrics=best.metrics if best else {},
+        n_epochs=len(epochs),
+        n_parameters=n_parameters,
+        seconds=sum(epoch.seconds for epoch in epochs),
+    )
+
+
+def _train(
+    config: TrialConfig,
+    data: TuningData,
+    report: Report,
+    *,
+    directory: Path,
+    seed: int,
+    loggers: Sequence[Logger],
+) -> tuple[TrialState, str, int]:
+    """Return the state, the reason of the end and the number of parameters."""
+    from reeltune.data.datamodule import SequenceDataModule
+    from reeltune.training.fit import fit
+    from reeltune.training.module import NextItemModule
+
+    torch.manual_seed(derive(seed, "weights"))
+    module = NextItemModule(config.model.plain(), config.training.plain(), data.n_items, seed)
+    n_parameters = sum(parameter.numel() for parameter in module.parameters())
+    batches = SequenceDataModule(
+        data,
+        history_length=config.training.history_length,
+        batch_size=config.training.batch_size,
+        seed=derive(seed, "batches"),
+    )
+    objective = parse_metric(config.objective)
+    try:
+        result = fit(
+            module, batches, directory=directory, objective=objective, report=report, loggers=loggers
+        )
+    except DivergedError as error:
+        return TrialState.DIVERGED, str(error), n_parameters
+    return TrialState.COMPLETE, result.reason, n_parameters
+
+
+@contextmanager
+def _isolated(n_threads: int) -> Iterator[None]:
+    """Give the trial its own threads and random stream, and the process its memory back."""
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(threads_before)
+        # A worker that runs trial after trial grows without both: Lightning leaves cycles, and
+        # glibc keeps the freed arenas.
+        gc.collect()
+        _trim_heap()
+
+
+def _trim_heap() -> None:
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return  # not glibc
