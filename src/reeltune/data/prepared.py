@@ -93,13 +93,15 @@ class Ledger(Config):
     dataset: str
     """Name in the registry of data sets."""
     source_sha256: str
-    """SHA-256 over the contents of the source files read."""
+    """SHA-256 of the rows as read, in file order; the same for each form of the same data."""
     split: str
     """Name of the split."""
     tie_rule: str
     """Order of events that share a user and a second."""
     k_core: int
     """Movies with fewer interactions were dropped."""
+    min_user_events: int = 3
+    """Users with fewer events were dropped."""
     n_users: int
     """Users after preparation."""
     n_items: int

@@ -1,0 +1,83 @@
+"""Thin LightningDataModules over prepared data: batches are whole when they leave the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import lightning.pytorch as pl
+from torch.utils.data import DataLoader, IterableDataset
+
+from reeltune.data.batch import TrainingBatch
+from reeltune.data.prepared import TuningData
+from reeltune.data.sequences import QueryBatch, n_window_batches, query_batches, window_batches
+
+__all__ = ["MovieLensDataModule", "SequenceDataModule"]
+
+_VALIDATION_BATCH_SIZE = 256
+
+
+class _Batches(IterableDataset[TrainingBatch | QueryBatch]):
+    """Ready batches from a function that is called for each pass."""
+
+    def __init__(self, make: Callable[[], Iterator[TrainingBatch] | Iterator[QueryBatch]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[TrainingBatch | QueryBatch]:
+        return iter(self._make())
+
+
+class _SizedBatches(_Batches):
+    """Batches whose number is known, so that schedules and progress can use it."""
+
+    def __init__(self, make: Callable[[], Iterator[TrainingBatch]], n_batches: int) -> None:
+        super().__init__(make)
+        self._n_batches = n_batches
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+
+class SequenceDataModule(pl.LightningDataModule):
+    """Training windows and validation queries of a prepared data set.
+
+    The order of an epoch's batches depends on ``seed`` and the trainer's epoch alone, so a
+    resumed run sees what the uninterrupted one would have seen.
+    """
+
+    def __init__(self, data: TuningData, *, history_length: int, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.data = data
+        self._history_length = history_length
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def train_dataloader(self) -> DataLoader[TrainingBatch | QueryBatch]:
+        """Return one pass over all training positions, in the order of the current epoch."""
+        batches = _SizedBatches(
+            self._train_batches,
+            n_window_batches(
+                self.data.train, history_length=self._history_length, batch_size=self._batch_size
+            ),
+        )
+        return DataLoader(batches, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[TrainingBatch | QueryBatch]:
+        """Return one pass over the validation queries."""
+        return DataLoader(
+            _Batches(lambda: query_batches(self.data.validation, batch_size=_VALIDATION_BATCH_SIZE)),
+            batch_size=None,
+        )
+
+    def _train_batches(self) -> Iterator[TrainingBatch]:
+        epoch = 0 if self.trainer is None else self.trainer.current_epoch
+        return window_batches(
+            self.data.train,
+            history_length=self._history_length,
+            batch_size=self._batch_size,
+            seed=self._seed,
+            epoch=epoch,
+        )
+
+
+class MovieLensDataModule(SequenceDataModule):
+    """The sequences of a MovieLens edition."""

@@ -1,0 +1,120 @@
+"""Fetches archives into the cache: from the publisher's address, or out of a package.
+
+A download is either whole or absent: it is written beside its target, checked, then renamed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from reeltune.data.datasets import Package
+from reeltune.errors import DataError
+from reeltune.files import atomic_path
+
+__all__ = ["Notify", "fetch_address", "fetch_package"]
+
+Notify = Callable[[str], None]
+
+_CONNECT_SECONDS = 10.0  # of silence; an unreachable address must not hold up the next link
+_PACKAGE_SECONDS = 300.0
+_CHUNK_BYTES = 1 << 18
+_PROGRESS_BYTES = 25_000_000  # a line of progress each so many bytes
+
+
+def fetch_address(address: str, target: Path, notify: Notify) -> None:
+    """Write the archive at ``address`` to ``target``, atomically.
+
+    Raises:
+        DataError: The address cannot be reached, or what came is not a whole zip archive.
+    """
+    with atomic_path(target) as part:
+        try:
+            with urllib.request.urlopen(address, timeout=_CONNECT_SECONDS) as answer, part.open("wb") as file:
+                expected = int(answer.headers.get("Content-Length") or 0)
+                done = 0
+                while chunk := answer.read(_CHUNK_BYTES):
+                    file.write(chunk)
+                    if (done + len(chunk)) // _PROGRESS_BYTES > done // _PROGRESS_BYTES:
+                        notify(f"{target.name}: {done / 1e6:.0f} of {expected / 1e6:.0f} MB")
+                    done += len(chunk)
+        except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise DataError(f"{address}: {reason}") from error
+        if expected and done != expected:
+            raise DataError(f"{address}: {done:,} of {expected:,} bytes came; the download is partial")
+        _check_archive(part, address)
+
+
+def fetch_package(package: Package, target: Path) -> None:
+    """Write the package's archive to ``target``, atomically; nothing is installed.
+
+    Raises:
+        DataError: No pip can be found, the registry cannot be reached, or the archive is damaged.
+    """
+    name = f"{package.name} {package.version}"
+    with tempfile.TemporaryDirectory(prefix="reeltune-") as folder:
+        command = [
+            *_pip(),
+            *("download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder),
+            f"{package.name}=={package.version}",
+        ]
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=_PACKAGE_SECONDS,
+                check=False,
+                env=_environment(),
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise DataError(f"package {name}: {error}") from error
+        wheels = sorted(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or not wheels:
+            raise DataError(f"package {name}: {_last_line(done.stderr) or 'pip brought no wheel'}")
+        _check_archive(wheels[0], f"package {name}")
+        with atomic_path(target) as part:
+            shutil.copyfile(wheels[0], part)
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    for name in ("pip", "pip3"):
+        found = shutil.which(name)
+        if found:
+            return [found]
+    uv = shutil.which("uv")
+    if uv:
+        return [uv, "tool", "run", "pip"]
+    raise DataError("neither pip nor uv is installed; install one, or give the data with --data-dir")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+
+
+def _check_archive(path: Path, label: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{label}: not a whole zip archive ({error})") from error
+    if damaged is not None:
+        raise DataError(f"{label}: the checksum of {damaged} is wrong")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines or [""])[-1]

@@ -1,0 +1,85 @@
+"""What a reader hands over: validated columns of interactions, and what is known of the movies.
+
+Shapes: N rows, V movies of the source (also those nobody rated).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.errors import DataError
+
+__all__ = ["Ids", "Interactions", "Movies", "RawDataset"]
+
+Ids = NDArray[Any]
+"""Ids of users or movies: whole numbers, or text in an object array."""
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Rows of a source in file order.
+
+    Raises:
+        DataError: The columns differ in length, or there is no row.
+    """
+
+    user: Ids  # [N]
+    item: Ids  # [N]
+    rating: NDArray[np.float32]  # [N] stars; NaN where absent
+    timestamp: NDArray[np.int64]  # [N] seconds; -1 where absent
+    rank: NDArray[np.int64] | None = None  # [N] chronological rank in the user, where timestamps are absent
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.user), len(self.item), len(self.rating), len(self.timestamp)}
+        if self.rank is not None:
+            lengths.add(len(self.rank))
+        if len(lengths) != 1:
+            raise DataError(f"columns of {sorted(lengths)} rows; all columns must be equally long")
+        if lengths == {0}:
+            raise DataError("there is no interaction; at least one row is needed")
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows N."""
+        return len(self.user)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of all columns in file order.
+
+        It depends on the values only, so two forms of the same data (the publisher's
+        archive and a copy in a package) give the same digits.
+        """
+        digest = hashlib.sha256(b"interactions-1")
+        for column in (self.user, self.item):
+            if column.dtype == object:
+                digest.update("\n".join(column.tolist()).encode())
+            else:
+                digest.update(np.ascontiguousarray(column, dtype="<i4").data)
+        digest.update(np.ascontiguousarray(self.rating, dtype="<f4").data)
+        digest.update(np.ascontiguousarray(self.timestamp, dtype="<i8").data)
+        if self.rank is not None:
+            digest.update(np.ascontiguousarray(self.rank, dtype="<i4").data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Movies:
+    """What the source tells about its movies."""
+
+    ids: tuple[str, ...]  # [V]
+    titles: tuple[str, ...]  # [V] with the year in brackets where known
+    years: tuple[int, ...]  # [V] 0 where unknown
+    genres: tuple[tuple[str, ...], ...]  # [V]
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """A data set as read, before preparation."""
+
+    interactions: Interactions
+    movies: Movies | None = None

@@ -1,0 +1,164 @@
+"""Histories to padded batches, a whole batch a gather.
+
+Shapes: B batch, T steps, N events, W windows, M queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reeltune.data.batch import Histories, TrainingBatch
+from reeltune.data.prepared import PAD, Queries, Sequences
+from reeltune.seeding import derive
+
+__all__ = ["QueryBatch", "n_window_batches", "query_batches", "to_histories", "window_batches"]
+
+_BUCKET_BATCHES = 16  # batches whose windows are sorted by length together: little padding, still random
+_BATCH_POSITIONS = 1 << 22  # bounds the memory of a batch of very long histories
+
+
+@dataclass(frozen=True)
+class QueryBatch:
+    """Full histories and what came next."""
+
+    histories: Histories
+    targets: Tensor  # [B] int64
+    index: Tensor  # [B] int64, rows of the queries
+
+    def to(self, device: torch.device | str) -> QueryBatch:
+        """Return the batch on ``device``."""
+        return QueryBatch(self.histories.to(device), self.targets.to(device), self.index.to(device))
+
+
+def window_batches(
+    train: Sequences, *, history_length: int, batch_size: int, seed: int, epoch: int
+) -> Iterator[TrainingBatch]:
+    """Yield batches that together train every position of every user exactly once.
+
+    Position t of a window predicts event t + 1 of the user. A history longer than
+    ``history_length`` is cut from its end, so that the first window is the short one: it
+    starts where the history starts and lacks no context. Windows of similar length share a
+    batch. The order depends on ``seed`` and ``epoch`` alone.
+
+    Args:
+        train: Users' events.
+        history_length: Most positions T a window; at least 1.
+        batch_size: Most windows B a batch.
+        seed: Seed of the run.
+        epoch: Epoch, counted from any number.
+    """
+    starts, lengths = _windows(train, history_length)
+    rng = np.random.default_rng(derive(seed, "windows", epoch))
+    order = rng.permutation(len(starts))
+    bucket = batch_size * _BUCKET_BATCHES
+    for first in range(0, len(order), bucket):
+        part = order[first : first + bucket]
+        order[first : first + bucket] = part[np.argsort(lengths[part], kind="stable")]
+    n_batches = _n_batches(len(order), batch_size)
+    for batch in rng.permutation(n_batches):
+        rows = order[batch * batch_size : (batch + 1) * batch_size]
+        histories, index, inside = _gather(train, starts[rows], lengths[rows])
+        targets = np.where(inside, train.items[np.minimum(index + 1, train.n_events - 1)], PAD)
+        yield TrainingBatch(histories, torch.from_numpy(targets.astype(np.int64)))
+
+
+def n_window_batches(train: Sequences, *, history_length: int, batch_size: int) -> int:
+    """Return the number of batches that :func:`window_batches` yields, the same in each epoch."""
+    n_targets = np.maximum(train.lengths - 1, 0)
+    return _n_batches(int((-(-n_targets // history_length)).sum()), batch_size)
+
+
+def query_batches(
+    queries: Queries, *, batch_size: int, history_length: int | None = None
+) -> Iterator[QueryBatch]:
+    """Yield all queries once, those with histories of similar length together.
+
+    Args:
+        queries: Histories and targets.
+        batch_size: Most queries B a batch; fewer where histories are very long.
+        history_length: Most events of a history, the last ones; None for all.
+    """
+    starts = queries.sequences.offsets[queries.user]
+    lengths = queries.end - starts
+    if history_length is not None:
+        lengths = np.minimum(lengths, history_length)
+        starts = queries.end - lengths
+    order = np.argsort(lengths, kind="stable")
+    first = 0
+    while first < len(order):
+        rows = order[first : first + batch_size]
+        longest = max(1, int(lengths[rows[-1]]))
+        rows = rows[: max(1, _BATCH_POSITIONS // longest)]
+        histories, _, _ = _gather(queries.sequences, starts[rows], lengths[rows])
+        targets = torch.from_numpy(queries.target[rows].astype(np.int64))
+        yield QueryBatch(histories, targets, torch.from_numpy(rows))
+        first += len(rows)
+
+
+def to_histories(
+    items: Sequence[Sequence[int]],
+    ratings: Sequence[Sequence[float]] | None = None,
+    timestamps: Sequence[Sequence[int]] | None = None,
+) -> Histories:
+    """Return lists of item codes, one a person, as a batch.
+
+    Args:
+        items: Item codes 1..V, oldest first.
+        ratings: Stars of the same shape, or None.
+        timestamps: Seconds of the same shape, or None.
+    """
+    return Histories(
+        items=_padded(items, PAD, torch.int64),
+        lengths=torch.tensor([len(row) for row in items], dtype=torch.int64),
+        ratings=None if ratings is None else _padded(ratings, float("nan"), torch.float32),
+        timestamps=None if timestamps is None else _padded(timestamps, -1, torch.int64),
+    )
+
+
+def _windows(train: Sequences, history_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return first event and number of positions of each window, both [W]."""
+    n_targets = np.maximum(train.lengths - 1, 0)  # [U]
+    n_windows = -(-n_targets // history_length)
+    user = np.repeat(np.arange(train.n_users), n_windows)  # [W]
+    before = np.cumsum(n_windows) - n_windows
+    back = n_windows[user] - (np.arange(len(user)) - before[user])  # [W] windows from here to the end
+    stops = n_targets[user] - (back - 1) * history_length  # [W] position after the window
+    starts = np.maximum(stops - history_length, 0)
+    return train.offsets[user] + starts, stops - starts
+
+
+def _gather(
+    sequences: Sequences, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[Histories, NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the batch of rows ``starts:starts+lengths`` [B], its flat index and its mask [B, T]."""
+    columns = np.arange(max(1, int(lengths.max())))
+    index = np.minimum(starts[:, None] + columns, sequences.n_events - 1)  # [B, T]
+    inside = columns < lengths[:, None]  # [B, T]
+    items = np.where(inside, sequences.items[index], PAD).astype(np.int64)
+    ratings = np.where(inside, sequences.ratings[index], np.float32(np.nan))
+    timestamps = np.where(inside, sequences.timestamps[index], -1)
+    histories = Histories(
+        items=torch.from_numpy(items),
+        lengths=torch.from_numpy(lengths.astype(np.int64)),
+        ratings=torch.from_numpy(ratings),
+        timestamps=torch.from_numpy(timestamps),
+    )
+    return histories, index, inside
+
+
+def _padded(rows: Sequence[Sequence[float]], padding: float, dtype: torch.dtype) -> Tensor:
+    width = max(1, *(len(row) for row in rows)) if rows else 1
+    batch = torch.full((len(rows), width), padding, dtype=dtype)
+    for i, row in enumerate(rows):
+        batch[i, : len(row)] = torch.tensor(row, dtype=dtype)
+    return batch
+
+
+def _n_batches(n_rows: int, batch_size: int) -> int:
+    return -(-n_rows // batch_size)
