@@ -69,8 +69,10 @@ class SequenceDataModule(pl.LightningDataModule):
         )
 
     def _train_batches(self) -> Iterator[TrainingBatch]:
+        # A generator: the epoch is read at the first batch, for Lightning asks for the iterator before
+        # it has restored the epoch of a resumed run.
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        return window_batches(
+        yield from window_batches(
             self.data.train,
             history_length=self._history_length,
             batch_size=self._batch_size,
