@@ -14,10 +14,10 @@ from reeltune.data.cache import cache_lock, sources_root
 from reeltune.data.datasets import DatasetEntry
 from reeltune.data.download import Notify, fetch_address, fetch_package
 from reeltune.data.interactions import RawDataset
-from reeltune.data.sources import FileSet, Layout, check_contents, find_file_sets, identity
-from reeltune.errors import DataError
+from reeltune.data.sources import FileSet, Layout, checked_identity, find_file_sets
+from reeltune.errors import DataError, EngineError
 
-__all__ = ["Found", "find"]
+__all__ = ["Found", "SourceChain"]
 
 
 @dataclass(frozen=True)
@@ -32,107 +32,116 @@ class Found:
     """Reads and checks the rows."""
 
 
-def find(entry: DatasetEntry, data_dir: Path | None, notify: Notify) -> Iterator[Found]:
-    """Yield the sources of a data set in the order of trust; fetches only when asked for the next.
+class SourceChain:
+    """The links of one data set, in the order in which they are tried.
 
-    The order: ``data_dir``, the folder in ``REELTUNE_DATA``, the cache, the publisher's
-    address, the package registry.
-
-    Raises:
-        DataError: ``data_dir`` does not exist; or, after the last source, the list of all that failed.
+    Args:
+        entry: The data set.
+        notify: Receives a line for each link that fails and for each download.
     """
-    if entry.generate is not None:
-        yield Found("generated", "generated", entry.generate)
-        return
-    failures: list[str] = []
 
-    def failed(message: str) -> None:
-        failures.append(message)
-        notify(message)
+    def __init__(self, entry: DatasetEntry, notify: Notify) -> None:
+        self._entry = entry
+        self._notify = notify
+        self._failures: list[str] = []
 
-    for path, title in _places(entry, data_dir):
-        yield from _in_place(entry, path, title, failed)
-    for fetch in _links(entry, notify):
-        try:
-            place = fetch()
-        except DataError as error:
-            failed(str(error))
-        else:
-            yield from _in_place(entry, place, str(place), failed)
-    raise DataError(
-        f"no source of {entry.folder} works; give a folder or the publisher's archive with --data-dir. "
-        "Tried:\n  " + "\n  ".join(failures)
-    )
+    def failed(self, message: str) -> None:
+        """Report that a link failed."""
+        self._failures.append(message)
+        self._notify(message)
 
+    def error(self) -> DataError:
+        """Return the error for the case that no link worked."""
+        return DataError(
+            f"no source of {self._entry.folder} works: {'; '.join(self._failures)}. Give the publisher's "
+            "folder or archive with --data-dir"
+        )
 
-def _places(entry: DatasetEntry, data_dir: Path | None) -> Iterator[tuple[Path, str]]:
-    if data_dir is not None:
-        if not data_dir.exists():
-            raise DataError(f"--data-dir {data_dir} does not exist; give a folder or an archive")
-        yield data_dir, f"--data-dir {data_dir}"
-    named = os.environ.get("REELTUNE_DATA")
-    if named:
-        yield Path(named), f"REELTUNE_DATA {named}"
-    yield sources_root() / entry.folder, "the cache"
+    def given(self, data_dir: Path | None) -> Iterator[Found]:
+        """Yield what is in ``data_dir`` and in the folder that ``REELTUNE_DATA`` names.
 
+        Raises:
+            DataError: ``data_dir`` does not exist.
+        """
+        if data_dir is not None:
+            if not data_dir.exists():
+                raise DataError(f"--data-dir {data_dir} does not exist; give a folder or an archive")
+            yield from self._look(data_dir)
+        named = os.environ.get("REELTUNE_DATA")
+        if named:
+            yield from self._look(Path(named).expanduser())
 
-def _links(entry: DatasetEntry, notify: Notify) -> Iterator[Callable[[], Path]]:
-    folder = sources_root() / entry.folder
-    address, package = entry.address, entry.package
-    if address is not None:
-        target = folder / address.rsplit("/", 1)[-1]
-
-        def from_address() -> Path:
-            notify(f"fetching {address} ({entry.size_bytes / 1e6:.1f} MB). Licence: {entry.licence}")
-            with cache_lock(entry.folder, notify):
-                fetch_address(address, target, notify)
-            return target
-
-        yield from_address
-    if package is not None:
-        wheel = folder / f"{package.name}-{package.version}.whl"
-
-        def from_package() -> Path:
-            size = package.size_bytes / 1e6
-            notify(
-                f"fetching the copy in the package {package.name} {package.version} ({size:.1f} MB; it is "
-                f"opened, not installed). Licence of the data: {entry.licence}"
-            )
-            with cache_lock(entry.folder, notify):
-                fetch_package(package, wheel)
-            return wheel
-
-        yield from_package
-
-
-def _in_place(entry: DatasetEntry, path: Path, title: str, failed: Callable[[str], None]) -> Iterator[Found]:
-    n_found = 0
-    try:
-        for layout, files in find_file_sets(path, entry.folder, entry.layouts):
-            n_found += 1
+    def cached_or_fetched(self) -> Iterator[Found]:
+        """Yield what the cache holds, then what the publisher and the package registry offer."""
+        if self._entry.generate is not None:
+            yield Found("generated", "generated", self._entry.generate)
+            return
+        yield from self._look(sources_root() / self._entry.folder)
+        for fetch in (self._fetch_address, self._fetch_package):
             try:
-                check_contents(layout, files)
-            except DataError as error:
-                failed(f"{title}: {error}")
-                continue
-            yield _found(entry, layout, files)
-    except DataError as error:
-        failed(f"{title}: {error}")
-        return
-    if not n_found:
-        wanted = " or ".join(" + ".join(layout.files) for layout in entry.layouts)
-        failed(f"{title}: {entry.folder} ({wanted}) is not there")
+                place = fetch()
+            except (DataError, EngineError) as error:
+                self.failed(str(error))
+            else:
+                if place is not None:
+                    yield from self._look(place)
 
+    def _fetch_address(self) -> Path | None:
+        entry = self._entry
+        if entry.address is None:
+            return None
+        target = sources_root() / entry.folder / entry.address.rsplit("/", 1)[-1]
+        self._notify(
+            f"fetching {entry.address} ({entry.size_bytes / 1e6:.1f} MB). Licence: {entry.licence}. "
+            f"Cite: {entry.citation}"
+        )
+        with cache_lock(entry.folder, self._notify):
+            fetch_address(entry.address, target, self._notify, checksum=entry.archive_checksum)
+        return target
 
-def _found(entry: DatasetEntry, layout: Layout, files: FileSet) -> Found:
-    def read() -> RawDataset:
-        raw = layout.read(files)
-        n_rows = raw.interactions.n_rows
-        if entry.n_rows is not None and n_rows != entry.n_rows:
-            raise DataError(
-                f"{files.label(layout.files[0])}: {n_rows:,} rows, the whole data set has {entry.n_rows:,}; "
-                "the file is cut or changed, get it again"
-            )
-        return raw
+    def _fetch_package(self) -> Path | None:
+        entry, package = self._entry, self._entry.package
+        if package is None:
+            return None
+        target = sources_root() / entry.folder / f"{package.name}-{package.version}.whl"
+        self._notify(
+            f"fetching the copy in the package {package.name} {package.version} "
+            f"({package.size_bytes / 1e6:.1f} MB; opened, not installed)"
+        )
+        with cache_lock(entry.folder, self._notify):
+            fetch_package(package, target)
+        return target
 
-    return Found(f"{files.path} ({layout.name})", identity(layout, files), read)
+    def _look(self, path: Path) -> Iterator[Found]:
+        n_failures = len(self._failures)
+        n_found = 0
+        try:
+            for layout, files in find_file_sets(path, self._entry.folder, self._entry.layouts, self.failed):
+                n_found += 1
+                try:
+                    identity = checked_identity(layout, files)
+                except DataError as error:
+                    self.failed(str(error))
+                else:
+                    yield self._found(layout, files, identity)
+        except OSError as error:
+            self.failed(f"cannot read {path}: {error.strerror or error}")
+            return
+        if not n_found and len(self._failures) == n_failures:
+            wanted = " or ".join(" + ".join(layout.files) for layout in self._entry.layouts)
+            self.failed(f"{path} holds no {self._entry.folder} ({wanted})")
+
+    def _found(self, layout: Layout, files: FileSet, identity: str) -> Found:
+        wanted = self._entry.n_rows
+
+        def read() -> RawDataset:
+            raw = layout.read(files)
+            n_rows = raw.interactions.n_rows
+            if wanted is not None and n_rows != wanted:
+                raise DataError(
+                    f"{files.label(layout.files[0])}: {n_rows:,} rows, the whole data set has {wanted:,}; "
+                    "the file is cut or changed, get it again"
+                )
+            return raw
+
+        return Found(f"{files.path} ({layout.name})", identity, read)

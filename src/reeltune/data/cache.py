@@ -3,7 +3,8 @@
 ::
 
     CACHE/sources/ml-100k/...                 downloads
-    CACHE/prepared/movielens-100k-<key>/      one entry a source and config; whole or absent
+    CACHE/checked/<key>                       checksums of sources that were read
+    CACHE/prepared/movielens-100k-<key>/      one entry a config and source; whole or absent
     CACHE/locks/
 """
 

@@ -39,6 +39,8 @@ class DatasetEntry:
     """Where the publisher offers the archive."""
     size_bytes: int = 0
     """Size of the publisher's archive."""
+    archive_checksum: str | None = None
+    """Checksum of the publisher's archive, as ``sha256:...`` or ``md5:...``."""
     package: Package | None = None
     generate: Callable[[], RawDataset] | None = None
     """Makes the rows; for data sets that are not read from files."""
@@ -114,6 +116,7 @@ DATASETS: dict[str, DatasetEntry] = {
         layouts=_ML100K,
         address=_ADDRESS + "ml-100k.zip",
         size_bytes=4_924_029,
+        archive_checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         package=Package("recbole", "1.2.1", "MIT (the package)", 2_130_151),
     ),
     "movielens-1m": DatasetEntry(
@@ -125,6 +128,7 @@ DATASETS: dict[str, DatasetEntry] = {
         layouts=_ML1M,
         address=_ADDRESS + "ml-1m.zip",
         size_bytes=5_917_549,
+        archive_checksum="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
     ),
     "movielens-latest-small": DatasetEntry(
         summary="MovieLens latest-small (September 2018): 610 users, 9,724 movies, 1996-2018",
@@ -135,6 +139,7 @@ DATASETS: dict[str, DatasetEntry] = {
         layouts=_LATEST_SMALL,
         address=_ADDRESS + "ml-latest-small.zip",
         size_bytes=978_202,
+        archive_checksum="sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
     ),
     "synthetic": DatasetEntry(
         summary="generated film-goers with a known best score: 400 users, 200 movies",

@@ -5,6 +5,8 @@ A download is either whole or absent: it is written beside its target, checked, 
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import importlib.util
 import os
 import shutil
@@ -31,11 +33,17 @@ _CHUNK_BYTES = 1 << 18
 _PROGRESS_BYTES = 25_000_000  # a line of progress each so many bytes
 
 
-def fetch_address(address: str, target: Path, notify: Notify) -> None:
+def fetch_address(address: str, target: Path, notify: Notify, *, checksum: str | None = None) -> None:
     """Write the archive at ``address`` to ``target``, atomically.
 
+    Args:
+        address: Where the archive is.
+        target: Where it shall be.
+        notify: Receives lines of progress.
+        checksum: What the archive must have, as ``sha256:...`` or ``md5:...``; None where unknown.
+
     Raises:
-        DataError: The address cannot be reached, or what came is not a whole zip archive.
+        DataError: The address cannot be reached, or what came is not the whole archive.
     """
     with atomic_path(target) as part:
         try:
@@ -47,12 +55,14 @@ def fetch_address(address: str, target: Path, notify: Notify) -> None:
                     if (done + len(chunk)) // _PROGRESS_BYTES > done // _PROGRESS_BYTES:
                         notify(f"{target.name}: {done / 1e6:.0f} of {expected / 1e6:.0f} MB")
                     done += len(chunk)
-        except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", None) or error
             raise DataError(f"{address}: {reason}") from error
         if expected and done != expected:
             raise DataError(f"{address}: {done:,} of {expected:,} bytes came; the download is partial")
         _check_archive(part, address)
+        if checksum is not None:
+            _check_sum(part, address, checksum)
 
 
 def fetch_package(package: Package, target: Path) -> None:
@@ -112,6 +122,14 @@ def _check_archive(path: Path, label: str) -> None:
         raise DataError(f"{label}: not a whole zip archive ({error})") from error
     if damaged is not None:
         raise DataError(f"{label}: the checksum of {damaged} is wrong")
+
+
+def _check_sum(path: Path, label: str, checksum: str) -> None:
+    algorithm, _, wanted = checksum.partition(":")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    if found != wanted:
+        raise DataError(f"{label}: its {algorithm} is {found[:12]}..., the known one is {wanted[:12]}...")
 
 
 def _last_line(text: str) -> str:

@@ -1,12 +1,13 @@
 """Files of a data set in a folder or an archive, checked before use.
 
 A *layout* is one form in which a data set exists (the publisher's files, a copy in a
-package). :func:`find_file_sets` looks for it in a path; :func:`check_contents` holds what
+package). :func:`find_file_sets` looks for it in a path; :func:`checked_identity` holds what
 was found to the layout's checksums.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import zipfile
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import IO
 
 from reeltune.data.interactions import RawDataset
-from reeltune.errors import DataError
+from reeltune.errors import DataError, EngineError
+from reeltune.files import write_text
 
-__all__ = ["FileSet", "Layout", "cache_root", "check_contents", "find_file_sets", "identity"]
+__all__ = ["FileSet", "Layout", "cache_root", "checked_identity", "find_file_sets"]
 
 _CHUNK_BYTES = 1 << 20
 _READ_ERRORS = (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -110,60 +112,80 @@ class Layout:
     """Known checksums by file name; a file that differs is not used."""
 
 
-def find_file_sets(path: Path, folder: str, layouts: tuple[Layout, ...]) -> Iterator[tuple[Layout, FileSet]]:
+def find_file_sets(
+    path: Path, folder: str, layouts: tuple[Layout, ...], failed: Callable[[str], None]
+) -> Iterator[tuple[Layout, FileSet]]:
     """Yield where ``path`` holds one of ``layouts``.
 
     ``path`` may be the folder of the files, an archive, or a folder that holds either: a
     subfolder ``folder``, or archives whose names begin with it, at both levels.
 
-    Raises:
-        DataError: An archive is damaged; the search cannot go on in it.
+    Args:
+        path: Folder or archive.
+        folder: The data set's usual folder name.
+        layouts: Forms of the data set.
+        failed: Receives a line for each archive that cannot be opened.
     """
     if path.is_file():
-        yield from _in_archive(path, layouts)
+        yield from _in_archive(path, layouts, failed)
         return
-    folders = [path, path / folder]
-    for place in folders:
+    places = [path, path / folder]
+    for place in places:
         for layout in layouts:
             if all((place / name).is_file() for name in layout.files):
                 yield layout, FileSet(place)
-    for place in folders:
+    for place in places:
         for pattern in (f"{folder}*.zip", "*.whl"):
             for archive in sorted(place.glob(pattern)):
-                yield from _in_archive(archive, layouts)
+                yield from _in_archive(archive, layouts, failed)
 
 
-def check_contents(layout: Layout, files: FileSet) -> None:
-    """Hold the files to the layout's checksums.
+def checked_identity(layout: Layout, files: FileSet) -> str:
+    """Hold the files to the layout's checksums; return a SHA-256 over their names and contents.
+
+    The result is remembered in the cache by path, size and time of change, so that large
+    files are read once.
 
     Raises:
         DataError: A file differs. The message names the line of the first fault when the file is
             malformed, else both checksums.
     """
-    for name, wanted in layout.sha256.items():
+    memory = cache_root() / "checked" / _memory_name(layout, files)
+    with contextlib.suppress(OSError):
+        return memory.read_text(encoding="utf-8")
+    digest = hashlib.sha256(layout.name.encode())
+    for name in layout.files:
         found = files.sha256(name)
+        wanted = layout.sha256.get(name, found)
         if found != wanted:
             layout.read(files)  # names the line of a malformed value, which says more than a checksum
             raise DataError(
                 f"{files.label(name)}: SHA-256 {found[:12]}... is not the known {wanted[:12]}...; "
                 "the file is damaged or changed, get it again"
             )
-
-
-def identity(layout: Layout, files: FileSet) -> str:
-    """Return a SHA-256 over the names and contents of the layout's files."""
-    digest = hashlib.sha256(layout.name.encode())
-    for name in layout.files:
-        digest.update(f"\n{name} {files.sha256(name)}".encode())
+        digest.update(f"\n{name} {found}".encode())
+    with contextlib.suppress(EngineError):  # a cache that cannot be written is reported by who needs it
+        write_text(memory, digest.hexdigest())
     return digest.hexdigest()
 
 
-def _in_archive(path: Path, layouts: tuple[Layout, ...]) -> Iterator[tuple[Layout, FileSet]]:
+def _memory_name(layout: Layout, files: FileSet) -> str:
+    paths = [files.path] if files.is_archive else [files.path / name for name in layout.files]
+    stats = [(str(path.resolve()), path.stat()) for path in paths]
+    facts = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats]
+    pinned = sorted(layout.sha256.items())
+    return hashlib.sha256(repr((facts, files.prefix, layout.files, pinned)).encode()).hexdigest()[:32]
+
+
+def _in_archive(
+    path: Path, layouts: tuple[Layout, ...], failed: Callable[[str], None]
+) -> Iterator[tuple[Layout, FileSet]]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except _READ_ERRORS as error:
-        raise _damaged(str(path), error) from error
+        failed(str(_damaged(str(path), error)))
+        return
     known = set(names)
     for layout in layouts:
         first = layout.files[0]
@@ -172,7 +194,7 @@ def _in_archive(path: Path, layouts: tuple[Layout, ...]) -> Iterator[tuple[Layou
             if (
                 found.endswith(first)
                 and (not prefix or prefix.endswith("/"))
-                and all(prefix + n in known for n in layout.files)
+                and all(prefix + name in known for name in layout.files)
             ):
                 yield layout, FileSet(path, prefix, is_archive=True)
 

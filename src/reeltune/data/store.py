@@ -2,13 +2,13 @@
 
 ::
 
-    movielens-100k-<key>/
+    movielens-100k-<config>-<source>/
       ledger.json  report.json  catalogue.json  users.json
       tuning/    train.{items,ratings,timestamps,offsets}.npy  validation.{user,end,target,...}.npy
       held_out/  test.{items,ratings,timestamps,offsets}.npy   test.{user,end,target,...}.npy
 
-An entry is written into a temporary folder and renamed, so it is whole or absent. The key
-is a hash of the source's contents, the config and the version of the preparation code.
+An entry is written into a temporary folder and renamed, so it is whole or absent. Its name
+holds a hash of the config and of the preparation code's version, and one of the source's contents.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from reeltune.data.acquire import find
+from reeltune.data.acquire import Found, SourceChain
 from reeltune.data.cache import cache_error, cache_lock, prepared_root
 from reeltune.data.config import DataConfig
 from reeltune.data.datasets import DATASETS
@@ -74,10 +74,29 @@ def prepare(
     Raises:
         DataError: No source works, or the cache cannot be written.
     """
-    dataset = DATASETS[config.dataset]
-    for found in find(dataset, data_dir, notify):
-        key = _key(found.identity, config)
-        entry = prepared_root() / f"{config.dataset}-{key}"
+    chain = SourceChain(DATASETS[config.dataset], notify)
+    stem = f"{config.dataset}-{_short_hash(json.dumps([config.plain(), PREPARATION], sort_keys=True))}"
+    entry = _from_sources(chain, chain.given(data_dir), stem, config, notify)
+    if entry is None:
+        # Any source will do: the contents of each were checked when its entry was made.
+        entry = next(iter(sorted(prepared_root().glob(f"{stem}-*"))), None)
+    if entry is None:
+        entry = _from_sources(chain, chain.cached_or_fetched(), stem, config, notify)
+    if entry is None:
+        raise chain.error()
+    return entry
+
+
+def _from_sources(
+    chain: SourceChain,
+    sources: Iterator[Found],
+    stem: str,
+    config: DataConfig,
+    notify: Callable[[str], None],
+) -> Path | None:
+    """Return the entry made from the first source that can be read, or None."""
+    for found in sources:
+        entry = prepared_root() / f"{stem}-{_short_hash(found.identity)}"
         if entry.is_dir():
             return entry
         with cache_lock(entry.name, notify):
@@ -86,12 +105,12 @@ def prepare(
             try:
                 raw = found.read()
             except DataError as error:
-                notify(str(error))
+                chain.failed(str(error))
                 continue
             notify(f"preparing {config.dataset} from {found.origin}")
             write_entry(entry, raw, config, origin=found.origin)
         return entry
-    raise AssertionError("find() ends with an error")
+    return None
 
 
 def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str = "given rows") -> None:
@@ -181,9 +200,8 @@ def open_report(directory: Path) -> PreparationReport:
         raise _damaged(directory, error) from error
 
 
-def _key(source: str, config: DataConfig) -> str:
-    text = json.dumps([source, config.plain(), PREPARATION], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _rename(part: Path, entry: Path) -> None:
