@@ -1,0 +1,99 @@
+"""A trial as plain values that any process can run, with or without an engine."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reeltune.data.prepared import TuningData
+from reeltune.tuning.rows import Report, TrialResult
+
+__all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
+
+DEFAULT_ENTRY = "reeltune.tuning.job:run_job"
+"""Import path of the function that runs a job."""
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """One trial: plain values only, so that it travels as JSON."""
+
+    number: int
+    seed: int
+    params: dict[str, Any]  # the searched parameters, by dotted name
+    config: dict[str, Any]  # the whole trial configuration
+    directory: str  # of this trial alone
+    data_directory: str  # of the prepared data
+    study: str  # name
+    study_directory: str
+    n_threads: int = 1
+    logging: dict[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the job as plain values."""
+        return asdict(self)
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs that the trial runs if nothing stops it."""
+        return int(self.config["training"]["max_epochs"])
+
+
+Entry = Callable[[TrialJob, Report], TrialResult]
+
+
+def load_entry(path: str) -> Entry:
+    """Return the function that the import path ``module:function`` names."""
+    module, _, name = path.partition(":")
+    entry: Entry = getattr(importlib.import_module(module), name)
+    return entry
+
+
+def run_job(job: TrialJob, report: Report) -> TrialResult:
+    """Return how the trial ended; see :func:`reeltune.tuning.trial.run_trial`."""
+    from reeltune.training.loggers import LoggingConfig, trial_loggers
+    from reeltune.tuning.trial import TrialConfig, run_trial
+
+    directory = Path(job.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    logging = LoggingConfig.model_validate(job.logging)
+    with trial_loggers(
+        logging,
+        study=job.study,
+        study_directory=Path(job.study_directory),
+        number=job.number,
+        params=job.params,
+    ) as loggers:
+        return run_trial(
+            TrialConfig.model_validate(job.config),
+            _open_data(job.data_directory),
+            report,
+            directory=directory,
+            seed=job.seed,
+            n_threads=job.n_threads,
+            loggers=loggers,
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _open_data(directory: str) -> TuningData:
+    # A reused worker opens the arrays once; their pages are shared between processes.
+    from reeltune.data.store import open_tuning
+
+    return open_tuning(Path(directory))
+
+
+def count_parameters(config: dict[str, Any], n_items: int) -> int:
+    """Return the number of weights of the network that ``config`` describes, without making them."""
+    import torch
+
+    from reeltune.models.registry import build_network
+    from reeltune.tuning.trial import TrialConfig
+
+    with torch.device("meta"):
+        network = build_network(TrialConfig.model_validate(config).model, n_items)
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,174 @@
+"""Runs what is left of a study on Ray Tune.
+
+Ray Tune's own snapshots and ``Tuner.restore`` are not used: a snapshot may be older than the
+trials that have finished since. Each run is a fresh one over the trials that the folder lacks.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from reeltune.errors import EngineError
+from reeltune.tuning.job import DEFAULT_ENTRY
+from reeltune.tuning.observer import Observer, SilentObserver, StudyProgress
+from reeltune.tuning.recorder import Recorder
+from reeltune.tuning.rows import TrialState
+from reeltune.tuning.storage import TrialStorage
+from reeltune.tuning.study import Study
+
+__all__ = ["Outcome", "run_study"]
+
+
+class Outcome(enum.StrEnum):
+    """How a run of a study ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    TIME_OVER = "time over"
+
+
+class _Stop(BaseException):
+    """Leaves Ray Tune's loop at a safe point; a handler of errors must not catch it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+def run_study(
+    study: Study,
+    data_directory: Path,
+    *,
+    observer: Observer | None = None,
+    entry: str = DEFAULT_ENTRY,
+) -> Outcome:
+    """Run the trials that ``study`` lacks and return how that ended.
+
+    Args:
+        study: The study; its lock is taken.
+        data_directory: Folder of the prepared data.
+        observer: Hears of trials and epochs.
+        entry: Import path of the function that runs a job.
+
+    Raises:
+        StudyError: Another driver runs the study, or its files contradict each other.
+        EngineError: Ray cannot be started, or the disk is full.
+    """
+    with study.lock():
+        storage = _open_storage(study)
+        try:
+            recorder = Recorder(study, storage, observer or SilentObserver(), data_directory)
+            recorder.keep_budget()
+            return Outcome.FINISHED if study.is_finished else _run(recorder, entry)
+        finally:
+            storage.close()
+
+
+def _open_storage(study: Study) -> TrialStorage:
+    spec = study.spec
+    return TrialStorage(
+        study.storage_path,
+        name=study.name,
+        space=spec.space,
+        searcher=spec.study.searcher,
+        seed=spec.study.seed,
+        higher_is_better=study.higher_is_better,
+        given=study.given_points(),
+    )
+
+
+def _run(recorder: Recorder, entry: str) -> Outcome:
+    from reeltune.tuning.ray_session import private_ray, stop_signals
+
+    study = recorder.study
+    recorder.observer.study_started(_progress(recorder))
+    try:
+        with stop_signals() as is_asked_to_stop, private_ray(study.spec.study):
+            _fit(recorder, functools.partial(_check, recorder, is_asked_to_stop), entry)
+    except _Stop as stop:
+        if stop.outcome is Outcome.TIME_OVER:
+            limit = study.spec.study.study_seconds
+            for row in recorder.rows:
+                if not row.state.is_finished:
+                    reason = f"the study's time limit of {limit:g} s was reached"
+                    recorder.finish(row.number, TrialState.STOPPED, reason)
+        return stop.outcome
+    finally:
+        study.write_elapsed(recorder.elapsed_seconds)
+        recorder.observer.study_ended()
+    if recorder.pending():
+        numbers = ", ".join(str(number) for number in recorder.pending())
+        raise EngineError(f"Ray ended before trials {numbers} did; go on with `reeltune resume {study.name}`")
+    return Outcome.FINISHED
+
+
+def _check(recorder: Recorder, is_asked_to_stop: Callable[[], bool]) -> None:
+    """Leave the loop when a signal has arrived or the study's time is over."""
+    if is_asked_to_stop():
+        raise _Stop(Outcome.INTERRUPTED)
+    limit = recorder.study.spec.study.study_seconds
+    if limit is not None and recorder.elapsed_seconds >= limit:
+        raise _Stop(Outcome.TIME_OVER)
+
+
+def _progress(recorder: Recorder) -> StudyProgress:
+    study = recorder.study
+    return StudyProgress(
+        name=study.name,
+        objective=study.objective,
+        higher_is_better=study.higher_is_better,
+        n_trials=study.n_trials,
+        concurrency=study.spec.study.concurrency,
+        rows=tuple(recorder.rows),
+        epochs={
+            row.number: tuple(recorder.epochs(row.number))
+            for row in recorder.rows
+            if not row.state.is_finished
+        },
+    )
+
+
+def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
+    from ray import tune
+    from ray.tune.error import TuneError
+
+    from reeltune.tuning.ray_schedulers import StudyScheduler
+    from reeltune.tuning.ray_search import StudyCallback, StudySearch
+    from reeltune.tuning.ray_worker import run_in_worker
+
+    check()
+    study = recorder.study
+    settings = study.spec.study
+    scheduler = StudyScheduler(recorder, study.max_epochs)
+    search = StudySearch(recorder, scheduler)
+    scratch = study.directory / ".ray"  # Ray Tune insists on a folder; nothing in it is read
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        tune.run(
+            functools.partial(run_in_worker, entry=entry),
+            name="run",
+            storage_path=str(scratch),
+            search_alg=search,
+            scheduler=scheduler,
+            callbacks=[StudyCallback(recorder, scheduler, check)],
+            num_samples=search.n_left,
+            max_concurrent_trials=settings.concurrency,
+            resources_per_trial={"cpu": settings.n_threads, "gpu": settings.gpus_per_trial},
+            reuse_actors=True,  # a new process a trial costs seconds of imports
+            max_failures=settings.n_restarts,
+            raise_on_failed_trial=False,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            verbose=0,
+        )
+    except TuneError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise EngineError(
+            f"Ray Tune failed: {reason}; go on with `reeltune resume {study.name}`"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

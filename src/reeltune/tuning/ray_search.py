@@ -1,0 +1,166 @@
+"""Ray Tune's Optuna searcher made to say the truth, and the callback that writes epochs.
+
+The stock class tells Optuna that a stopped trial is complete, leaves one with a NaN running for
+ever and fails on a trial told twice. Here the recorder writes the row and tells Optuna from it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.tune import Callback
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from reeltune.tuning.ray_schedulers import StudyScheduler
+from reeltune.tuning.ray_worker import JOB, OBJECTIVE, REPORT, RESULT
+from reeltune.tuning.recorder import Recorder
+from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
+from reeltune.tuning.searchers import draw
+from reeltune.tuning.space import flatten
+
+__all__ = ["StudyCallback", "StudySearch"]
+
+HANG_GRACE_SECONDS = 30.0
+"""A trial that says nothing this long beyond its time limit is ended by force; covers a worker's start."""
+
+
+class StudySearch(OptunaSearch):  # type: ignore[misc]
+    """Suggests first the trials that a kill left unfinished, then new ones, up to the study's count."""
+
+    def __init__(self, recorder: Recorder, scheduler: StudyScheduler) -> None:
+        self._recorder = recorder
+        self._scheduler = scheduler
+        base = flatten(recorder.study.spec.trial.plain())
+        super().__init__(
+            space=lambda trial: draw(recorder.study.spec.space, trial, base),
+            metric=OBJECTIVE,
+            mode="max" if recorder.study.higher_is_better else "min",
+        )
+        self._unfinished = recorder.pending()
+        self._next = max([len(recorder.storage.trials()), *(row.number + 1 for row in recorder.rows)])
+        self._numbers: dict[str, int] = {}
+        self._n_trials = recorder.study.n_trials
+        self.n_left = len(self._unfinished) + max(self._n_trials - self._next, 0)
+
+    def _setup_study(self, mode: str | list[str]) -> None:
+        self._ot_study = self._recorder.storage.study
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """Return the job of the next trial, or that there is none."""
+        number = self._take_number()
+        if number is None:
+            return str(Searcher.FINISHED)
+        row = self._recorder.row(number)
+        if row is not None:
+            params = row.params
+        else:
+            self._ot_trials[trial_id] = self._recorder.storage.ask(number)
+            params = super().suggest(trial_id)
+            del self._ot_trials[trial_id]
+        self._numbers[trial_id] = number
+        return {JOB: self._recorder.start(number, params).plain()}
+
+    def _take_number(self) -> int | None:
+        limit = self._recorder.study.spec.study.study_seconds
+        if limit is not None and self._recorder.elapsed_seconds >= limit:
+            return None
+        if self._unfinished:
+            return self._unfinished.pop(0)
+        if self._next >= self._n_trials:
+            return None
+        self._next += 1
+        return self._next - 1
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Do nothing: the recorder tells Optuna each epoch after writing it."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Record the end of a trial: ended by itself, stopped, or its worker lost too often."""
+        number = self._numbers.pop(trial_id, None)
+        if number is None:
+            return
+        if error or result is None:
+            n_restarts = self._recorder.study.spec.study.n_restarts
+            reason = self._scheduler.reasons.get(
+                number, f"its worker died {n_restarts + 1} times (killed, or out of memory)"
+            )
+            self._recorder.finish(number, TrialState.FAILED, reason)
+        elif RESULT in result:
+            ended = json.loads(result[RESULT])
+            ended["state"] = TrialState(ended["state"])
+            self._recorder.finish(number, ended["state"], ended["reason"], TrialResult(**ended))
+        else:
+            self._recorder.finish(
+                number, TrialState.STOPPED, self._scheduler.reasons.get(number, "stopped by the scheduler")
+            )
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Write nothing: the study folder is the only truth, Ray's snapshots are never read."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write nothing; see :meth:`save_to_dir`."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Refuse: a study goes on from its folder."""
+        raise NotImplementedError("a study goes on from its folder, not from a snapshot of Ray's")
+
+
+class StudyCallback(Callback):  # type: ignore[misc]
+    """Records each epoch, watches time limits, and ends the run when it is asked to."""
+
+    def __init__(self, recorder: Recorder, scheduler: StudyScheduler, check: Callable[[], None]) -> None:
+        self._recorder = recorder
+        self._scheduler = scheduler
+        self._check = check
+        self._heard: dict[int, float] = {}  # monotonic time of the last word of a running trial
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Start the trial's clock."""
+        self._heard[trial.config[JOB]["number"]] = time.monotonic()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record the epoch in ``result``."""
+        number = trial.config[JOB]["number"]
+        self._heard[number] = time.monotonic()
+        if REPORT in result:
+            self._recorder.epoch(number, EpochReport(**json.loads(result[REPORT])))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Stop the trial's clock."""
+        self._heard.pop(trial.config[JOB]["number"], None)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tell that a worker died and its trial starts again."""
+        number = trial.config[JOB]["number"]
+        self._heard.pop(number, None)
+        n_failures = trial.run_metadata.num_failures
+        self._recorder.observer.trial_interrupted(number, f"its worker died (time {n_failures}); starting again")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Stop the trial's clock."""
+        self._heard.pop(trial.config[JOB]["number"], None)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """End hung trials and, when asked to, the run; called many times a second."""
+        self._check()
+        limit = self._recorder.study.spec.study.trial_seconds
+        if limit is None:
+            return
+        now = time.monotonic()
+        late = {n for n, heard in self._heard.items() if now - heard > limit + HANG_GRACE_SECONDS}
+        for trial in trials:
+            if late and trial.config[JOB]["number"] in late and trial.temporary_state.ray_actor is not None:
+                number = trial.config[JOB]["number"]
+                self._heard.pop(number)
+                self._scheduler.reasons[number] = f"silent for {limit + HANG_GRACE_SECONDS:g} s, ended by force"
+                trial.max_failures = 0  # it would hang again
+                ray.kill(trial.temporary_state.ray_actor)

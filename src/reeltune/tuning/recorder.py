@@ -1,0 +1,160 @@
+"""Writes the rows of a running study, tells Optuna and the observer, and keeps the checkpoint budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reeltune.seeding import derive
+from reeltune.tuning.job import TrialJob, count_parameters
+from reeltune.tuning.observer import Observer
+from reeltune.tuning.results import best_rows
+from reeltune.tuning.rows import EpochReport, TrialResult, TrialRow, TrialState
+from reeltune.tuning.storage import TrialStorage
+from reeltune.tuning.study import Study
+
+__all__ = ["Recorder"]
+
+LAST_CHECKPOINT = "last.ckpt"
+BEST_CHECKPOINT = "best.ckpt"
+
+
+class Recorder:
+    """The one writer of a study's rows while it runs.
+
+    Each fact is written to its row first and told to Optuna second; both steps may be repeated.
+    """
+
+    def __init__(
+        self, study: Study, storage: TrialStorage, observer: Observer, data_directory: Path
+    ) -> None:
+        self.study = study
+        self.storage = storage
+        self.observer = observer
+        self._data_directory = data_directory
+        self._rows = {row.number: row for row in study.rows()}
+        self._epochs = {number: study.epochs(number) for number in self._rows}
+        self._started = time.monotonic()
+        self._seconds_before = study.elapsed_seconds
+        self._untidy = {row.number for row in study.rows()}  # may have checkpoints
+        self.storage.reconcile(list(self._rows.values()), self._epochs)
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        """The trials known, by number."""
+        return [self._rows[number] for number in sorted(self._rows)]
+
+    def row(self, number: int) -> TrialRow | None:
+        """Return the row of trial ``number``, None if it has none."""
+        return self._rows.get(number)
+
+    def epochs(self, number: int) -> Sequence[EpochReport]:
+        """Return the epochs recorded of trial ``number``."""
+        return self._epochs.get(number, [])
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Seconds that this and earlier runs of the study took."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def pending(self) -> list[int]:
+        """Return the numbers of trials that were begun and not finished, also those without a row."""
+        begun = {row.number for row in self.rows if not row.state.is_finished}
+        begun |= {trial.number for trial in self.storage.trials() if trial.number not in self._rows}
+        return sorted(begun)
+
+    def start(self, number: int, params: dict[str, Any]) -> TrialJob:
+        """Write the row of a trial that begins, unless it has one, and return its job."""
+        spec = self.study.spec
+        row = self._rows.get(number)
+        if row is None or not row.params:
+            config = spec.space.apply(spec.trial.plain(), params)
+            row = TrialRow(
+                number=number,
+                state=TrialState.RUNNING,
+                reason="",
+                params=params,
+                config=config,
+                seed=derive(spec.study.seed, "trial", config, 0),
+                n_parameters=count_parameters(config, self.study.ledger.n_items),
+            )
+            self.study.write_row(row)
+            self._rows[number] = row
+            self._epochs[number] = []
+        self._untidy.add(number)
+        job = TrialJob(
+            number=number,
+            seed=row.seed,
+            params=row.params,
+            config=row.config,
+            directory=str(self.study.trial_directory(number)),
+            data_directory=str(self._data_directory),
+            study=self.study.name,
+            study_directory=str(self.study.directory),
+            n_threads=spec.study.n_threads,
+            logging=spec.logging.plain(),
+        )
+        self.observer.trial_started(row, job.max_epochs)
+        return job
+
+    def epoch(self, number: int, report: EpochReport) -> None:
+        """Record an epoch, unless it is known: a trial that starts again reports its past first."""
+        known = self._epochs[number]
+        if report.epoch != len(known) + 1:
+            return
+        self.study.append_epoch(number, report)
+        known.append(report)
+        self.storage.report(number, report)
+        self.observer.epoch_ended(number, report)
+
+    def finish(self, number: int, state: TrialState, reason: str, result: TrialResult | None = None) -> None:
+        """Record how a trial ended: its row, then Optuna, then the budget of checkpoints."""
+        row = self._rows[number]
+        if row.state.is_finished:
+            return
+        epochs = self._epochs[number]
+        objective, best = self.study.objective, None
+        if epochs:
+            choose = max if self.study.higher_is_better else min
+            best = choose(epochs, key=lambda epoch: epoch.metrics[objective])
+        row = replace(
+            row,
+            state=state,
+            reason=reason,
+            value=best.metrics[objective] if best else None,
+            best_epoch=best.epoch if best else 0,
+            metrics=dict(best.metrics) if best else {},
+            n_epochs=len(epochs),
+            n_parameters=result.n_parameters if result and result.n_parameters else row.n_parameters,
+            seconds=sum(epoch.seconds for epoch in epochs),
+        )
+        self.study.write_row(row)
+        self._rows[number] = row
+        self.storage.tell(row, epochs)
+        self.study.write_elapsed(self.elapsed_seconds)
+        self.keep_budget()
+        self.observer.trial_ended(row)
+
+    def keep_budget(self) -> None:
+        """Remove the checkpoints that nothing needs: all of finished trials but the weights of the best."""
+        kept = {
+            row.number
+            for row in best_rows(
+                self.rows,
+                higher_is_better=self.study.higher_is_better,
+                n=self.study.spec.study.keep_checkpoints,
+            )
+        }
+        for number in sorted(self._untidy):
+            if not self._rows[number].state.is_finished:
+                continue
+            folder = self.study.trial_directory(number)
+            (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+            if number not in kept:
+                (folder / BEST_CHECKPOINT).unlink(missing_ok=True)
+                self._untidy.discard(number)
+            for part in folder.glob(".*.part"):  # of a write that a kill cut off
+                part.unlink(missing_ok=True)

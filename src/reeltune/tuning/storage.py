@@ -1,0 +1,227 @@
+"""The study's Optuna storage: asks for suggestions, tells results, mends what a kill left.
+
+``trial.json`` is written before Optuna is told, so the rows know at least as much as the
+storage; :meth:`TrialStorage.reconcile` tells it the rest, or all of it when the file is gone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from reeltune.errors import EngineError, StudyError
+from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.searchers import make_sampler
+from reeltune.tuning.space import Choice, IntRange, Parameter, Space
+
+__all__ = ["TrialStorage", "distribution", "frozen_trial", "quiet_optuna"]
+
+OPTUNA_STATES = {
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.STOPPED: OptunaState.PRUNED,
+    # Pruned without a final value: the estimator counts it among the bad ones, where FAIL would teach it nothing.
+    TrialState.DIVERGED: OptunaState.PRUNED,
+    TrialState.FAILED: OptunaState.FAIL,
+    TrialState.RUNNING: OptunaState.RUNNING,
+}
+
+
+def quiet_optuna() -> None:
+    """Keep Optuna's notes about each trial off the terminal."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
+    """Return the Optuna distribution that ``parameter`` is drawn from."""
+    if isinstance(parameter, Choice):
+        return optuna.distributions.CategoricalDistribution(parameter.values)
+    if isinstance(parameter, IntRange):
+        return optuna.distributions.IntDistribution(
+            parameter.low, parameter.high, log=parameter.log, step=parameter.step or 1
+        )
+    return optuna.distributions.FloatDistribution(
+        parameter.low, parameter.high, log=parameter.log, step=parameter.step
+    )
+
+
+def frozen_trial(space: Space, row: TrialRow, epochs: Sequence[EpochReport]) -> FrozenTrial:
+    """Return a finished trial as Optuna keeps it."""
+    state = OPTUNA_STATES[row.state]
+    return optuna.trial.create_trial(
+        state=state,
+        value=row.value if state is not OptunaState.FAIL else None,
+        params=row.params,
+        distributions={name: distribution(space.space[name]) for name in row.params},
+        intermediate_values={epoch.epoch: epoch.best for epoch in epochs},
+        user_attrs=_attributes(row),
+    )
+
+
+def _attributes(row: TrialRow) -> dict[str, Any]:
+    return {
+        "state": str(row.state),
+        "reason": row.reason,
+        "best_epoch": row.best_epoch,
+        "seconds": round(row.seconds, 3),
+    }
+
+
+class TrialStorage:
+    """The Optuna study in ``study.db``; trial numbers are the numbers of the trials' folders."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        space: Space,
+        searcher: Any,
+        seed: int,
+        higher_is_better: bool,
+        given: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Open the storage at ``path`` or make it.
+
+        Args:
+            path: The SQLite file.
+            name: Optuna's name of the study.
+            space: What is searched.
+            searcher: Configuration of the searcher.
+            seed: The study's seed.
+            higher_is_better: Direction of the objective.
+            given: Points of the space for the first trials.
+
+        Raises:
+            EngineError: The file cannot be written.
+            StudyError: The file is damaged.
+        """
+        quiet_optuna()
+        self.space = space
+        self._searcher = searcher
+        self._seed = seed
+        self._given = given
+        self._storage = _open_database(path)
+        self.study = optuna.create_study(
+            storage=self._storage,
+            study_name=name,
+            direction="maximize" if higher_is_better else "minimize",
+            load_if_exists=True,
+        )
+        self._study_id = self._storage.get_study_id_from_name(name)
+
+    def close(self) -> None:
+        """Close the connections to the file."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def ask(self, number: int) -> optuna.trial.Trial:
+        """Return the Optuna trial ``number``: the next new one, or one that a kill left without its row."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.sampler = make_sampler(self._searcher, self.space, self._seed, number)
+            known = self.trials()
+            if number < len(known) and known[number].state is OptunaState.RUNNING:
+                return optuna.trial.Trial(self.study, known[number]._trial_id)
+            if number == len(known) and number < len(self._given):
+                self.study.enqueue_trial(dict(self._given[number]))
+            trial = self.study.ask()
+        if trial.number != number:
+            raise StudyError(
+                f"study.db suggests trial {trial.number} where {number} is next; was it changed by another tool?"
+            )
+        return trial
+
+    def report(self, number: int, epoch: EpochReport) -> None:
+        """Tell the best objective so far after an epoch; telling it twice does no harm."""
+        trial = self._find(number)
+        if not trial.state.is_finished():
+            self._storage.set_trial_intermediate_value(trial._trial_id, epoch.epoch, epoch.best)
+
+    def tell(self, row: TrialRow, epochs: Sequence[EpochReport]) -> None:
+        """Tell how a trial ended; telling it twice does no harm."""
+        trial = self._find(row.number)
+        if trial.state.is_finished():
+            return
+        for epoch in epochs:
+            if epoch.epoch not in trial.intermediate_values:
+                self._storage.set_trial_intermediate_value(trial._trial_id, epoch.epoch, epoch.best)
+        for key, value in _attributes(row).items():
+            self._storage.set_trial_user_attr(trial._trial_id, key, value)
+        state = OPTUNA_STATES[row.state]
+        value = row.value if state is OptunaState.COMPLETE else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            try:
+                self.study.tell(row.number, value, state=state)
+            except RuntimeError as error:
+                # A grid asks to end the study when its last point is told; the count of trials ends it here.
+                if "Study.stop" not in str(error):
+                    raise
+
+    def reconcile(self, rows: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochReport]]) -> None:
+        """Tell the storage what the rows know and it does not.
+
+        Raises:
+            StudyError: The storage holds a trial whose parameters differ from its row.
+        """
+        known = self.trials()
+        for row in sorted(rows, key=lambda row: row.number):
+            if row.number >= len(known):
+                self._add(row, epochs.get(row.number, ()))
+                known = self.trials()
+                continue
+            trial = known[row.number]
+            if trial.params and trial.params != row.params:
+                raise StudyError(
+                    f"trial {row.number} has other parameters in study.db than in its trial.json; "
+                    "restore one of them from a copy, or remove study.db to have it rebuilt"
+                )
+            if row.state.is_finished:
+                self.tell(row, epochs.get(row.number, ()))
+
+    def _add(self, row: TrialRow, epochs: Sequence[EpochReport]) -> None:
+        if row.number != len(self.trials()):
+            raise StudyError(f"trial {row.number} is there, but trial {len(self.trials())} before it is not")
+        frozen = frozen_trial(self.space, row, epochs) if row.state.is_finished else None
+        if frozen is None:
+            self.study.enqueue_trial(dict(row.params))
+            trial = self.study.ask()
+            for name in row.params:
+                trial._suggest(name, distribution(self.space.space[name]))
+        else:
+            self.study.add_trial(frozen)
+
+    def _find(self, number: int) -> FrozenTrial:
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return self._storage.get_trial(trial_id)
+
+
+def _open_database(path: Path) -> optuna.storages.RDBStorage:
+    from sqlalchemy.engine import URL
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        # With a write-ahead log, readers such as optuna-dashboard never hold up the study. The mode
+        # stays in the file.
+        connection = sqlite3.connect(path, timeout=60)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+        url = URL.create("sqlite", database=str(path)).render_as_string()
+        return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise EngineError(f"cannot open {path}: {error}; free space or make the folder writable") from error
+        raise StudyError(f"{path} is damaged ({error}); remove it to have it rebuilt from the rows") from error
+    except SQLAlchemyError as error:
+        raise EngineError(f"cannot open {path}: {error}; free space or make the folder writable") from error
