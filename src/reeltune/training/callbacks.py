@@ -47,8 +47,8 @@ class EpochRecorder(pl.Callback):
         self.epochs = epochs
         self._started = 0.0
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of the first epoch; Lightning skips the epoch's own hook when it resumes."""
         self._started = time.perf_counter()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -75,6 +75,7 @@ class EpochRecorder(pl.Callback):
         self.report(epoch)
         if is_patience_out(self.epochs, self.objective, self.patience):
             trainer.should_stop = True
+        self._started = time.perf_counter()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
