@@ -1,0 +1,259 @@
+"""The test set: opened here and nowhere else, once, for the selected configuration.
+
+Everything is decided on validation before the opening: which trial, and which of its
+checkpoints. The opening is written into the study before the first rank is known, so
+that a crash cannot hide it.
+
+Shapes: M queries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.data.prepared import Queries, TuningData
+from reeltune.data.store import open_held_out
+from reeltune.errors import StudyError
+from reeltune.evaluation.compare import Comparison, Interval
+from reeltune.evaluation.leaderboard import (
+    BASELINE_LABELS,
+    FIGURES,
+    compare_with_baselines,
+    figures,
+    rank_baselines,
+)
+from reeltune.evaluation.retrain import Candidate, retrain
+from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.files import read_json, write_json
+from reeltune.tuning.rows import TrialRow
+from reeltune.tuning.study import Study
+
+__all__ = ["Evaluation", "SeedFigures", "evaluate_study", "read_evaluation", "select_candidates"]
+
+Ranks = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class SeedFigures:
+    """Test figures of the selected configuration trained from one seed."""
+
+    checkpoint: str  # within the study
+    seed: int
+    validation: float  # objective
+    metrics: dict[str, float]  # on test
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Test figures of the selected configuration beside the baselines."""
+
+    study: str
+    trial: int
+    params: dict[str, Any]
+    objective: str
+    validation: float  # objective of the checkpoint evaluated
+    checkpoint: str  # within the study; what ``export`` exports
+    n_queries: int
+    metrics: dict[str, Interval]
+    baselines: dict[str, dict[str, Interval]]  # by the baseline's label
+    comparisons: tuple[Comparison, ...]
+    seeds: tuple[SeedFigures, ...]  # of the retrainings; empty when there are none
+    protocol: dict[str, Any]
+    openings: tuple[dict[str, Any], ...]  # every opening of the test set: time, trial, fingerprint
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line."""
+        return self.comparisons[0].verdict()
+
+    def spread(self) -> dict[str, dict[str, float]]:
+        """Return mean, standard deviation and number of seeds of each test metric; empty below two seeds."""
+        if len(self.seeds) < 2:
+            return {}
+        values = {label: [seed.metrics[label] for seed in self.seeds] for label in FIGURES}
+        return {label: {"mean": fmean(of), "sd": stdev(of), "n": len(of)} for label, of in values.items()}
+
+    def plain(self) -> dict[str, Any]:
+        """Return the evaluation as plain Python values."""
+        return asdict(self) | {
+            "comparisons": [comparison.plain() for comparison in self.comparisons],
+            "verdict": self.verdict,
+            "spread": self.spread(),
+        }
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Evaluation:
+        """Return the evaluation that :meth:`plain` wrote."""
+        fields = {key: item for key, item in value.items() if key not in ("verdict", "spread")}
+        return cls(**fields | {
+            "metrics": _intervals(value["metrics"]),
+            "baselines": {name: _intervals(metrics) for name, metrics in value["baselines"].items()},
+            "comparisons": tuple(Comparison.from_plain(item) for item in value["comparisons"]),
+            "seeds": tuple(SeedFigures(**seed) for seed in value["seeds"]),
+            "openings": tuple(value["openings"]),
+        })  # fmt: skip
+
+
+def evaluate_study(
+    study_dir: Path,
+    *,
+    data_dir: Path | None = None,
+    is_unfinished_allowed: bool = False,
+    is_reopening: bool = False,
+    notify: Notify = silent,
+) -> Evaluation:
+    """Return the test figures of the study's selected configuration; the first call opens the test set.
+
+    Later calls return the stored figures. Where the experiment asks for more than one final
+    seed, the configuration is first trained again from each; the checkpoint with the best
+    validation objective is the one whose figures and verdict are given.
+
+    Args:
+        study_dir: Folder of the study.
+        data_dir: Where to look for the data first.
+        is_unfinished_allowed: Select among the trials there are, though more were asked for.
+        is_reopening: Open the test set again, for the trial selected now; the log tells.
+        notify: Receives lines of progress.
+
+    Raises:
+        StudyError: No study, unfinished trials, other data, or a damaged file.
+    """
+    study = Study.open(study_dir)
+    stored = read_evaluation(study_dir)
+    if stored is not None and not is_reopening:
+        return stored
+    if not study.is_finished and not is_unfinished_allowed:
+        n_finished = sum(row.state.is_finished for row in study.rows())
+        raise StudyError(
+            f"study {study.name!r} has {n_finished} of {study.spec.study.trials} trials finished, and the "
+            f"test set is opened once; go on with: reeltune resume {study.name} (or pass --unfinished)"
+        )
+    with study.lock():
+        return _evaluate(study, data_dir=data_dir, notify=notify)
+
+
+def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluation:
+    prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
+    selected = selected_trial(study)
+    candidates = select_candidates(study, selected, data, notify)
+    openings = _log_opening(study, selected, candidates[0])
+    notify(f"opening the test set for trial {selected.number} (opening {len(openings)})")
+    test = open_held_out(prepared).test
+    ranks = _rank_all(candidates, test, notify)
+    baselines, _ = rank_baselines(data, test, notify)
+    evaluation = _evaluation(
+        study, selected, candidates=candidates, ranks=ranks, baselines=baselines, openings=openings
+    )
+    write_json(study.directory / "evaluation.json", {"openings": openings, "figures": evaluation.plain()})
+    return evaluation
+
+
+def read_evaluation(study_dir: Path) -> Evaluation | None:
+    """Return the stored test figures of a study, None where the test set was not ranked yet.
+
+    Raises:
+        StudyError: The file is damaged.
+    """
+    path = study_dir / "evaluation.json"
+    if not path.exists():
+        return None
+    try:
+        plain = read_json(path)["figures"]
+        return None if plain is None else Evaluation.from_plain(plain)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} is damaged: {error!r}; restore it, it is the log of test openings"
+        ) from error
+
+
+def select_candidates(study: Study, selected: TrialRow, data: TuningData, notify: Notify) -> list[Candidate]:
+    """Return the checkpoints of the selected configuration, the best on validation first.
+
+    They are the trial's own and, where the experiment asks for more than one final seed, one a
+    seed, trained now or found in the study.
+    """
+    own = Candidate(
+        checkpoint=study.trial_directory(selected.number) / "best.ckpt",
+        seed=selected.seed,
+        validation=float(selected.value or 0.0),
+        is_retrained=False,
+    )
+    n_seeds = study.spec.final.seeds
+    retrained = retrain(study, selected, data, n_seeds=n_seeds, notify=notify) if n_seeds > 1 else []
+    return sorted([own, *retrained], key=lambda c: c.validation, reverse=study.higher_is_better)
+
+
+def _log_opening(study: Study, selected: TrialRow, best: Candidate) -> list[dict[str, Any]]:
+    """Write the opening into the study, before anything is known of the test set; return the whole log."""
+    path = study.directory / "evaluation.json"
+    before = read_json(path) if path.exists() else {"openings": [], "figures": None}
+    openings = [
+        *before["openings"],
+        {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "trial": selected.number,
+            "checkpoint": best.path_within(study.directory),
+            "fingerprint": study.ledger.fingerprint,
+        },
+    ]
+    write_json(path, {"openings": openings, "figures": before["figures"]})
+    return openings
+
+
+def _rank_all(candidates: list[Candidate], test: Queries, notify: Notify) -> list[Ranks]:
+    from reeltune.metrics.evaluate import rank_queries
+    from reeltune.training.checkpoint import load_network
+
+    ranks = []
+    for number, candidate in enumerate(candidates, start=1):
+        notify(f"ranking the test set with checkpoint {number} of {len(candidates)}")
+        ranks.append(rank_queries(load_network(candidate.checkpoint), test))
+    return ranks
+
+
+def _evaluation(
+    study: Study,
+    selected: TrialRow,
+    *,
+    candidates: list[Candidate],
+    ranks: list[Ranks],
+    baselines: dict[str, Ranks],
+    openings: list[dict[str, Any]],
+) -> Evaluation:
+    released, seed = candidates[0], study.spec.study.seed
+    seeds = [
+        SeedFigures(
+            checkpoint=candidate.path_within(study.directory),
+            seed=candidate.seed,
+            validation=candidate.validation,
+            metrics={label: figure.value for label, figure in figures(of, seed).items()},
+        )
+        for candidate, of in zip(candidates, ranks, strict=True)
+        if candidate.is_retrained
+    ]
+    return Evaluation(
+        study=study.name,
+        trial=selected.number,
+        params=selected.params,
+        objective=study.objective,
+        validation=released.validation,
+        checkpoint=released.path_within(study.directory),
+        n_queries=len(ranks[0]),
+        metrics=figures(ranks[0], seed),
+        baselines={BASELINE_LABELS[name]: figures(of, seed) for name, of in baselines.items()},
+        comparisons=compare_with_baselines(ranks[0], baselines, seed),
+        seeds=tuple(sorted(seeds, key=lambda figure: figure.checkpoint)),
+        protocol=protocol(study),
+        openings=tuple(openings),
+    )
+
+
+def _intervals(metrics: dict[str, dict[str, float]]) -> dict[str, Interval]:
+    return {label: Interval(**value) for label, value in metrics.items()}

@@ -1,0 +1,244 @@
+"""The best trials beside the baselines on the validation split.
+
+Shapes: M queries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.data.prepared import Queries, TuningData
+from reeltune.errors import StudyError
+from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
+from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.files import atomic_path, read_json, write_json
+from reeltune.metrics.ranking import per_query
+from reeltune.tuning.study import Study
+
+__all__ = [
+    "BASELINE_LABELS",
+    "FIGURES",
+    "VERDICT_METRIC",
+    "Entry",
+    "Leaderboard",
+    "compare_with_baselines",
+    "figures",
+    "make_leaderboard",
+    "rank_baselines",
+    "read_leaderboard",
+]
+
+FIGURES = ("hr@10", "ndcg@10", "mrr@10")
+"""Metrics of every leaderboard and evaluation."""
+
+VERDICT_METRIC = "ndcg@10"
+"""Metric of the verdict."""
+
+BASELINE_LABELS = {"windowed-markov": "windowed Markov", "popularity": "popularity"}
+"""Baselines of every study and how a sentence names them; the first one gives the verdict."""
+
+Ranks = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the leaderboard."""
+
+    name: str
+    kind: str  # "trial" or "baseline"
+    metrics: dict[str, Interval]
+    seconds: float  # of training, or of counting
+    number: int | None = None  # of the trial
+    state: str = ""
+    n_epochs: int = 0
+    n_parameters: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Entry:
+        """Return the entry that :func:`dataclasses.asdict` made plain."""
+        return cls(**(value | {"metrics": {k: Interval(**v) for k, v in value["metrics"].items()}}))
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Validation figures of the best trials and the baselines, best first."""
+
+    study: str
+    objective: str
+    n_queries: int
+    entries: tuple[Entry, ...]
+    comparisons: tuple[Comparison, ...]  # of the best trial with each baseline
+    protocol: dict[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line."""
+        return self.comparisons[0].verdict()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the leaderboard as plain Python values."""
+        return {
+            "schema": 1,
+            "study": self.study,
+            "split": "validation",
+            "objective": self.objective,
+            "n_queries": self.n_queries,
+            "verdict": self.verdict,
+            "entries": [asdict(entry) for entry in self.entries],
+            "comparisons": [comparison.plain() for comparison in self.comparisons],
+            "protocol": self.protocol,
+        }
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Leaderboard:
+        """Return the leaderboard that :meth:`plain` wrote."""
+        return cls(
+            study=value["study"],
+            objective=value["objective"],
+            n_queries=value["n_queries"],
+            entries=tuple(Entry.from_plain(entry) for entry in value["entries"]),
+            comparisons=tuple(Comparison.from_plain(item) for item in value["comparisons"]),
+            protocol=value["protocol"],
+        )
+
+
+def make_leaderboard(
+    study_dir: Path, *, data_dir: Path | None = None, n_best: int = 10, notify: Notify = silent
+) -> Leaderboard:
+    """Return the leaderboard of the study and write it to ``leaderboard.json``.
+
+    The figures chose the trials that they describe, so the best one's is flattered; the test
+    set alone gives a fair one.
+
+    Raises:
+        StudyError: The folder holds no study, no trial has a figure, or the data differ.
+    """
+    study = Study.open(study_dir)
+    best, seed = selected_trial(study), study.spec.study.seed
+    _, data = open_study_data(study, data_dir=data_dir, notify=notify)
+    baselines, seconds = _validation_baselines(study, data, notify)
+    entries = [
+        Entry(
+            name=f"trial {row.number}",
+            kind="trial",
+            metrics=figures(_trial_ranks(study, row.number, data), seed),
+            seconds=row.seconds,
+            number=row.number,
+            state=str(row.state),
+            n_epochs=row.n_epochs,
+            n_parameters=row.n_parameters,
+            params=row.params,
+        )
+        for row in study.best(n_best)
+    ]
+    entries += [
+        Entry(BASELINE_LABELS[name], "baseline", figures(ranks, seed), seconds[name])
+        for name, ranks in baselines.items()
+    ]
+    leaderboard = Leaderboard(
+        study=study.name,
+        objective=study.objective,
+        n_queries=data.validation.n_queries,
+        entries=tuple(sorted(entries, key=lambda entry: -entry.metrics[VERDICT_METRIC].value)),
+        comparisons=compare_with_baselines(_trial_ranks(study, best.number, data), baselines, seed),
+        protocol=protocol(study),
+    )
+    write_json(study_dir / "leaderboard.json", leaderboard.plain())
+    return leaderboard
+
+
+def read_leaderboard(study_dir: Path) -> Leaderboard | None:
+    """Return the leaderboard that was written to the study, None where there is none.
+
+    Raises:
+        StudyError: The file is damaged.
+    """
+    path = study_dir / "leaderboard.json"
+    if not path.exists():
+        return None
+    try:
+        return Leaderboard.from_plain(read_json(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{path} is damaged: {error!r}; remove it, it is made again") from error
+
+
+def figures(ranks: Ranks, seed: int) -> dict[str, Interval]:
+    """Return HR@10, NDCG@10 and MRR@10 of ``ranks`` [M] with their intervals over users."""
+    return {label: mean_interval(per_query(ranks, label), seed=seed) for label in FIGURES}
+
+
+def compare_with_baselines(ranks: Ranks, baselines: Mapping[str, Ranks], seed: int) -> tuple[Comparison, ...]:
+    """Return the paired comparison of ``ranks`` [M] with each baseline's, windowed Markov first."""
+    own = per_query(ranks, VERDICT_METRIC)
+    return tuple(
+        compare_paired(
+            own,
+            per_query(baselines[name], VERDICT_METRIC),
+            opponent_name=label,
+            metric=VERDICT_METRIC,
+            seed=seed,
+        )
+        for name, label in BASELINE_LABELS.items()
+    )
+
+
+def rank_baselines(
+    data: TuningData, queries: Queries, notify: Notify
+) -> tuple[dict[str, Ranks], dict[str, float]]:
+    """Return the baselines' ranks [M] of ``queries`` and the seconds that fitting each took."""
+    from reeltune.metrics.evaluate import rank_queries
+    from reeltune.models.baselines.registry import fit_baseline
+
+    ranks, seconds = {}, {}
+    for name, label in BASELINE_LABELS.items():
+        notify(f"counting the baseline {label}")
+        start = time.perf_counter()
+        scorer = fit_baseline(name, data.train, data.n_items)
+        seconds[name] = time.perf_counter() - start
+        ranks[name] = rank_queries(scorer, queries)
+    return ranks, seconds
+
+
+def _validation_baselines(
+    study: Study, data: TuningData, notify: Notify
+) -> tuple[dict[str, Ranks], dict[str, float]]:
+    """Return the baselines' validation ranks and seconds, from the study's cache where it fits the data."""
+    index = study.directory / "baselines.json"
+    paths = {name: study.directory / "baselines" / f"{name}.npy" for name in BASELINE_LABELS}
+    # A cache that is absent or damaged is counted again.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        cached = read_json(index)
+        if cached["data"] == data.ledger.plain():
+            return {name: np.load(path) for name, path in paths.items()}, cached["seconds"]
+    ranks, seconds = rank_baselines(data, data.validation, notify)
+    for name, path in paths.items():
+        with atomic_path(path) as part, part.open("wb") as file:
+            np.save(file, ranks[name])
+    metrics = {
+        name: {label: figure.plain() for label, figure in figures(ranks[name], study.spec.study.seed).items()}
+        for name in ranks
+    }
+    write_json(index, {"data": data.ledger.plain(), "seconds": seconds, "validation": metrics})
+    return ranks, seconds
+
+
+def _trial_ranks(study: Study, number: int, data: TuningData) -> Ranks:
+    path = study.trial_directory(number) / "validation_ranks.npy"
+    try:
+        ranks: Ranks = np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise StudyError(f"cannot read the ranks of trial {number}, {path}: {error}") from error
+    if ranks.shape != (data.validation.n_queries,):
+        raise StudyError(
+            f"{path} holds {ranks.shape} ranks, the split has {data.validation.n_queries} queries"
+        )
+    return ranks

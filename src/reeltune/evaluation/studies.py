@@ -1,0 +1,70 @@
+"""What evaluation asks of a study: its data, its selected trial, and the protocol of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reeltune.data.prepared import TuningData
+from reeltune.data.store import open_tuning, prepare
+from reeltune.errors import StudyError
+from reeltune.tuning.rows import TrialRow
+from reeltune.tuning.study import Study
+
+__all__ = ["Notify", "open_study_data", "protocol", "selected_trial", "silent"]
+
+Notify = Callable[[str], None]
+"""Receives lines of progress."""
+
+
+def silent(_: str) -> None:
+    """Receive a line of progress and do nothing."""
+
+
+def open_study_data(study: Study, *, data_dir: Path | None, notify: Notify) -> tuple[Path, TuningData]:
+    """Return the prepared folder and the tuning data of the study; they are prepared again if need be.
+
+    Raises:
+        DataError: The data cannot be found.
+        StudyError: The data found differ from those of the study.
+    """
+    prepared = prepare(study.spec.data, data_dir=data_dir, notify=notify)
+    data = open_tuning(prepared)
+    study.check_ledger(data.ledger)
+    return prepared, data
+
+
+def selected_trial(study: Study, number: int | None = None) -> TrialRow:
+    """Return the trial with the best validation objective, or trial ``number``.
+
+    Raises:
+        StudyError: No trial has a figure yet, or trial ``number`` is absent or has none.
+    """
+    ranked = study.best()
+    if number is None:
+        if not ranked:
+            raise StudyError(
+                f"study {study.name!r}: none of its {len(study.rows())} trials has ended with a figure; "
+                f"go on with: reeltune resume {study.name}"
+            )
+        return ranked[0]
+    for row in ranked:
+        if row.number == number:
+            return row
+    known = ", ".join(str(row.number) for row in sorted(ranked, key=lambda row: row.number)) or "none"
+    raise StudyError(f"study {study.name!r} has no trial {number} with a figure; those with one: {known}")
+
+
+def protocol(study: Study) -> dict[str, Any]:
+    """Return all that a reader must know to compare the study's figures with others."""
+    return {
+        "data": study.ledger.plain(),
+        "candidates": "the whole catalogue",
+        "seen_filter": "movies of the history are removed before ranking",
+        "ties": "pessimistic: a tie counts against the target",
+        "objective": study.objective,
+        "n_trials": len(study.rows()),
+        "seed": study.spec.study.seed,
+        "versions": study.versions,
+    }

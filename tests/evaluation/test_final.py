@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reeltune.errors import StudyError
+from reeltune.evaluation import final as module
+from reeltune.evaluation.final import Evaluation, evaluate_study, read_evaluation
+from reeltune.files import read_json, write_json
+from reeltune.training.checkpoint import load_network
+
+
+@pytest.fixture(name="openings")
+def _openings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return the list of openings of the test set, as they happen."""
+    opened: list[Path] = []
+    original = module.open_held_out
+
+    def count(directory: Path) -> object:
+        opened.append(directory)
+        return original(directory)
+
+    monkeypatch.setattr(module, "open_held_out", count)
+    return opened
+
+
+def _ask_for_seeds(study_dir: Path, n_seeds: int) -> None:
+    content = read_json(study_dir / "study.json")
+    content["spec"]["final"]["seeds"] = n_seeds
+    write_json(study_dir / "study.json", content)
+
+
+def test_the_selected_trial_is_evaluated_and_the_opening_logged(
+    study_dir: Path, openings: list[Path]
+) -> None:
+    found = evaluate_study(study_dir)
+    assert len(openings) == 1
+    assert found.trial == 0
+    assert found.checkpoint == "trials/00000/best.ckpt"
+    assert set(found.metrics) == {"hr@10", "ndcg@10", "mrr@10"}
+    assert set(found.baselines) == {"popularity", "windowed Markov"}
+    assert re.fullmatch(r"beats windowed Markov: (yes|no), by .* NDCG@10, p = \d\.\d+", found.verdict)
+    log = read_json(study_dir / "evaluation.json")["openings"]
+    assert [entry["trial"] for entry in log] == [0]
+    assert log[0]["fingerprint"] == found.protocol["data"]["fingerprint"]
+    assert found.spread() == {}
+
+
+def test_a_second_call_gives_the_stored_figures_and_opens_nothing(
+    study_dir: Path, openings: list[Path]
+) -> None:
+    first = evaluate_study(study_dir)
+    assert evaluate_study(study_dir) == first
+    assert len(openings) == 1
+    assert read_evaluation(study_dir) == first
+
+
+def test_opening_again_on_purpose_is_logged(study_dir: Path, openings: list[Path]) -> None:
+    first = evaluate_study(study_dir)
+    again = evaluate_study(study_dir, is_reopening=True)
+    assert len(openings) == 2
+    assert len(again.openings) == 2
+    assert again.metrics == first.metrics
+
+
+def test_an_opening_that_crashed_stays_in_the_log(
+    study_dir: Path, openings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_rank_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_study(study_dir)
+    assert read_evaluation(study_dir) is None
+    assert len(evaluate_study(study_dir).openings) == 2
+
+
+def test_an_unfinished_study_is_refused_unless_asked(study_dir: Path, openings: list[Path]) -> None:
+    (study_dir / "trials" / "00003" / "trial.json").unlink()
+    with pytest.raises(StudyError, match=r"3 of 4 trials finished.*resume tiny"):
+        evaluate_study(study_dir)
+    assert not openings
+    assert not (study_dir / "evaluation.json").exists()
+    assert evaluate_study(study_dir, is_unfinished_allowed=True).trial == 0
+
+
+def test_final_seeds_are_trained_and_their_spread_given(study_dir: Path, openings: list[Path]) -> None:
+    _ask_for_seeds(study_dir, 2)
+    lines: list[str] = []
+    found = evaluate_study(study_dir, notify=lines.append)
+    assert len(openings) == 1
+    assert len(found.seeds) == 2
+    assert len({seed.seed for seed in found.seeds}) == 2
+    spread = found.spread()["ndcg@10"]
+    values = [seed.metrics["ndcg@10"] for seed in found.seeds]
+    assert spread["n"] == 2
+    assert min(values) <= spread["mean"] <= max(values)
+    assert any("final seed 2 of 2: epoch 3 of 3" in line for line in lines)
+    own = read_json(study_dir / "trials" / "00000" / "trial.json")["value"]
+    assert found.validation == max(own, *(seed.validation for seed in found.seeds))
+    load_network(study_dir / found.checkpoint)
+    assert not list(study_dir.glob("final/**/last.ckpt"))
+    assert Evaluation.from_plain(found.plain()) == found
+
+
+def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _ask_for_seeds(study_dir, 2)
+
+    def interrupt(line: str) -> None:
+        if "seed 2 of 2: epoch 2" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_study(study_dir, notify=interrupt)
+    assert not (study_dir / "evaluation.json").exists()
+    lines: list[str] = []
+    found = evaluate_study(study_dir, notify=lines.append)
+    assert not any("seed 1 of 2: epoch" in line for line in lines)
+    assert len(found.seeds) == 2
+
+
+def test_a_damaged_log_is_refused(study_dir: Path) -> None:
+    (study_dir / "evaluation.json").write_text("{")
+    with pytest.raises(StudyError, match=r"evaluation\.json is damaged"):
+        evaluate_study(study_dir)
+
+
+def test_another_process_holding_the_study_is_told(study_dir: Path) -> None:
+    from reeltune.tuning.study import Study
+
+    with Study.open(study_dir).lock(), pytest.raises(StudyError):
+        evaluate_study(study_dir)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltune.errors import StudyError
+from reeltune.evaluation import leaderboard as module
+from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
+from reeltune.files import read_json, write_json
+from reeltune.metrics.ranking import ranking_metrics
+
+
+def test_trials_and_baselines_stand_together_best_first(study_dir: Path) -> None:
+    board = make_leaderboard(study_dir)
+    assert {entry.name for entry in board.entries} == {"trial 0", "trial 1", "popularity", "windowed Markov"}
+    values = [entry.metrics["ndcg@10"].value for entry in board.entries]
+    assert values == sorted(values, reverse=True)
+    ranks = np.load(study_dir / "trials" / "00000" / "validation_ranks.npy")
+    trial = next(entry for entry in board.entries if entry.number == 0)
+    assert {k: v.value for k, v in trial.metrics.items()} == pytest.approx(ranking_metrics(ranks))
+    for entry in board.entries:
+        for figure in entry.metrics.values():
+            assert figure.low <= figure.value <= figure.high
+    assert board.protocol["data"]["fingerprint"]
+
+
+def test_the_verdict_has_the_agreed_form(study_dir: Path) -> None:
+    verdict = make_leaderboard(study_dir).verdict
+    assert re.fullmatch(
+        r"beats windowed Markov: (yes|no), by [+-]\d\.\d{4} NDCG@10, p = \d\.\d{3,5}", verdict
+    )
+
+
+def test_it_is_written_and_read_back(study_dir: Path) -> None:
+    assert read_leaderboard(study_dir) is None
+    board = make_leaderboard(study_dir)
+    assert read_leaderboard(study_dir) == board
+    assert Leaderboard.from_plain(json.loads(json.dumps(board.plain()))) == board
+
+
+def test_baselines_are_counted_once(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = make_leaderboard(study_dir)
+    monkeypatch.setattr(module, "rank_baselines", lambda *_: pytest.fail("counted again"))
+    assert make_leaderboard(study_dir) == first
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"data": {}}'])
+def test_a_damaged_cache_of_baselines_is_counted_again(study_dir: Path, content: str) -> None:
+    first = make_leaderboard(study_dir)
+    (study_dir / "baselines.json").write_text(content)
+    again = make_leaderboard(study_dir)
+    assert [e.metrics for e in again.entries] == [e.metrics for e in first.entries]
+
+
+def test_diverged_and_failed_trials_never_appear(study_dir: Path) -> None:
+    assert not {2, 3} & {entry.number for entry in make_leaderboard(study_dir).entries}
+
+
+def test_other_data_are_refused(study_dir: Path) -> None:
+    content = read_json(study_dir / "study.json")
+    content["ledger"]["fingerprint"] = "0" * 64
+    write_json(study_dir / "study.json", content)
+    with pytest.raises(StudyError, match="fingerprint"):
+        make_leaderboard(study_dir)
+
+
+def test_a_study_without_figures_is_refused(study_dir: Path) -> None:
+    for number in (0, 1):
+        (study_dir / "trials" / f"{number:05d}" / "trial.json").unlink()
+    with pytest.raises(StudyError, match="none of its 2 trials"):
+        make_leaderboard(study_dir)
+
+
+def test_damaged_ranks_are_refused_naming_the_file(study_dir: Path) -> None:
+    path = study_dir / "trials" / "00000" / "validation_ranks.npy"
+    np.save(path, np.ones(3, dtype=np.int32))
+    with pytest.raises(StudyError, match="validation_ranks"):
+        make_leaderboard(study_dir)
+    path.write_bytes(b"x")
+    with pytest.raises(StudyError, match="validation_ranks"):
+        make_leaderboard(study_dir)
+
+
+def test_a_damaged_leaderboard_is_refused(study_dir: Path) -> None:
+    (study_dir / "leaderboard.json").write_text("{}")
+    with pytest.raises(StudyError, match=r"leaderboard\.json is damaged"):
+        read_leaderboard(study_dir)
