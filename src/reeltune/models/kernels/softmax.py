@@ -10,16 +10,16 @@ Shapes: N rows (positions of a batch with a target), D embedding, V catalogue, C
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-__all__ = ["ProductPrecision", "full_softmax_loss"]
+from reeltune.models.kernels.products import ProductPrecision, product_type
 
-ProductPrecision = Literal["same", "bfloat16"]
+__all__ = ["full_softmax_loss"]
 
 # 2**20 logits of 4 bytes: product and softmax of one chunk stay in the second- and third-level cache
 # (Zen 4 at V = 3,416, D = 64: 256 rows 85 GF/s, 1,024 rows 55 GF/s).
@@ -58,7 +58,7 @@ def full_softmax_loss(
             matrix products and the logits; sums and softmax stay in the type of ``states``. Autocast
             implies it.
     """
-    is_rounded = precision == "bfloat16" or torch.is_autocast_enabled(states.device.type)
+    is_rounded = product_type(states, precision) != states.dtype
     if states.dtype in {torch.bfloat16, torch.float16}:
         states = states.float()
     loss: Tensor = _FullSoftmax.apply(  # type: ignore[no-untyped-call]
