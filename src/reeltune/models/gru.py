@@ -26,4 +26,6 @@ class GRUNetwork(RecurrentNetwork):
     sampled losses over session-parallel batches; embeddings are tied and the query is normalised.
     """
 
-    cell = nn.GRU
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+        """Return a new GRU layer."""
+        return nn.GRU(input_dim, hidden_dim, batch_first=True)

@@ -26,7 +26,9 @@ class LSTMNetwork(RecurrentNetwork):
     Jozefowicz et al. (2015) recommend.
     """
 
-    cell = nn.LSTM
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+        """Return a new LSTM layer."""
+        return nn.LSTM(input_dim, hidden_dim, batch_first=True)
 
     def __init__(self, config: LSTMConfig, n_items: int) -> None:
         super().__init__(config, n_items)

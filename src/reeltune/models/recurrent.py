@@ -5,8 +5,7 @@ Shapes: B batch, T steps, D embedding, H hidden, V catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+import abc
 
 import torch
 from pydantic import Field
@@ -43,19 +42,20 @@ class RecurrentNetwork(SequenceNetwork):
     before it, ``h + dropout(layer(norm(h)))``, without which deep ones collapse to popularity.
     """
 
-    cell: ClassVar[Callable[..., nn.RNNBase]]
-    """Makes a recurrent layer, given its input and hidden widths."""
-
     def __init__(self, config: RecurrentConfig, n_items: int) -> None:
         super().__init__()
         self.config = config
         self.n_items = n_items
         self.embedding = ItemEmbedding(n_items, config.embedding_dim, config.embedding_dropout)
         widths = [config.embedding_dim] + [config.hidden_dim] * (config.n_layers - 1)
-        self.layers = nn.ModuleList(self.cell(width, config.hidden_dim, batch_first=True) for width in widths)
+        self.layers = nn.ModuleList(self.make_layer(width, config.hidden_dim) for width in widths)
         self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_dim) for _ in widths[1:])
         self.dropout = nn.Dropout(config.dropout)
         self.head = TiedHead(n_items, config.hidden_dim, config.embedding_dim)
+
+    @abc.abstractmethod
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+        """Return a new recurrent layer, batch first; it is called while the network is built."""
 
     def encode(self, histories: Histories) -> Tensor:
         """Return the query after each position, shape [B, T, D]."""

@@ -21,4 +21,6 @@ class RNNConfig(RecurrentConfig):
 class RNNNetwork(RecurrentNetwork):
     """The simple recurrent network of Elman (1990), ``tanh(W x + U h + b)``, over a history."""
 
-    cell = nn.RNN
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+        """Return a new Elman layer."""
+        return nn.RNN(input_dim, hidden_dim, batch_first=True)

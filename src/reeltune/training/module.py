@@ -20,7 +20,7 @@ from reeltune.data.prepared import PAD
 from reeltune.data.sequences import QueryBatch
 from reeltune.errors import DivergedError
 from reeltune.metrics.ranks import target_ranks
-from reeltune.models.losses import softmax_loss
+from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.seeding import derive
 from reeltune.training.averaging import WeightAverage
@@ -79,7 +79,7 @@ class NextItemModule(pl.LightningModule):
         """
         is_position = batch.targets != PAD  # [B, T]
         queries = self.network.encode(batch.histories)[is_position]  # [N, D]
-        loss = softmax_loss(
+        loss = full_softmax_loss(
             queries,
             self.network.item_vectors(),
             self.network.item_bias(),

@@ -12,7 +12,7 @@ from reeltune.models.baselines.popularity import Popularity
 
 __all__ = ["BASELINES", "fit_baseline"]
 
-# Many counts of a single lag are equal: the weight is the least that float32 tells apart, and below a transition.
+# Many counts of one lag are equal: float32 tells this weight apart, and a transition outweighs it.
 FIRST_ORDER = MarkovConfig(max_lag=1, n_recent=1, shrinkage=0.0, popularity_weight=1e-3)
 
 BASELINES: dict[str, Callable[[Sequences, int], Scorer]] = {
