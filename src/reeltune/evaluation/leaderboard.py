@@ -75,8 +75,9 @@ class Leaderboard:
     study: str
     objective: str
     n_queries: int
+    selected: int  # number of the trial with the best objective
     entries: tuple[Entry, ...]
-    comparisons: tuple[Comparison, ...]  # of the best trial with each baseline
+    comparisons: tuple[Comparison, ...]  # of the selected trial with each baseline
     protocol: dict[str, Any]
 
     @property
@@ -92,6 +93,7 @@ class Leaderboard:
             "split": "validation",
             "objective": self.objective,
             "n_queries": self.n_queries,
+            "selected": self.selected,
             "verdict": self.verdict,
             "entries": [asdict(entry) for entry in self.entries],
             "comparisons": [comparison.plain() for comparison in self.comparisons],
@@ -105,6 +107,7 @@ class Leaderboard:
             study=value["study"],
             objective=value["objective"],
             n_queries=value["n_queries"],
+            selected=value["selected"],
             entries=tuple(Entry.from_plain(entry) for entry in value["entries"]),
             comparisons=tuple(Comparison.from_plain(item) for item in value["comparisons"]),
             protocol=value["protocol"],
@@ -148,6 +151,7 @@ def make_leaderboard(
         study=study.name,
         objective=study.objective,
         n_queries=data.validation.n_queries,
+        selected=best.number,
         entries=tuple(sorted(entries, key=lambda entry: -entry.metrics[VERDICT_METRIC].value)),
         comparisons=compare_with_baselines(_trial_ranks(study, best.number, data), baselines, seed),
         protocol=protocol(study),

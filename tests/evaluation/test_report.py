@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from reeltune.errors import StudyError
+from reeltune.evaluation import charts
+from reeltune.evaluation import leaderboard as leaderboard_module
+from reeltune.evaluation.compare import Interval
+from reeltune.evaluation.final import evaluate_study
+from reeltune.evaluation.report import render_report, write_report
+from reeltune.files import read_json, write_json
+from reeltune.tuning.space import Choice, FloatRange, IntRange
+
+VOID = {"meta", "br", "line", "link", "img"}
+
+
+class _Balance(HTMLParser):
+    """Checks that every element is closed and collects the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+
+def _read(page: str) -> str:
+    parser = _Balance()
+    parser.feed(page)
+    assert parser.open == []
+    return " ".join(" ".join(parser.text).split())
+
+
+def test_the_page_tells_the_whole_study(study_dir: Path) -> None:
+    page = write_report(study_dir).read_text(encoding="utf-8")
+    text = _read(page)
+    for wanted in (
+        "Does a GRU learn what generated film-goers do?",
+        "Beats windowed Markov:",
+        "The test set is closed",
+        "Leaderboard on validation",
+        "Learning curves",
+        "stopped by the scheduler",
+        "What was tried",
+        "Too few complete trials",
+        "All trials",
+        "the training loss is nan at epoch 1",
+        "2 of 4 trials (50 %) diverged or failed",
+        "Cost",
+        "fingerprint",
+    ):
+        assert wanted in text
+    assert page.count("<polyline") == 2 + 2
+
+
+def test_the_page_needs_no_network(study_dir: Path) -> None:
+    page = render_report(study_dir)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|src=|<link", page)
+
+
+def test_text_from_outside_is_escaped(study_dir: Path) -> None:
+    content = read_json(study_dir / "study.json")
+    content["spec"]["question"] = "<script>alert(1)</script> $title & more"
+    write_json(study_dir / "study.json", content)
+    page = render_report(study_dir)
+    assert "<script>alert" not in page
+    assert "&lt;no&gt; memory &amp; more" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; $title &amp; more" in page
+    _read(page)
+
+
+def test_after_the_evaluation_the_test_set_gives_the_verdict(study_dir: Path) -> None:
+    found = evaluate_study(study_dir)
+    text = _read(render_report(study_dir))
+    assert "Test set, 400 people, opened once." in text
+    assert found.verdict[1:].replace("p = ", "p = ") in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert found.openings[0]["time"] in text
+
+
+def test_the_leaderboard_is_made_once(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = render_report(study_dir)
+    monkeypatch.setattr(
+        leaderboard_module, "open_study_data", lambda *_, **__: pytest.fail("opened the data")
+    )
+    assert render_report(study_dir) == first
+
+
+def test_a_study_without_figures_still_has_a_page(study_dir: Path) -> None:
+    for number in (0, 1):
+        for file in (study_dir / "trials" / f"{number:05d}").iterdir():
+            file.unlink()
+    text = _read(render_report(study_dir))
+    assert "No trial has ended with a figure yet." in text
+    assert "diverged or failed" in text
+
+
+def test_a_study_without_trials_is_refused(study_dir: Path) -> None:
+    for file in study_dir.glob("trials/*/trial.json"):
+        file.unlink()
+    with pytest.raises(StudyError, match="no trial yet"):
+        render_report(study_dir)
+
+
+def test_axes_follow_the_scale_that_was_searched() -> None:
+    log = charts.Axis.of("training.learning_rate", FloatRange(low=1e-4, high=1e-2, log=True))
+    assert log.place(1e-3) == pytest.approx(0.5)
+    linear = charts.Axis.of("model.n_layers", IntRange(low=1, high=3))
+    assert linear.place(2) == pytest.approx(0.5)
+    choice = charts.Axis.of("training.batch_size", Choice(values=[32, 64, 128]))
+    assert choice.place(128) == 1
+    assert [text for _, text in choice.ticks] == ["32", "64", "128"]
+
+
+def test_one_epoch_and_one_value_divide_by_nothing() -> None:
+    curve = charts.Curve("trial 0", (0.0,), "best")
+    _read(charts.learning_curves([curve], label="NDCG@10", rulers=[]))
+    _read(charts.range_bar(Interval(0.1, 0.1, 0.1), 0.1, 0.1))
+    _read(charts.bars({"a": 0.0}))
