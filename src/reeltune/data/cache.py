@@ -11,15 +11,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from reeltune.data.sources import cache_root
 from reeltune.errors import DataError
 
-__all__ = ["cache_error", "cache_lock", "prepared_root", "sources_root"]
+__all__ = [
+    "CacheItem",
+    "cache_error",
+    "cache_lock",
+    "list_cache",
+    "prepared_root",
+    "remove_item",
+    "sources_root",
+]
 
 _POLL_SECONDS = 0.05
 
@@ -63,6 +74,63 @@ def cache_lock(name: str, notify: Callable[[str], None]) -> Iterator[None]:
             while not _try_lock(handle):
                 time.sleep(_POLL_SECONDS)
         yield
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class CacheItem:
+    """A file or folder of the cache."""
+
+    path: Path
+    kind: Literal["prepared", "download", "leftover"]
+    """``leftover``: half-written by a process that was killed; nothing ever reads it."""
+    size_bytes: int
+    modified: float
+    """Seconds since 1970."""
+
+
+def list_cache() -> list[CacheItem]:
+    """Return the prepared entries, the downloads and the leftovers of killed processes."""
+    items = [_item(path, "prepared") for path in sorted(prepared_root().glob("*"))]
+    items += [_item(path, "download") for path in sorted(sources_root().glob("*/*"))]
+    return [item for item in items if item.kind != "leftover" or not _is_in_work(item.path)]
+
+
+def remove_item(item: CacheItem) -> None:
+    """Remove an item; a prepared entry vanishes at once, never half.
+
+    Raises:
+        DataError: It cannot be removed.
+    """
+    try:
+        if item.path.is_dir():
+            doomed = item.path.with_name(f".{item.path.name.lstrip('.')}.removed.part")
+            item.path.rename(doomed)
+            shutil.rmtree(doomed)
+        else:
+            item.path.unlink()
+    except OSError as error:
+        raise cache_error(error) from error
+
+
+def _item(path: Path, kind: Literal["prepared", "download"]) -> CacheItem:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    is_leftover = path.name.startswith(".")
+    return CacheItem(path, "leftover" if is_leftover else kind, size, path.stat().st_mtime)
+
+
+def _is_in_work(path: Path) -> bool:
+    """Return whether a process holds the lock under which ``path`` is written."""
+    in_prepared = path.parent == prepared_root()
+    name = path.name[1:].split(".")[0] if in_prepared else path.parent.name
+    try:
+        handle = os.open(cache_root() / "locks" / f"{name}.lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(handle)
     finally:
         os.close(handle)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import lightning.pytorch as pl
-from torch.utils.data import DataLoader, IterableDataset
 
 from reeltune.data.batch import TrainingBatch
-from reeltune.data.prepared import TuningData
+from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.sequences import QueryBatch, n_window_batches, query_batches, window_batches
 
 __all__ = ["MovieLensDataModule", "SequenceDataModule"]
@@ -16,25 +15,32 @@ __all__ = ["MovieLensDataModule", "SequenceDataModule"]
 _VALIDATION_BATCH_SIZE = 256
 
 
-class _Batches(IterableDataset[TrainingBatch | QueryBatch]):
-    """Ready batches from a function that is called for each pass."""
+class _TrainingBatches:
+    """The training batches of an epoch, and their number.
 
-    def __init__(self, make: Callable[[], Iterator[TrainingBatch] | Iterator[QueryBatch]]) -> None:
-        self._make = make
-
-    def __iter__(self) -> Iterator[TrainingBatch | QueryBatch]:
-        return iter(self._make())
-
-
-class _SizedBatches(_Batches):
-    """Batches whose number is known, so that schedules and progress can use it."""
+    A plain iterable and no ``DataLoader``: the batches leave the store whole, so workers would
+    only copy them.
+    """
 
     def __init__(self, make: Callable[[], Iterator[TrainingBatch]], n_batches: int) -> None:
-        super().__init__(make)
+        self._make = make
         self._n_batches = n_batches
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        return self._make()
 
     def __len__(self) -> int:
         return self._n_batches
+
+
+class _ValidationBatches:
+    """The validation batches, made anew for each pass."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    def __iter__(self) -> Iterator[QueryBatch]:
+        return query_batches(self._queries, batch_size=_VALIDATION_BATCH_SIZE)
 
 
 class SequenceDataModule(pl.LightningDataModule):
@@ -51,22 +57,16 @@ class SequenceDataModule(pl.LightningDataModule):
         self._batch_size = batch_size
         self._seed = seed
 
-    def train_dataloader(self) -> DataLoader[TrainingBatch | QueryBatch]:
+    def train_dataloader(self) -> _TrainingBatches:
         """Return one pass over all training positions, in the order of the current epoch."""
-        batches = _SizedBatches(
-            self._train_batches,
-            n_window_batches(
-                self.data.train, history_length=self._history_length, batch_size=self._batch_size
-            ),
+        n_batches = n_window_batches(
+            self.data.train, history_length=self._history_length, batch_size=self._batch_size
         )
-        return DataLoader(batches, batch_size=None)
+        return _TrainingBatches(self._train_batches, n_batches)
 
-    def val_dataloader(self) -> DataLoader[TrainingBatch | QueryBatch]:
+    def val_dataloader(self) -> _ValidationBatches:
         """Return one pass over the validation queries."""
-        return DataLoader(
-            _Batches(lambda: query_batches(self.data.validation, batch_size=_VALIDATION_BATCH_SIZE)),
-            batch_size=None,
-        )
+        return _ValidationBatches(self.data.validation)
 
     def _train_batches(self) -> Iterator[TrainingBatch]:
         # A generator: the epoch is read at the first batch, for Lightning asks for the iterator before

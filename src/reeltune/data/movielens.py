@@ -22,6 +22,7 @@ __all__ = ["read_csv_edition", "read_dat_edition", "read_ranked_edition", "read_
 _LARGEST_ID = 2**31 - 1
 _LAST_SECOND = 2**33  # the year 2242; a larger number is not in seconds
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
+_VIDEO = "(V)"  # a remark behind the year of one movie of ML-100K: made for video
 _NO_GENRE = {"unknown", "(no genres listed)", ""}
 _U_GENRES = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
@@ -122,10 +123,9 @@ def _movies_u(files: FileSet, name: str) -> Movies:
 def _movies_recbole(files: FileSet, name: str) -> Movies:
     def row(fields: list[str]) -> _Row:
         item, title, year, genres = fields
-        has_year = year.isdigit()
-        # The wheel spells the one unknown movie (id 267) "unkonwn".
-        title = f"{title} ({year})" if has_year else title.replace("unkonwn", "unknown")
-        return item, title, int(year) if has_year else 0, _known(genres.split(" "))
+        # The wheel spells the one unknown movie (id 267) "unkonwn", and takes a remark for a year once.
+        name = f"{title} ({year})" if year.isdigit() else title.replace("unkonwn", "unknown")
+        return item, *_titled(name), _known(genres.split(" "))
 
     return _movies(_rows(files, name, "\t", 4, row, has_header=True), files.label(name))
 
@@ -186,7 +186,7 @@ def _decode(data: bytes) -> str:
 
 
 def _titled(text: str) -> tuple[str, int]:
-    title = text.strip()
+    title = text.strip().removesuffix(_VIDEO).rstrip()
     match = _YEAR.search(title)
     return title, int(match[1]) if match else 0
 

@@ -122,7 +122,7 @@ def synthetic_tuning_data(
     For tests that want another size than the data set ``synthetic``.
     """
     from reeltune.data.config import DataConfig
-    from reeltune.data.store import write_entry
+    from reeltune.data.entry import write_entry
 
     data = synthetic_data(n_users=n_users, n_items=n_items, mean_length=mean_length, seed=seed)
     entry = directory / f"synthetic-{n_users}-{n_items}-{mean_length}-{seed}"

@@ -1,0 +1,63 @@
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import nn
+
+from reeltune.data.datamodule import MovieLensDataModule
+from reeltune.data.store import open_tuning
+from reeltune.data.synthetic import synthetic_tuning_data
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return open_tuning(
+        synthetic_tuning_data(tmp_path_factory.mktemp("data"), n_users=40, n_items=60, mean_length=15)
+    )
+
+
+class Recorder(pl.LightningModule):
+    """Counts what it is given; learns nothing of use."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.seen = {}
+        self.n_queries = 0
+
+    def training_step(self, batch, _):
+        order = self.seen.setdefault(self.current_epoch, [])
+        order.append(batch.targets.sum().item())
+        return self.layer(torch.ones(1, 1)).sum()
+
+    def validation_step(self, batch, _):
+        self.n_queries += len(batch.targets)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # lightning against torch 2.13
+def test_a_trainer_sees_all_positions_in_a_new_order_each_epoch(data, tmp_path):
+    module = Recorder()
+    trainer = pl.Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(module, datamodule=MovieLensDataModule(data, history_length=8, batch_size=4, seed=5))
+    first, second = module.seen[0], module.seen[1]
+    assert first != second
+    assert sum(first) == sum(second)
+    assert module.n_queries == 2 * data.validation.n_queries
+
+
+def test_loaders_know_their_number_of_batches(data):
+    module = MovieLensDataModule(data, history_length=8, batch_size=4, seed=5)
+    loader = module.train_dataloader()
+    assert len(loader) == sum(1 for _ in loader)
