@@ -34,7 +34,16 @@ from reeltune.models.base import SequenceNetwork
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.folder import atomic_folder
 
-__all__ = ["SCHEMA", "Bundle", "BundleParts", "export_bundle", "is_bundle", "load_bundle", "verify_bundle"]
+__all__ = [
+    "SCHEMA",
+    "Bundle",
+    "BundleParts",
+    "check_target",
+    "export_bundle",
+    "is_bundle",
+    "load_bundle",
+    "verify_bundle",
+]
 
 FORMAT = "reeltune-bundle"
 SCHEMA = 1
@@ -87,7 +96,7 @@ def export_bundle(
         BundleError: ``out`` exists and is not a bundle, or is one and ``force`` is off.
         EngineError: The folder cannot be written.
     """
-    _check_target(out, force)
+    check_target(out, force)
     with atomic_folder(out) as folder:
         _write_weights(parts.network, folder / "weights.safetensors")
         write_json(
@@ -108,6 +117,20 @@ def export_bundle(
             extras(folder)
         write_json(folder / "manifest.json", _manifest(folder))
     return out
+
+
+def check_target(out: Path, force: bool) -> None:
+    """Check that a bundle may be written to ``out``.
+
+    Raises:
+        BundleError: ``out`` exists and is not a bundle, or is one and ``force`` is off.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not is_bundle(out):
+        raise BundleError(f"{out} exists and is no reeltune bundle; choose another --out")
+    if not force:
+        raise BundleError(f"{out} holds a bundle already; choose another --out or replace it with --force")
 
 
 def is_bundle(directory: Path) -> bool:
@@ -189,15 +212,6 @@ def _check_file(directory: Path, name: str, expected: Any) -> None:
         )
     if sha256_file(path) != expected.get("sha256"):
         raise BundleError(f"{path} is damaged: its SHA-256 differs from the manifest's; export again")
-
-
-def _check_target(out: Path, force: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not is_bundle(out):
-        raise BundleError(f"{out} exists and is no reeltune bundle; choose another --out")
-    if not force:
-        raise BundleError(f"{out} holds a bundle already; choose another --out or replace it with --force")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reeltune.data.batch import Histories
+from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.serving.bundle import Bundle, load_bundle
 from reeltune.serving.titles import TitleIndex
@@ -90,11 +90,7 @@ class Recommender:
 
     def scores(self, codes: Sequence[int], stars: Sequence[float]) -> NDArray[np.float64]:
         """Return the network's scores after a history of item codes and ratings, shape [V+1]."""
-        histories = Histories(
-            items=torch.tensor([list(codes)], dtype=torch.int64),  # [1, T]
-            lengths=torch.tensor([len(codes)]),  # [1]
-            ratings=torch.tensor([list(stars)], dtype=torch.float32),  # [1, T]
-        )
+        histories = to_histories([list(codes)], ratings=[list(stars)])
         with torch.inference_mode():
             scores: NDArray[np.float64] = self.bundle.network.scores(histories)[0].double().numpy()
         return scores.copy()

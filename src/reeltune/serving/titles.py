@@ -95,7 +95,7 @@ class TitleIndex:
         if found:
             shown = ", ".join(repr(self._titles[code - 1]) for code in sorted(found))
             raise UserError(f"{text!r} is the title of {len(found)} movies: {shown}; add the year")
-        near = self.suggest(text)
+        near = self.suggest(text, n=3)
         hint = f"did you mean {' or '.join(repr(t) for t in near)}?" if near else "nothing comes near it"
         raise UserError(f"no movie called {text!r} in this bundle; {hint}")
 

@@ -1,0 +1,28 @@
+"""``reeltune report``: a study as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, study_path
+
+__all__ = ["report"]
+
+
+def report(
+    study: str = STUDY,
+    studies: Path | None = STUDIES,
+    data_dir: Path | None = DATA_DIR,
+    is_opened: bool = typer.Option(False, "--open", help="Open the page in a browser."),
+) -> None:
+    """Write a study as one HTML page that opens without a network; also while it runs."""
+    from reeltune.evaluation.report import write_report
+
+    path = write_report(study_path(study, studies), data_dir=data_dir, notify=note)
+    print(path)
+    if is_opened:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())

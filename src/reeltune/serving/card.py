@@ -1,0 +1,139 @@
+"""The model card: what is in a bundle, how good it is and what it cannot do, in plain words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reeltune.data.datasets import DATASETS
+from reeltune.data.prepared import Ledger
+from reeltune.evaluation.final import Evaluation
+
+__all__ = ["CardFacts", "make_card"]
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card tells."""
+
+    study: str
+    question: str
+    trial: int
+    model: Mapping[str, Any]  # plain configuration of the network
+    n_parameters: int
+    objective: str
+    validation: Mapping[str, float]  # metrics of the exported checkpoint
+    n_trials: int
+    ledger: Ledger
+    evaluation: Evaluation | None  # of the exported checkpoint
+    examples: tuple[str, str]  # two titles of the catalogue
+
+
+def make_card(facts: CardFacts) -> str:
+    """Return the model card as Markdown."""
+    parts = [_what(facts), _figures(facts), _use(facts), _limits(facts), _data(facts), _contents()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what(facts: CardFacts) -> str:
+    name = str(facts.model["name"]).upper()
+    return (
+        f"# {name} movie recommender, trained on {facts.ledger.dataset}\n\n"
+        f"Given the movies a person has seen, in order, this network ({name}, {facts.n_parameters:,} "
+        f"weights) ranks the other movies of its catalogue of {facts.ledger.n_items:,} by how likely each is to "
+        "be seen next. It needs no account and no training for a new person.\n\n"
+        f"It is trial {facts.trial} of {facts.n_trials} of the study `{facts.study}`"
+        + (f", which asked: *{facts.question}*" if facts.question else ".")
+    )
+
+
+def _figures(facts: CardFacts) -> str:
+    lines = ["## How good it is", ""]
+    if facts.evaluation is None:
+        lines += [
+            "On validation (these figures chose the model, so they flatter it; the test set of the study has "
+            "not been opened for it):",
+            "",
+            "| metric | value |",
+            "|---|---|",
+            *(f"| {label.upper()} | {value:.4f} |" for label, value in facts.validation.items()),
+        ]
+        return "\n".join(lines)
+    evaluation = facts.evaluation
+    labels = list(evaluation.metrics)
+    lines += [
+        f"On the test set ({evaluation.n_queries:,} people, the last movie of each; opened "
+        f"{len(evaluation.openings)} time(s)), with 95 % intervals over people:",
+        "",
+        f"| | {' | '.join(label.upper() for label in labels)} |",
+        "|---" * (len(labels) + 1) + "|",
+    ]
+    for name, metrics in (("this model", evaluation.metrics), *evaluation.baselines.items()):
+        cells = (f"{m.value:.4f} ({m.low:.4f} to {m.high:.4f})" for m in metrics.values())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", f"Verdict: {evaluation.verdict} ({evaluation.comparisons[0].test})."]
+    if spread := evaluation.spread():
+        told = ", ".join(f"{k.upper()} {s['mean']:.4f} +- {s['sd']:.4f}" for k, s in spread.items())
+        lines.append(
+            f"Trained again from {len(evaluation.seeds)} seeds (mean and standard deviation): {told}."
+        )
+    return "\n".join(lines)
+
+
+def _use(facts: CardFacts) -> str:
+    first, second = facts.examples
+    return (
+        "## How to use it\n\n"
+        "```sh\n"
+        f"reeltune recommend DIR --liked {shlex.quote(first)} --liked {shlex.quote(second)} -k 10\n"
+        "```\n\n"
+        "```python\n"
+        "from reeltune.serving.recommender import Recommender\n\n"
+        f'best = Recommender.load("DIR").recommend([{first!r}, ({second!r}, 4.5)], k=10)\n'
+        "```\n\n"
+        "Give the movies in the order in which they were seen, the oldest first. Nothing in the folder needs "
+        "unpickling: weights are safetensors, the rest is JSON, the Lightning checkpoint opens with "
+        "`weights_only`. `manifest.json` holds the SHA-256 of each file."
+    )
+
+
+def _limits(facts: CardFacts) -> str:
+    return (
+        "## What it cannot do\n\n"
+        f"* It knows the {facts.ledger.n_items:,} movies of its catalogue and no other.\n"
+        "* It reads which movies were seen and their order, not how they were rated, so a movie that was "
+        "disliked counts as seen.\n"
+        "* Scores order the movies of one list; they are no probabilities and do not compare between lists.\n"
+        "* It learned what people of its data watched next, with their tastes and their time; movies that "
+        "few of them saw are rarely recommended."
+    )
+
+
+def _data(facts: CardFacts) -> str:
+    ledger = facts.ledger
+    entry = DATASETS.get(ledger.dataset)
+    lines = [
+        "## Data and protocol",
+        "",
+        f"* {ledger.dataset}: {ledger.n_users:,} people, {ledger.n_items:,} movies, "
+        f"{ledger.n_interactions:,} ratings after preparation; every rating counts as seen.",
+        f"* Split {ledger.split}: the last movie of each person is test, the one before it validation. "
+        f"Movies with fewer than {ledger.k_core} ratings were dropped; ties in time: {ledger.tie_rule}.",
+        "* The whole catalogue is ranked, movies already seen are removed, ties count against the model.",
+        f"* Selected by {facts.objective} on validation. Fingerprint of the test set: "
+        f"`{ledger.fingerprint[:16]}`.",
+    ]
+    if entry is not None:
+        lines += [f"* Licence of the data: {entry.licence}.", f"* Citation: {entry.citation}"]
+    return "\n".join(lines)
+
+
+def _contents() -> str:
+    return (
+        "## Files\n\n"
+        "`weights.safetensors` the network, `config.json` its configuration, `vocabulary.json` the movies, "
+        "`ledger.json` everything behind the figures, `metrics.json` the figures, `model.ckpt` the Lightning "
+        "checkpoint to train further, `manifest.json` sizes and checksums."
+    )

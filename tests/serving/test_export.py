@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from finished_study import make_finished_study
+from reeltune.errors import BundleError, StudyError
+from reeltune.evaluation.final import evaluate_study
+from reeltune.serving.bundle import load_bundle
+from reeltune.serving.export import export_study
+from reeltune.serving.recommender import Recommender
+from reeltune.training.checkpoint import load_network
+
+
+@pytest.fixture(scope="module", name="finished")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_finished_study(tmp_path_factory.mktemp("studies") / "tiny")
+
+
+@pytest.fixture(name="study_dir")
+def _study_dir(finished: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished, tmp_path / "tiny")
+
+
+def test_the_best_trial_is_exported_and_recommends_without_the_study(study_dir: Path, tmp_path: Path) -> None:
+    network = load_network(study_dir / "trials" / "00000" / "best.ckpt")
+    out = export_study(study_dir, tmp_path / "bundle")
+    shutil.rmtree(study_dir)
+    recommender = Recommender.load(out)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(recommender.bundle.network.state_dict()[name], tensor, rtol=0, atol=0)
+    title = recommender.catalogue.titles[0]
+    assert len(recommender.recommend([title], k=10)) == 10
+    card = (out / "README.md").read_text()
+    assert "has not been opened" in card.replace("\n", " ")
+    assert title in card
+    checkpoint = torch.load(out / "model.ckpt", weights_only=True)
+    assert checkpoint["hyper_parameters"]["model"]["name"] == "gru"
+
+
+def test_after_evaluation_its_figures_travel_along(study_dir: Path, tmp_path: Path) -> None:
+    found = evaluate_study(study_dir)
+    bundle = load_bundle(export_study(study_dir, tmp_path / "bundle"))
+    assert bundle.metrics["test"]["metrics"]["ndcg@10"]["value"] == found.metrics["ndcg@10"].value
+    assert found.verdict in (tmp_path / "bundle" / "README.md").read_text()
+
+
+def test_another_trial_is_exported_without_the_evaluated_figures(study_dir: Path, tmp_path: Path) -> None:
+    evaluate_study(study_dir)
+    bundle = load_bundle(export_study(study_dir, tmp_path / "bundle", trial=1))
+    assert bundle.metrics["trial"] == 1
+    assert bundle.metrics["test"] is None
+
+
+@pytest.mark.parametrize(("trial", "match"), [(7, "has no trial 7"), (2, "those with one: 0, 1")])
+def test_a_trial_without_figures_is_refused(study_dir: Path, tmp_path: Path, trial: int, match: str) -> None:
+    with pytest.raises(StudyError, match=match):
+        export_study(study_dir, tmp_path / "bundle", trial=trial)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_weights_that_are_gone_are_told(study_dir: Path, tmp_path: Path) -> None:
+    (study_dir / "trials" / "00001" / "best.ckpt").unlink()
+    with pytest.raises(StudyError, match="weights of trial 1 are gone"):
+        export_study(study_dir, tmp_path / "bundle", trial=1)
+
+
+def test_a_used_name_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x").touch()
+    with pytest.raises(BundleError, match="no reeltune bundle"):
+        export_study(tmp_path / "absent", tmp_path / "mine", force=True)
