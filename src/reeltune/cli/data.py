@@ -1,0 +1,160 @@
+"""``reeltune data``: list, prepare, inspect, cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from reeltune.cli.options import DATA_DIR, note
+
+if TYPE_CHECKING:
+    from reeltune.data.entry import PreparationReport
+    from reeltune.data.summary import Summary
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, prepare and inspect data sets; look after the cache.", no_args_is_help=True)
+
+_BAR_WIDTH = 40
+_K_CORE = typer.Option(None, "--k-core", min=1, help="Least number of interactions a movie. [default: 5]")
+
+
+@app.command("list")
+def list_datasets() -> None:
+    """Show the known data sets: where they come from, size, licence."""
+    from reeltune.data.datasets import DATASETS
+
+    for name, entry in DATASETS.items():
+        print(name)
+        print(f"  {entry.summary}")
+        if entry.address is not None:
+            print(f"  from      {entry.address} ({entry.size_bytes / 1e6:.1f} MB)")
+        if entry.package is not None:
+            print(f"  also in   the package {entry.package.name} {entry.package.version}")
+        print(f"  licence   {entry.licence}")
+        print(f"  cite      {entry.citation}")
+
+
+@app.command()
+def prepare(
+    name: str = typer.Argument(help="Data set, as `reeltune data list` shows it."),
+    data_dir: Path | None = DATA_DIR,
+    k_core: int | None = _K_CORE,
+) -> None:
+    """Get a data set and prepare it; no work where that was done before."""
+    directory = _prepared(name, data_dir, k_core)
+    print(directory)
+
+
+@app.command()
+def inspect(
+    name: str = typer.Argument(help="Data set, as `reeltune data list` shows it."),
+    data_dir: Path | None = DATA_DIR,
+    k_core: int | None = _K_CORE,
+) -> None:
+    """Summarize a prepared data set; prepares it first where needed."""
+    from reeltune.data.store import open_summary, open_tuning
+
+    directory = _prepared(name, data_dir, k_core)
+    report, summary = open_summary(directory)
+    _print_summary(report, summary)
+    ledger = open_tuning(directory).ledger
+    print(f"split          {ledger.split}; {ledger.tie_rule}")
+    print(f"fingerprint    {ledger.fingerprint}")
+    print(f"folder         {directory}")
+
+
+@app.command()
+def cache(
+    prune: bool = typer.Option(
+        False, "--prune", help="Remove leftovers of killed processes and outdated entries."
+    ),
+    everything: bool = typer.Option(
+        False, "--all", help="With --prune: remove all prepared data and downloads."
+    ),
+) -> None:
+    """Show what the cache holds, or prune it."""
+    from datetime import datetime
+
+    from reeltune.data.cache import list_cache, remove_item
+    from reeltune.data.sources import cache_root
+    from reeltune.data.store import is_outdated
+    from reeltune.errors import ConfigError
+
+    if everything and not prune:
+        raise ConfigError("--all goes with --prune")
+    items = list_cache()
+    total = 0
+    for item in items:
+        outdated = item.kind == "prepared" and is_outdated(item.path)
+        removed = prune and (everything or outdated or item.kind == "leftover")
+        if removed:
+            remove_item(item)
+        else:
+            total += item.size_bytes
+        note = "removed" if removed else "outdated" if outdated else ""
+        when = datetime.fromtimestamp(item.modified).strftime("%Y-%m-%d %H:%M")
+        print(f"{item.kind:<9} {item.size_bytes / 1e6:10.1f} MB  {when}  {item.path.name}  {note}".rstrip())
+    print(f"{total / 1e6:.1f} MB in {cache_root()}")
+
+
+def _prepared(name: str, data_dir: Path | None, k_core: int | None) -> Path:
+    from pydantic import ValidationError
+
+    from reeltune.data.config import DataConfig
+    from reeltune.data.store import prepare as prepare_data
+    from reeltune.errors import ConfigError
+
+    given = {"dataset": name} if k_core is None else {"dataset": name, "k_core": k_core}
+    try:
+        config = DataConfig.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    return prepare_data(config, data_dir=data_dir, notify=note)
+
+
+def _print_summary(report: PreparationReport, summary: Summary) -> None:
+    print(f"source         {report.origin}")
+    print(f"rows read      {report.n_rows:,}")
+    print(
+        f"left out       {report.n_duplicates:,} exact duplicates; {report.n_rare_rows:,} rows of "
+        f"{report.n_rare_items:,} rare movies; {report.n_short_rows:,} rows of "
+        f"{report.n_short_users:,} users with too few events to be split"
+    )
+    print(
+        f"kept           {summary.n_interactions:,} rows, {summary.n_users:,} users, "
+        f"{summary.n_items:,} movies"
+    )
+    print(
+        f"density        {summary.density:.3%}; the top tenth of the movies has {summary.top_tenth_share:.1%}"
+    )
+    if summary.first_second is not None and summary.last_second is not None:
+        print(f"time           {_day(summary.first_second)} to {_day(summary.last_second)}")
+    if summary.tie_share is None:
+        print("ties           unknown: no row has a timestamp")
+    else:
+        print(f"ties           {summary.tie_share:.1%} of the timed rows share their second")
+    print(f"no timestamp   {1 - summary.timed_share:.1%} of the rows")
+    print(
+        f"movies without title {summary.no_title_share:.1%}, year {summary.no_year_share:.1%}, "
+        f"genre {summary.no_genre_share:.1%}"
+    )
+    quantiles = ", ".join(f"{name} {value:,}" for name, value in summary.length_quantiles.items())
+    print(f"events a user  {quantiles}")
+    _print_bars(summary.length_counts)
+    print("rows by stars")
+    _print_bars(summary.rating_counts)
+
+
+def _print_bars(counts: dict[str, int]) -> None:
+    largest = max(counts.values(), default=1)
+    for label, count in counts.items():
+        print(f"  {label:>12} {'#' * round(_BAR_WIDTH * count / largest):<{_BAR_WIDTH}} {count:,}")
+
+
+def _day(second: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,75 @@
+import sys
+
+import pytest
+
+from reeltune.cli.app import main
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+
+    def call(*arguments: str):
+        monkeypatch.setattr(sys, "argv", ["reeltune", "data", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+def test_list_shows_licence_and_citation(run):
+    code, out, _ = run("list")
+    assert code == 0
+    for part in (
+        "movielens-100k",
+        "synthetic",
+        "licence",
+        "https://doi.org/10.1145/2827872",
+        "recbole 1.2.1",
+    ):
+        assert part in out
+
+
+def test_prepare_prints_the_folder_and_does_the_work_once(run):
+    code, out, err = run("prepare", "synthetic")
+    assert code == 0
+    assert "preparing synthetic" in err
+    assert run("prepare", "synthetic") == (0, out, "")
+
+
+def test_inspect_draws_lengths(run):
+    code, out, _ = run("inspect", "synthetic", "--k-core", "1")
+    assert code == 0
+    for part in ("15,257 rows", "400 users", "200 movies", "###", "median", "fingerprint", "ties"):
+        assert part in out
+
+
+def test_cache_lists_and_prunes(run):
+    run("prepare", "synthetic")
+    code, out, _ = run("cache")
+    assert code == 0
+    assert "prepared" in out
+    assert "removed" not in run("cache", "--prune")[1]
+    assert "removed" in run("cache", "--prune", "--all")[1]
+    assert run("cache")[1].startswith("0.0 MB")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prepare", "synthetik"), "error: unknown dataset 'synthetik': did you mean 'synthetic'?"),
+        (("prepare", "movielens-100k", "--data-dir", "gone"), "error: --data-dir gone does not exist"),
+        (("cache", "--all"), "error: --all goes with --prune"),
+        (("prepare", "synthetic", "--k-core", "500000"), "error: nothing is left of 15257 rows"),
+    ],
+)
+def test_a_fault_is_one_line_and_exit_code_2(run, arguments, message):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert next(line for line in err.splitlines() if line.startswith("error")).startswith(message)
+    assert "Traceback" not in err
