@@ -7,6 +7,8 @@ import sys
 
 import typer
 
+from reeltune.cli import dashboard, data, evaluate, export, recommend, report, studies, train, trials, tune
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -17,6 +19,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(data.app, name="data")
+app.command()(tune.tune)
+app.command()(tune.resume)
+app.command()(train.train)
+app.command()(trials.trials)
+app.command()(studies.studies)
+app.command()(studies.rm)
+app.command()(dashboard.dashboard)
+app.command()(report.report)
+app.command()(evaluate.evaluate)
+app.command()(export.export)
+app.command()(recommend.recommend)
 
 
 @app.callback()

@@ -90,10 +90,22 @@ def _open_data(directory: str) -> TuningData:
 def count_parameters(config: dict[str, Any], n_items: int) -> int:
     """Return the number of weights of the network that ``config`` describes, without making them."""
     import torch
+    from torch.overrides import TorchFunctionMode
 
     from reeltune.models.registry import build_network
     from reeltune.tuning.trial import TrialConfig
 
-    with torch.device("meta"):
+    class Unfilled(TorchFunctionMode):
+        """Leaves weights unfilled: drawing them without storage would import torch's compiler, seconds."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if func.__name__ in ("normal_", "uniform_", "trunc_normal_"):
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **kwargs)
+
+    with torch.device("meta"), Unfilled():
         network = build_network(TrialConfig.model_validate(config).model, n_items)
     return sum(parameter.numel() for parameter in network.parameters())

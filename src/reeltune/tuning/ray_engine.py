@@ -167,8 +167,6 @@ def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
         )
     except TuneError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise EngineError(
-            f"Ray Tune failed: {reason}; go on with `reeltune resume {study.name}`"
-        ) from error
+        raise EngineError(f"Ray Tune failed: {reason}; go on with `reeltune resume {study.name}`") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

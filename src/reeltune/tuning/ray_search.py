@@ -143,7 +143,9 @@ class StudyCallback(Callback):  # type: ignore[misc]
         number = trial.config[JOB]["number"]
         self._heard.pop(number, None)
         n_failures = trial.run_metadata.num_failures
-        self._recorder.observer.trial_interrupted(number, f"its worker died (time {n_failures}); starting again")
+        self._recorder.observer.trial_interrupted(
+            number, f"its worker died (time {n_failures}); starting again"
+        )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Stop the trial's clock."""
@@ -161,6 +163,8 @@ class StudyCallback(Callback):  # type: ignore[misc]
             if late and trial.config[JOB]["number"] in late and trial.temporary_state.ray_actor is not None:
                 number = trial.config[JOB]["number"]
                 self._heard.pop(number)
-                self._scheduler.reasons[number] = f"silent for {limit + HANG_GRACE_SECONDS:g} s, ended by force"
+                self._scheduler.reasons[number] = (
+                    f"silent for {limit + HANG_GRACE_SECONDS:g} s, ended by force"
+                )
                 trial.max_failures = 0  # it would hang again
                 ray.kill(trial.temporary_state.ray_actor)

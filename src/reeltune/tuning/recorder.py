@@ -28,9 +28,7 @@ class Recorder:
     Each fact is written to its row first and told to Optuna second; both steps may be repeated.
     """
 
-    def __init__(
-        self, study: Study, storage: TrialStorage, observer: Observer, data_directory: Path
-    ) -> None:
+    def __init__(self, study: Study, storage: TrialStorage, observer: Observer, data_directory: Path) -> None:
         self.study = study
         self.storage = storage
         self.observer = observer

@@ -24,7 +24,9 @@ def best_rows(rows: Sequence[TrialRow], *, higher_is_better: bool, n: int | None
         if row.value is not None and row.state in (TrialState.COMPLETE, TrialState.STOPPED)
     ]
     sign = -1.0 if higher_is_better else 1.0
-    eligible.sort(key=lambda row: (row.state is not TrialState.COMPLETE, sign * (row.value or 0.0), row.number))
+    eligible.sort(
+        key=lambda row: (row.state is not TrialState.COMPLETE, sign * (row.value or 0.0), row.number)
+    )
     return eligible[:n]
 
 
@@ -95,8 +97,10 @@ def importance(
     if len(complete) < 4 or len({row.value for row in complete}) == 1:
         return {}
     quiet_optuna()
-    direction = "maximize" if higher_is_better else "minimize"
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
+    study = optuna.create_study(
+        direction="maximize" if higher_is_better else "minimize",
+        sampler=optuna.samplers.RandomSampler(seed=0),
+    )
     for row in complete:
         study.add_trial(frozen_trial(space, row, []))
     with warnings.catch_warnings():

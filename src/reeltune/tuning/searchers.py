@@ -143,7 +143,9 @@ def grid_values(name: str, parameter: FloatRange | IntRange | Choice) -> list[An
         return list(parameter.values)
     if isinstance(parameter, IntRange):
         if parameter.log:
-            raise ConfigError(f"{name} has a logarithmic scale, which a grid cannot hold; list choices instead")
+            raise ConfigError(
+                f"{name} has a logarithmic scale, which a grid cannot hold; list choices instead"
+            )
         return list(range(parameter.low, parameter.high + 1, parameter.step or 1))
     if parameter.step is None:
         raise ConfigError(f"{name} has no step, so a grid over it never ends; give it a step or list choices")
@@ -174,7 +176,7 @@ def make_sampler(config: Any, space: Space, seed: int, number: int) -> BaseSampl
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():
-        # Multivariate TPE and the constant liar are the point of the default; their interface is held by tests.
+        # Multivariate TPE and the constant liar are experimental; tests hold what is used of them.
         warnings.simplefilter("ignore", ExperimentalWarning)
         return SEARCHERS[config.name].build(config, space, seed, number)
 

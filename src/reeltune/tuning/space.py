@@ -22,6 +22,7 @@ __all__ = [
     "IntRange",
     "Parameter",
     "Space",
+    "check_point",
     "flatten",
     "parse_space",
     "unflatten",
@@ -32,7 +33,7 @@ Scalar = bool | int | float | str
 
 class _Conditional(Config):
     when: dict[str, Scalar | list[Scalar]] = Field(default={})
-    """Searched only where the named fields have this value, or one of these values; else left at its default."""
+    """Searched only where the named fields have this value or one of these; else left at its default."""
 
 
 class _Range(_Conditional):
@@ -153,7 +154,7 @@ class Space(Config):
         return iter(self.space.items())
 
     def default(self, base: Mapping[str, Any]) -> dict[str, Scalar]:
-        """Return the point of the space that is nearest to the configuration ``base`` (nested plain values)."""
+        """Return the point of the space nearest to the configuration ``base`` (nested plain values)."""
         flat = flatten(base)
         point: dict[str, Scalar] = {}
         for name, parameter in self:
@@ -221,7 +222,9 @@ def parse_space(document: Document, sections: Mapping[str, Config], model: str) 
         raise ConfigError(f"{document.at(unknown[0])}: {known}")
     entries = document.value.get("space")
     if not isinstance(entries, dict) or not entries:
-        raise ConfigError(f"{document.at('space')}: the space is empty; give at least one parameter to search")
+        raise ConfigError(
+            f"{document.at('space')}: the space is empty; give at least one parameter to search"
+        )
     parameters: dict[str, Parameter] = {}
     for name in entries:
         child = document.child("space").child(name)
@@ -258,9 +261,7 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _check_field(
-    name: str, parameter: Parameter, sections: Mapping[str, Config], document: Document
-) -> None:
+def _check_field(name: str, parameter: Parameter, sections: Mapping[str, Config], document: Document) -> None:
     section, _, field = name.partition(".")
     known = [f"{s}.{f}" for s, config in sections.items() for f in type(config).model_fields if f != "name"]
     if name not in known:
@@ -290,3 +291,24 @@ def _check_conditions(
                 raise ConfigError(f"{where}: {name}: when: {unknown_name('parameter', other, fields)}")
             if other in names[position:]:
                 raise ConfigError(f"{where}: {name}: when: {other} must stand above {name}; move it up")
+
+
+def check_point(space: Space, point: Mapping[str, Any], where: str) -> None:
+    """Check that ``point`` gives every searched field a value inside its range.
+
+    Raises:
+        ConfigError: A name is unknown or missing, or a value is outside; starts with ``where``.
+    """
+    for name, value in point.items():
+        if name not in space.space:
+            raise ConfigError(f"{where}: {unknown_name('parameter', name, space.space)}")
+        nearest = space.space[name].nearest(value)
+        if isinstance(value, str) != isinstance(nearest, str) or nearest != value:
+            raise ConfigError(
+                f"{where}: {name}: {value!r} is outside the space; the nearest value is {nearest!r}"
+            )
+    missing = [name for name, parameter in space if name not in point and is_active(parameter, point)]
+    if missing:
+        raise ConfigError(
+            f"{where}: the point gives no value of {missing[0]}; give one for each searched field"
+        )

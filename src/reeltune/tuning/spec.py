@@ -48,7 +48,7 @@ class StudySettings(Config):
     """Validation metric that is searched for, ``NAME@K``."""
     seed: int = Field(default=17, ge=0, lt=2**63)
     """Origin of every suggestion and of every trial's seed."""
-    first: list[dict[str, Scalar]] = []
+    first: list[dict[str, Scalar]] = Field(default=[])
     """Known good points of the space, run after the default configuration."""
     concurrency: int = Field(default=2, ge=1, le=1024)
     """Trials at once, 1 to 1024."""

@@ -17,6 +17,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,12 +36,29 @@ from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.searchers import GridConfig, n_points
 from reeltune.tuning.spec import StudySpec, first_difference
 
-__all__ = ["SCHEMA", "Study", "find_study", "list_studies"]
+__all__ = [
+    "LOCK_FILE",
+    "LOCK_TRIES",
+    "PACKAGES",
+    "SCHEMA",
+    "Study",
+    "find_study",
+    "folder_lock",
+    "list_studies",
+    "remove_study",
+]
 
 SCHEMA = 1
 """Version of the folder's layout; a folder of another one is refused."""
 
+LOCK_FILE = "study.lock"
+"""Held by the driver."""
+
+LOCK_TRIES = 3
+"""Attempts, a tenth of a second apart."""
+
 PACKAGES = ("torch", "lightning", "ray", "optuna", "numpy", "pydantic")
+"""Packages whose versions a study records."""
 
 
 class Study:
@@ -128,8 +146,9 @@ class Study:
         for name, value in before.items():
             if now.get(name) != value:
                 raise StudyError(
-                    f"study {self.name!r} was made on data with {name} = {value!r}, now it is {now.get(name)!r}; "
-                    f"bring the same data back, choose another --name, or remove it with `reeltune rm {self.name}`"
+                    f"study {self.name!r} was made on data with {name} = {value!r}, now it is "
+                    f"{now.get(name)!r}; bring the same data back, choose another --name, or remove it "
+                    f"with `reeltune rm {self.name}`"
                 )
 
     @property
@@ -254,33 +273,71 @@ class Study:
             StudyError: Another process holds it.
             EngineError: The folder cannot be written.
         """
-        path = self.directory / "study.lock"
-        try:
-            file = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise EngineError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise StudyError(
-                    f"study {self.name!r} is being run by {holder}; wait for it, stop it, or choose another --name"
-                ) from error
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
-            file.flush()
+        with folder_lock(self.directory):
             yield
 
-    def remove(self) -> None:
-        """Delete the folder.
+    def is_locked(self) -> bool:
+        """Return whether a driver runs the study now."""
+        try:
+            with (self.directory / LOCK_FILE).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
 
-        Raises:
-            StudyError: A driver runs the study.
-        """
-        with self.lock():
-            shutil.rmtree(self.directory)
+
+def remove_study(directory: Path) -> None:
+    """Delete a study's folder, also a damaged one's.
+
+    Raises:
+        StudyError: A driver runs the study.
+        EngineError: The folder cannot be deleted.
+    """
+    with folder_lock(directory):
+        try:
+            shutil.rmtree(directory)
+        except OSError as error:
+            raise EngineError(f"cannot remove {directory}: {error.strerror}") from error
+
+
+@contextmanager
+def folder_lock(directory: Path) -> Iterator[None]:
+    """Hold the folder of a study or training while the block runs; the system lets go when the process dies.
+
+    Raises:
+        StudyError: Another process holds it.
+        EngineError: The folder cannot be written.
+    """
+    path = directory / LOCK_FILE
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise EngineError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
+    with file:
+        if not _try_lock(file.fileno()):
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise StudyError(
+                f"{directory.name!r} is being run by {holder}; wait for it, stop it, or choose another --name"
+            )
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
+
+
+def _try_lock(handle: int) -> bool:
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.1)  # `reeltune studies` looks at the lock for a moment
+        else:
+            return True
+    return False
 
 
 def find_study(name: str, root: Path) -> Path:
@@ -294,7 +351,9 @@ def find_study(name: str, root: Path) -> Path:
             return candidate.resolve()
     known = [path.name for path in list_studies(root)]
     if not known:
-        raise StudyError(f"no study {name!r}: there is none in {root}; start one with `reeltune tune EXPERIMENT`")
+        raise StudyError(
+            f"no study {name!r}: there is none in {root}; start one with `reeltune tune EXPERIMENT`"
+        )
     raise StudyError(f"{unknown_name('study', name, known)} (in {root})")
 
 
@@ -306,4 +365,3 @@ def list_studies(root: Path) -> list[Path]:
 def _versions() -> dict[str, str]:
     versions = {"reeltune": reeltune.__version__, "python": platform.python_version()}
     return versions | {name: importlib.metadata.version(name) for name in PACKAGES}
-

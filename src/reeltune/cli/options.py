@@ -1,0 +1,44 @@
+"""Options and small helpers that several verbs share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+__all__ = ["CHANGES", "DATA_DIR", "STUDIES", "STUDY", "note", "studies_root", "study_path"]
+
+STUDIES = typer.Option(
+    None,
+    "--studies",
+    help="Folder of the studies. [default: REELTUNE_STUDIES, else studies]",
+    show_default=False,
+)
+STUDY = typer.Argument(
+    metavar="STUDY", help="Name of a study, or the path of its folder.", show_default=False
+)
+DATA_DIR = typer.Option(
+    None, "--data-dir", help="Folder or archive with the data, looked into first.", show_default=False
+)
+CHANGES = typer.Option(
+    [], "--set", metavar="NAME=VALUE", help="Put a value over that of the file, e.g. training.max_epochs=3."
+)
+
+
+def studies_root(given: Path | None) -> Path:
+    """Return the folder of the studies: the flag's, the environment's, or ``studies``."""
+    return given or Path(os.environ.get("REELTUNE_STUDIES") or "studies")
+
+
+def study_path(name: str, given: Path | None) -> Path:
+    """Return the folder of the study ``name``."""
+    from reeltune.tuning.study import find_study
+
+    return find_study(name, studies_root(given))
+
+
+def note(text: str) -> None:
+    """Print a line of progress where it does not mix with results."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,91 @@
+"""``reeltune tune`` and ``reeltune resume``: run a study, or what is left of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from reeltune.cli.options import CHANGES, DATA_DIR, STUDIES, STUDY, note, studies_root, study_path
+
+if TYPE_CHECKING:
+    from reeltune.experiment import Run
+
+__all__ = ["resume", "tune"]
+
+
+def tune(
+    experiment: Path = typer.Argument(metavar="EXPERIMENT", help="An experiments/*.yaml file."),
+    name: str | None = typer.Option(None, "--name", help="Name of the study. [default: the file's name]"),
+    studies: Path | None = STUDIES,
+    data_dir: Path | None = DATA_DIR,
+    trials: int | None = typer.Option(None, "--trials", help="Trials in all. [default: the file's]"),
+    concurrency: int | None = typer.Option(
+        None, "--concurrency", help="Trials at once. [default: the file's]"
+    ),
+    changes: list[str] = CHANGES,
+) -> None:
+    """Run the study of an experiment; the same command goes on with one that was interrupted."""
+    from reeltune import experiment as composition
+    from reeltune.cli.progress import make_observer
+
+    given = {"study.trials": trials, "study.concurrency": concurrency}
+    flags = [f"{key}={value}" for key, value in given.items() if value is not None]
+    loaded = composition.load_experiment(experiment, [*changes, *flags])
+    directory = studies_root(studies).resolve() / _checked_name(name or experiment.stem)
+    run = composition.tune(loaded, directory, data_dir=data_dir, observer=make_observer(), notify=note)
+    _conclude(run, data_dir)
+
+
+def resume(
+    study: str = STUDY,
+    studies: Path | None = STUDIES,
+    data_dir: Path | None = DATA_DIR,
+) -> None:
+    """Go on with a study that was interrupted."""
+    from reeltune import experiment as composition
+    from reeltune.cli.progress import make_observer
+
+    run = composition.resume(
+        study_path(study, studies), data_dir=data_dir, observer=make_observer(), notify=note
+    )
+    _conclude(run, data_dir)
+
+
+def _checked_name(name: str) -> str:
+    from reeltune.errors import ConfigError
+
+    if not name or name.startswith(".") or "/" in name:
+        raise ConfigError(f"{name!r} cannot name a study; use letters, digits, - and _")
+    return name
+
+
+def _conclude(run: Run, data_dir: Path | None) -> None:
+    """Print where the study stands: an interruption and how to go on, or the leaderboard."""
+    from reeltune.tuning.ray_engine import Outcome
+
+    study = run.study
+    rows = study.rows()
+    n_finished = sum(row.state.is_finished for row in rows)
+    if run.outcome is Outcome.INTERRUPTED:
+        note(
+            f"interrupted with {n_finished} of {study.n_trials} trials ended; "
+            f"go on with: reeltune resume {study.name}"
+        )
+        raise typer.Exit(130)
+    if run.outcome is Outcome.TIME_OVER:
+        note(f"the study's time is over with {n_finished} of {study.n_trials} trials ended")
+    counts = {
+        state: sum(str(row.state) == state for row in rows)
+        for state in dict.fromkeys(str(r.state) for r in rows)
+    }
+    print(f"study {study.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    if study.best(1):
+        from reeltune.cli.leaderboard import print_leaderboard
+        from reeltune.evaluation.leaderboard import make_leaderboard
+
+        print_leaderboard(make_leaderboard(study.directory, data_dir=data_dir, notify=note))
+    else:
+        print("no trial ended with a figure; see the reasons with: reeltune trials " + study.name)
+    print(f"study folder: {study.directory}")

@@ -1,0 +1,280 @@
+"""Composes what an experiment file names; decides nothing.
+
+An experiment names its question, data, fixed fields, study, and what becomes of the winner. A field
+that the file does not give has the default of its config class.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from reeltune.config import Config, Document, load_yaml, parse, parse_yaml
+from reeltune.data.config import DataConfig
+from reeltune.data.store import open_tuning, prepare
+from reeltune.errors import ConfigError, unknown_name
+from reeltune.models.registry import NETWORKS
+from reeltune.seeding import derive
+from reeltune.training.config import TrainingConfig
+from reeltune.training.loggers import LoggingConfig
+from reeltune.tuning.observer import Observer
+from reeltune.tuning.ray_engine import Outcome, run_study
+from reeltune.tuning.rows import EpochReport, TrialRow
+from reeltune.tuning.searchers import check_searcher
+from reeltune.tuning.single import train_single
+from reeltune.tuning.space import Space, check_point, parse_space
+from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.study import Study
+from reeltune.tuning.trial import TrialConfig
+
+__all__ = [
+    "Experiment",
+    "ExperimentSpec",
+    "Run",
+    "StudySection",
+    "load_experiment",
+    "resume",
+    "train",
+    "tune",
+]
+
+Notify = Callable[[str], None]
+
+
+class StudySection(StudySettings):
+    """The key ``study`` of an experiment: the settings and the space."""
+
+    space: str | dict[str, Any]
+    """A file of ``search_spaces/``, or its contents in place."""
+
+
+class ExperimentSpec(Config):
+    """An experiment file as it is written."""
+
+    question: str = ""
+    """What the experiment is to find out."""
+    data: DataConfig
+    """The data set and its preparation."""
+    model: dict[str, Any] = Field(default={})
+    """Fixed fields of the network's config class; ``name`` chooses the network."""
+    training: dict[str, Any] = Field(default={})
+    """Fixed fields of the training config."""
+    study: StudySection | None = None
+    """What is searched and how; not needed to train one configuration."""
+    final: FinalConfig = FinalConfig()
+    """What is done with the winner."""
+    logging: LoggingConfig = LoggingConfig()
+    """Where figures go besides the study folder."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment file resolved: every field has its value, the space is read and checked."""
+
+    path: Path
+    spec: ExperimentSpec
+    trial: TrialConfig  # the default configuration with the fixed fields put in
+    space: Space | None
+
+    def study_spec(self) -> StudySpec:
+        """Return the resolved description of the study.
+
+        Raises:
+            ConfigError: The file has no study.
+        """
+        if self.spec.study is None or self.space is None:
+            raise ConfigError(f"{self.path}: the key 'study' is missing; it says what is searched and how")
+        settings = self.spec.study.model_dump(exclude={"space"})
+        return StudySpec(
+            question=self.spec.question,
+            data=self.spec.data,
+            trial=self.trial,
+            space=self.space,
+            study=StudySettings.model_validate(settings),
+            final=self.spec.final,
+            logging=self.spec.logging,
+        )
+
+
+def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
+    """Return the experiment in the YAML file ``path``.
+
+    Args:
+        path: The file.
+        changes: Fields put over those of the file, each ``dotted.name=value``.
+
+    Raises:
+        ConfigError: A key, value or bound is wrong; the message gives file and line.
+    """
+    document = load_yaml(path)
+    for change in changes:
+        document = _changed(document, change)
+    spec = parse(ExperimentSpec, document)
+    space_document = _space_document(spec, document, path)
+    trial = _trial_config(spec, document, space_document)
+    space = None
+    if space_document is not None and spec.study is not None:
+        sections: dict[str, Config] = {"model": trial.model, "training": trial.training}
+        space = parse_space(space_document, sections, trial.model.name)
+        _check_fixed(space, spec, document)
+        _check_study(space, spec.study, document)
+    return Experiment(path, spec, trial, space)
+
+
+def _changed(document: Document, change: str) -> Document:
+    name, equals, text = change.partition("=")
+    if not equals or not name or not all(name.split(".")):
+        raise ConfigError(f"--set {change!r} is not of the form name=value, such as training.max_epochs=3")
+    value = parse_yaml(f"value: {text}", f"--set {change}").value["value"]
+    *parents, last = name.split(".")
+    root = dict(document.value)
+    level = root
+    for key in parents:
+        inner = level.get(key)
+        if inner is not None and not isinstance(inner, dict):
+            raise ConfigError(f"--set {change!r}: {key} is {inner!r} in the file, it has no fields")
+        level[key] = dict(inner or {})
+        level = level[key]
+    level[last] = value
+    return Document(root, document.lines, document.source)
+
+
+def _space_document(spec: ExperimentSpec, document: Document, path: Path) -> Document | None:
+    if spec.study is None:
+        return None
+    if isinstance(spec.study.space, dict):
+        return document.child("study").child("space")
+    name = Path(spec.study.space)
+    # Files of a checkout name each other from its root, of which experiments/ is a child.
+    candidates = [name] if name.is_absolute() else [path.parent / name, path.parent.parent / name, name]
+    for candidate in candidates:
+        if candidate.is_file():
+            return load_yaml(candidate)
+    raise ConfigError(
+        f"{document.at('study', 'space')}: study.space: there is no file {spec.study.space!r} beside the "
+        "experiment, in the folder above it, or in the working directory"
+    )
+
+
+def _trial_config(spec: ExperimentSpec, document: Document, space: Document | None) -> TrialConfig:
+    searched = space.value.get("model") if space is not None else None
+    name = spec.model.get("name", searched)
+    if name is None:
+        where = document.at("model") if space is None else space.at()
+        raise ConfigError(
+            f"{where}: no model is named; write model: {{name: gru}} or model: gru in the space"
+        )
+    if not isinstance(name, str) or name not in NETWORKS:
+        owner = document if "name" in spec.model or space is None else space
+        raise ConfigError(f"{owner.at('model')}: {unknown_name('model', name, NETWORKS)}")
+    if searched is not None and searched != name and space is not None:
+        raise ConfigError(
+            f"{document.at('model', 'name')}: model.name is {name!r}, "
+            f"the space {space.source} is for {searched!r}"
+        )
+    model_document = document.child("model") if spec.model else Document({}, {}, document.source)
+    training_document = document.child("training") if spec.training else Document({}, {}, document.source)
+    model: Any = parse(NETWORKS[name].config_class, model_document)
+    objective = spec.study.objective if spec.study is not None else TrialConfig().objective
+    return TrialConfig(model=model, training=parse(TrainingConfig, training_document), objective=objective)
+
+
+def _check_fixed(space: Space, spec: ExperimentSpec, document: Document) -> None:
+    fixed = {f"model.{key}" for key in spec.model} | {f"training.{key}" for key in spec.training}
+    for name, _ in space:
+        if name in fixed:
+            raise ConfigError(
+                f"{document.at(*name.split('.'))}: {name} is fixed here and searched in the space; drop one"
+            )
+
+
+def _check_study(space: Space, study: StudySection, document: Document) -> None:
+    check_searcher(study.searcher, space)
+    for index, point in enumerate(study.first):
+        check_point(space, point, document.at("study", "first", index))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study after a run of it."""
+
+    study: Study
+    outcome: Outcome
+
+
+def tune(
+    experiment: Experiment,
+    directory: Path,
+    *,
+    data_dir: Path | None = None,
+    observer: Observer | None = None,
+    notify: Notify = lambda _: None,
+) -> Run:
+    """Run the experiment's study in the folder ``directory``, or go on with the one that is there.
+
+    Raises:
+        ConfigError: The experiment has no study.
+        DataError: The data cannot be found.
+        StudyError: A study with another spec is there, or another driver runs it.
+        EngineError: Ray or the disk failed.
+    """
+    spec = experiment.study_spec()
+    prepared = prepare(spec.data, data_dir=data_dir, notify=notify)
+    study = Study.create(directory, spec, open_tuning(prepared).ledger)
+    if not (directory / "experiment.yaml").exists():
+        shutil.copyfile(experiment.path, directory / "experiment.yaml")
+    return Run(study, run_study(study, prepared, observer=observer))
+
+
+def resume(
+    directory: Path,
+    *,
+    data_dir: Path | None = None,
+    observer: Observer | None = None,
+    notify: Notify = lambda _: None,
+) -> Run:
+    """Go on with the study in ``directory``; what its folder says is all that is needed.
+
+    Raises:
+        DataError: The data cannot be found.
+        StudyError: There is no study, its data differ, or another driver runs it.
+        EngineError: Ray or the disk failed.
+    """
+    study = Study.open(directory)
+    prepared = prepare(study.spec.data, data_dir=data_dir, notify=notify)
+    study.check_ledger(open_tuning(prepared).ledger)
+    return Run(study, run_study(study, prepared, observer=observer))
+
+
+def train(
+    experiment: Experiment,
+    directory: Path,
+    *,
+    data_dir: Path | None = None,
+    n_threads: int = 1,
+    report: Callable[[EpochReport], None] = lambda _: None,
+    notify: Notify = lambda _: None,
+) -> TrialRow:
+    """Train the experiment's default configuration in the folder ``directory``, without Ray.
+
+    Raises:
+        DataError: The data cannot be found.
+        StudyError: The folder holds a training of another configuration.
+        EngineError: The disk failed.
+    """
+    prepared = prepare(experiment.spec.data, data_dir=data_dir, notify=notify)
+    seed = experiment.spec.study.seed if experiment.spec.study is not None else StudySettings().seed
+    return train_single(
+        experiment.trial,
+        prepared,
+        directory,
+        seed=derive(seed, "trial", experiment.trial.plain(), 0),
+        n_threads=n_threads,
+        logging=experiment.spec.logging.plain(),
+        report=report,
+    )
