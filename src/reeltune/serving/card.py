@@ -42,8 +42,8 @@ def _what(facts: CardFacts) -> str:
     return (
         f"# {name} movie recommender, trained on {facts.ledger.dataset}\n\n"
         f"Given the movies a person has seen, in order, this network ({name}, {facts.n_parameters:,} "
-        f"weights) ranks the other movies of its catalogue of {facts.ledger.n_items:,} by how likely each is to "
-        "be seen next. It needs no account and no training for a new person.\n\n"
+        f"weights) ranks the other movies of its catalogue of {facts.ledger.n_items:,} by how likely each is "
+        "to be seen next. It needs no account and no training for a new person.\n\n"
         f"It is trial {facts.trial} of {facts.n_trials} of the study `{facts.study}`"
         + (f", which asked: *{facts.question}*" if facts.question else ".")
     )
