@@ -27,3 +27,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
     patch.delenv("REELTUNE_STUDIES", raising=False)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory):
+    """Return prepared synthetic data that a small network learns in about a second."""
+    from reeltune.data.store import open_tuning
+    from reeltune.data.synthetic import synthetic_tuning_data
+
+    folder = tmp_path_factory.mktemp("tiny")
+    return open_tuning(synthetic_tuning_data(folder, n_users=150, n_items=40, mean_length=16))

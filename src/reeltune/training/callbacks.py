@@ -72,6 +72,8 @@ class EpochRecorder(pl.Callback):
         self.epochs.append(epoch)
         with atomic_path(self.directory / LAST_CHECKPOINT) as part:
             trainer.save_checkpoint(part)
+        for logger in trainer.loggers:
+            logger.log_metrics({**metrics, "best": best, "train_loss": epoch.train_loss}, step=epoch.epoch)
         self.report(epoch)
         if is_patience_out(self.epochs, self.objective, self.patience):
             trainer.should_stop = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -104,11 +106,14 @@ def _trainer(module: NextItemModule, recorder: EpochRecorder, loggers: Sequence[
 def _fit(
     trainer: pl.Trainer, module: NextItemModule, data: pl.LightningDataModule, resume: Path | None
 ) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume)
     except SystemExit as error:
-        # Lightning turns Ctrl-C into an exit; the caller shall see what it was.
+        # Lightning turns Ctrl-C into an exit and is deaf to the next one; the caller shall see what it was.
         if isinstance(error.__context__, KeyboardInterrupt):
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, on_interrupt)
             raise KeyboardInterrupt from error
         raise
 

@@ -1,0 +1,55 @@
+"""What every baseline of the registry must do; listing a baseline there tests it here."""
+
+import pytest
+import torch
+
+from reeltune.data.batch import Histories
+from reeltune.data.prepared import PAD
+from reeltune.data.sequences import to_histories
+from reeltune.errors import ConfigError
+from reeltune.metrics.evaluate import rank_queries
+from reeltune.metrics.ranking import ranking_metrics
+from reeltune.models.baselines.registry import BASELINES, fit_baseline
+
+each_baseline = pytest.mark.parametrize("name", BASELINES)
+HISTORIES = to_histories([[3, 9, 1], [5], [2, 2, 7, 8, 4, 30, 12]])
+
+
+@each_baseline
+def test_scores_the_whole_catalogue(name, tiny_data):
+    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    scores = baseline.scores(HISTORIES)
+    assert baseline.n_items == tiny_data.n_items
+    assert scores.shape == (3, tiny_data.n_items + 1)
+    assert scores.dtype == torch.float32
+    assert torch.isneginf(scores[:, PAD]).all()
+    assert torch.isfinite(scores[:, 1:]).all()
+
+
+@each_baseline
+def test_padding_and_the_order_of_a_batch_have_no_influence(name, tiny_data):
+    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    scores = baseline.scores(HISTORIES)
+    order = torch.tensor([1, 2, 0])
+    shuffled = baseline.scores(Histories(HISTORIES.items[order], HISTORIES.lengths[order]))
+    torch.testing.assert_close(shuffled, scores[order])
+    torch.testing.assert_close(baseline.scores(to_histories([[5]])), scores[1:2])
+
+
+@each_baseline
+def test_two_fits_are_equal(name, tiny_data):
+    first, second = (fit_baseline(name, tiny_data.train, tiny_data.n_items) for _ in range(2))
+    assert torch.equal(first.scores(HISTORIES), second.scores(HISTORIES))
+
+
+@each_baseline
+def test_beats_chance(name, tiny_data):
+    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    ranks = rank_queries(baseline, tiny_data.validation)
+    unseen = tiny_data.n_items - tiny_data.train.lengths.mean()
+    assert ranking_metrics(ranks)["hr@10"] > 1.2 * 10 / unseen
+
+
+def test_an_unknown_baseline_names_the_nearest(tiny_data):
+    with pytest.raises(ConfigError, match="did you mean 'popularity'"):
+        fit_baseline("popularty", tiny_data.train, tiny_data.n_items)
