@@ -1,6 +1,10 @@
 """The chain of sources, with a small data set of its own and no network."""
 
+import hashlib
+import io
+import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from reeltune.errors import DataError
 RATINGS = b"1::1::5::10\n1::2::4::11\n2::1::3::12\n"
 MOVIES = b"1::A (1990)::Drama\n2::B (1991)::Comedy\n"
 MEMBERS = {"ml-tiny/ratings.dat": RATINGS, "ml-tiny/movies.dat": MOVIES}
-DIGEST = {"movies.dat": __import__("hashlib").sha256(MOVIES).hexdigest()}
+DIGEST = {"movies.dat": hashlib.sha256(MOVIES).hexdigest()}
 ENTRY = DatasetEntry(
     summary="tiny",
     licence="L",
@@ -140,7 +144,7 @@ def test_damage_is_told_and_never_used(world, tmp_path, kind):
 
 def test_a_flipped_byte_in_a_member_is_noticed(world, tmp_path):
     data = bytearray(zip_bytes(MEMBERS))
-    with zipfile.ZipFile(__import__("io").BytesIO(bytes(data))) as archive:
+    with zipfile.ZipFile(io.BytesIO(bytes(data))) as archive:
         start = archive.getinfo("ml-tiny/ratings.dat").header_offset + 30 + len("ml-tiny/ratings.dat") + 4
     data[start] ^= 0xFF
     (tmp_path / "ml-tiny.zip").write_bytes(data)
@@ -169,3 +173,9 @@ def test_a_changed_file_is_checked_again(world, tmp_path):
     assert first(path)[0].identity == before
     write_zip(path, MEMBERS | {"ml-tiny/ratings.dat": RATINGS.replace(b"::12", b"::13")})
     assert first(path)[0].identity != before
+
+
+def test_the_folder_and_the_archive_may_have_different_names(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ENTRY", replace(ENTRY, folder="ml-Tiny100K"))
+    write_zip(tmp_path / "ml-tiny.zip", {"ml-Tiny100K/" + k.split("/")[1]: v for k, v in MEMBERS.items()})
+    assert first(tmp_path)[0].origin.endswith("ml-tiny.zip (publisher's files)")

@@ -116,7 +116,7 @@ class SourceChain:
         n_failures = len(self._failures)
         n_found = 0
         try:
-            for layout, files in find_file_sets(path, self._entry.folder, self._entry.layouts, self.failed):
+            for layout, files in find_file_sets(path, self._entry.names, self._entry.layouts, self.failed):
                 n_found += 1
                 try:
                     identity = checked_identity(layout, files)

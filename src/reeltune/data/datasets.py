@@ -31,7 +31,7 @@ class DatasetEntry:
     licence: str
     citation: str
     folder: str
-    """Name of its folder and of the beginning of its archives."""
+    """Name of its folder, as the publisher's archive holds it."""
     n_rows: int | None = None
     """Rows of the whole data set; a source with another number is damaged or cut."""
     layouts: tuple[Layout, ...] = ()
@@ -44,6 +44,12 @@ class DatasetEntry:
     package: Package | None = None
     generate: Callable[[], RawDataset] | None = None
     """Makes the rows; for data sets that are not read from files."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How folders and archives of the data set are usually called."""
+        stem = "" if self.address is None else self.address.rsplit("/", 1)[-1].removesuffix(".zip")
+        return (self.folder,) if stem in {"", self.folder} else (self.folder, stem)
 
 
 _GROUPLENS = (
@@ -106,40 +112,95 @@ _LATEST_SMALL = (
     ),
 )
 
-DATASETS: dict[str, DatasetEntry] = {
-    "movielens-100k": DatasetEntry(
-        summary="MovieLens 100K: 943 users, 1,682 movies, 1997-1998",
-        licence=_GROUPLENS,
+_CSV = (Layout("publisher's files", ("ratings.csv", "movies.csv"), movielens.read_csv_edition),)
+
+
+def _edition(
+    summary: str,
+    *,
+    folder: str,
+    n_rows: int,
+    layouts: tuple[Layout, ...],
+    size_bytes: int,
+    checksum: str,
+    archive: str | None = None,
+    licence: str = _GROUPLENS,
+    package: Package | None = None,
+) -> DatasetEntry:
+    """Return the entry of a MovieLens edition."""
+    return DatasetEntry(
+        summary=summary,
+        licence=licence,
         citation=_HARPER,
+        folder=folder,
+        n_rows=n_rows,
+        layouts=layouts,
+        address=_ADDRESS + (archive or f"{folder}.zip"),
+        size_bytes=size_bytes,
+        archive_checksum=checksum,
+        package=package,
+    )
+
+
+DATASETS: dict[str, DatasetEntry] = {
+    "movielens-100k": _edition(
+        "MovieLens 100K: 943 users, 1,682 movies, 1997-1998",
         folder="ml-100k",
         n_rows=100_000,
         layouts=_ML100K,
-        address=_ADDRESS + "ml-100k.zip",
         size_bytes=4_924_029,
-        archive_checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         package=Package("recbole", "1.2.1", "MIT (the package)", 2_130_151),
     ),
-    "movielens-1m": DatasetEntry(
-        summary="MovieLens 1M: 6,040 users, 3,706 movies, 2000-2003",
-        licence=_GROUPLENS,
-        citation=_HARPER,
+    "movielens-1m": _edition(
+        "MovieLens 1M: 6,040 users, 3,706 movies, 2000-2003",
         folder="ml-1m",
         n_rows=1_000_209,
         layouts=_ML1M,
-        address=_ADDRESS + "ml-1m.zip",
         size_bytes=5_917_549,
-        archive_checksum="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        checksum="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
     ),
-    "movielens-latest-small": DatasetEntry(
-        summary="MovieLens latest-small (September 2018): 610 users, 9,724 movies, 1996-2018",
-        licence="non-commercial; may be redistributed under the same terms with its README; cite GroupLens",
-        citation=_HARPER,
+    "movielens-10m": _edition(
+        "MovieLens 10M: 69,878 users, 10,677 movies, 1995-2009",
+        folder="ml-10M100K",
+        archive="ml-10m.zip",
+        n_rows=10_000_054,
+        layouts=(Layout("publisher's files", ("ratings.dat", "movies.dat"), movielens.read_dat_edition),),
+        size_bytes=65_566_137,
+        checksum="md5:ce571fd55effeba0271552578f2648bd",
+    ),
+    "movielens-20m": _edition(
+        "MovieLens 20M: 138,493 users, 26,744 movies, 1995-2015",
+        folder="ml-20m",
+        n_rows=20_000_263,
+        layouts=_CSV,
+        size_bytes=198_702_078,
+        checksum="sha256:96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+    ),
+    "movielens-25m": _edition(
+        "MovieLens 25M: 162,541 users, 59,047 movies, 1995-2019",
+        folder="ml-25m",
+        n_rows=25_000_095,
+        layouts=_CSV,
+        size_bytes=261_978_986,
+        checksum="sha256:8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+    ),
+    "movielens-32m": _edition(
+        "MovieLens 32M: 200,948 users, 84,432 movies, 1995-2023",
+        folder="ml-32m",
+        n_rows=32_000_204,
+        layouts=_CSV,
+        size_bytes=238_950_008,
+        checksum="md5:d472be332d4daa821edc399621853b57",
+    ),
+    "movielens-latest-small": _edition(
+        "MovieLens latest-small (September 2018): 610 users, 9,724 movies, 1996-2018",
         folder="ml-latest-small",
         n_rows=100_836,
         layouts=_LATEST_SMALL,
-        address=_ADDRESS + "ml-latest-small.zip",
         size_bytes=978_202,
-        archive_checksum="sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        checksum="sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        licence="non-commercial; may be redistributed under the same terms with its README; cite GroupLens",
     ),
     "synthetic": DatasetEntry(
         summary="generated film-goers with a known best score: 400 users, 200 movies",

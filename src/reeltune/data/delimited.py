@@ -124,7 +124,7 @@ def _position(form: Format, column: Column) -> int:
 def _check_header(line: bytes, name: str, form: Format) -> None:
     assert form.header is not None
     text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    found = tuple(text.split(form.delimiter))
+    found = tuple(field.strip('"') for field in text.split(form.delimiter))
     if found != form.header:
         wanted = form.delimiter.join(form.header).replace("\t", " ")
         raise DataError(f"{name}:1: the header is {shorten(text)}; it must be {wanted!r}")

@@ -113,29 +113,29 @@ class Layout:
 
 
 def find_file_sets(
-    path: Path, folder: str, layouts: tuple[Layout, ...], failed: Callable[[str], None]
+    path: Path, names: tuple[str, ...], layouts: tuple[Layout, ...], failed: Callable[[str], None]
 ) -> Iterator[tuple[Layout, FileSet]]:
     """Yield where ``path`` holds one of ``layouts``.
 
     ``path`` may be the folder of the files, an archive, or a folder that holds either: a
-    subfolder ``folder``, or archives whose names begin with it, at both levels.
+    subfolder of one of ``names``, or archives whose names begin so, at both levels.
 
     Args:
         path: Folder or archive.
-        folder: The data set's usual folder name.
+        names: The data set's usual folder and archive names.
         layouts: Forms of the data set.
         failed: Receives a line for each archive that cannot be opened.
     """
     if path.is_file():
         yield from _in_archive(path, layouts, failed)
         return
-    places = [path, path / folder]
+    places = [path, *(path / name for name in names)]
     for place in places:
         for layout in layouts:
             if all((place / name).is_file() for name in layout.files):
                 yield layout, FileSet(place)
     for place in places:
-        for pattern in (f"{folder}*.zip", "*.whl"):
+        for pattern in (*(f"{name}*.zip" for name in names), "*.whl"):
             for archive in sorted(place.glob(pattern)):
                 yield from _in_archive(archive, layouts, failed)
 
