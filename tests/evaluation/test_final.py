@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from reeltune.errors import StudyError
+from reeltune.errors import EngineError, StudyError
 from reeltune.evaluation import final as module
+from reeltune.evaluation import retrain as retrain_module
 from reeltune.evaluation.final import Evaluation, evaluate_study, read_evaluation
 from reeltune.files import read_json, write_json
 from reeltune.training.checkpoint import load_network
@@ -26,8 +28,9 @@ def _openings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return opened
 
 
-def _ask_for_seeds(study_dir: Path, n_seeds: int) -> None:
+def _ask_for_seeds(study_dir: Path, n_seeds: int, *, concurrency: int = 1) -> None:
     content = read_json(study_dir / "study.json")
+    content["spec"]["study"]["concurrency"] = concurrency
     content["spec"]["final"]["seeds"] = n_seeds
     write_json(study_dir / "study.json", content)
 
@@ -96,7 +99,7 @@ def test_final_seeds_are_trained_and_their_spread_given(study_dir: Path, opening
     values = [seed.metrics["ndcg@10"] for seed in found.seeds]
     assert spread["n"] == 2
     assert min(values) <= spread["mean"] <= max(values)
-    assert any("final seed 2 of 2: epoch 3 of 3" in line for line in lines)
+    assert any("final seed 2: epoch 3 of 3" in line for line in lines)
     own = read_json(study_dir / "trials" / "00000" / "trial.json")["value"]
     assert found.validation == max(own, *(seed.validation for seed in found.seeds))
     load_network(study_dir / found.checkpoint)
@@ -108,7 +111,7 @@ def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: py
     _ask_for_seeds(study_dir, 2)
 
     def interrupt(line: str) -> None:
-        if "seed 2 of 2: epoch 2" in line:
+        if "seed 2: epoch 2" in line:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -116,8 +119,28 @@ def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: py
     assert not (study_dir / "evaluation.json").exists()
     lines: list[str] = []
     found = evaluate_study(study_dir, notify=lines.append)
-    assert not any("seed 1 of 2: epoch" in line for line in lines)
+    assert not any("seed 1: epoch" in line for line in lines)
     assert len(found.seeds) == 2
+
+
+@pytest.mark.slow
+def test_processes_at_once_give_what_one_after_the_other_gives(study_dir: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(study_dir, tmp_path / "other" / "tiny")
+    _ask_for_seeds(study_dir, 2)
+    _ask_for_seeds(other, 2, concurrency=2)
+    lines: list[str] = []
+    found = evaluate_study(other, notify=lines.append)
+    assert found.seeds == evaluate_study(study_dir).seeds
+    assert sum("final seed" in line for line in lines) == 6
+
+
+@pytest.mark.slow
+def test_a_training_process_that_dies_is_told(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _ask_for_seeds(study_dir, 2, concurrency=2)
+    monkeypatch.setattr(retrain_module.sys, "executable", "/bin/false")
+    with pytest.raises(EngineError, match="final seed 1 ended with code 1"):
+        evaluate_study(study_dir)
+    assert not (study_dir / "evaluation.json").exists()
 
 
 def test_a_damaged_log_is_refused(study_dir: Path) -> None:

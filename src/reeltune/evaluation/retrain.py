@@ -1,19 +1,33 @@
-"""The selected configuration trained again from other seeds."""
+"""The selected configuration trained again from other seeds, as many at once as the study ran trials.
+
+Each seed has a folder ``final/trial-NNNNN/seed-K`` in the study with ``job.json``, ``epochs.jsonl``,
+``best.ckpt`` and, when it has ended, ``result.json``. A process of its own trains it:
+``python -m reeltune.evaluation.retrain FOLDER``.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reeltune.data.prepared import TuningData
-from reeltune.errors import StudyError
+from reeltune.errors import EngineError, StudyError
 from reeltune.evaluation.studies import Notify
-from reeltune.files import read_json, write_json
+from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.seeding import derive
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.job import TrialJob, run_job
+from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
 from reeltune.tuning.study import Study
 
-__all__ = ["Candidate", "retrain"]
+__all__ = ["Candidate", "retrain", "train_folder"]
+
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,70 +45,148 @@ class Candidate:
 
 
 def retrain(
-    study: Study,
-    selected: TrialRow,
-    data: TuningData,
-    *,
-    n_seeds: int,
-    notify: Notify,
+    study: Study, selected: TrialRow, data: TuningData, *, n_seeds: int, notify: Notify
 ) -> list[Candidate]:
-    """Return one checkpoint a seed, in ``final/seed-K`` of the study; what is there already is kept.
+    """Return one checkpoint a seed; what is there already is kept, what was killed goes on.
 
-    A killed call goes on from the last epoch. No scheduler stops these: each runs until its
-    own early stopping ends it. One that diverges is told and left out.
+    No scheduler stops these: each runs until its own early stopping or last epoch. One that
+    diverges is told and left out.
+
+    Raises:
+        StudyError: A file of an earlier call is damaged.
+        EngineError: A training process died.
     """
+    jobs = [_job(study, selected, data, k) for k in range(1, n_seeds + 1)]
+    pending = [job for job in jobs if _result(job) is None]
+    for job in pending:
+        write_json(Path(job.directory) / "job.json", job.plain())
+    if len(pending) == 1 or study.spec.study.concurrency == 1:
+        for job in pending:
+            train_folder(Path(job.directory), lambda line, job=job: notify(_told(job, study, line)))
+    else:
+        _train_at_once(pending, study, notify)
     candidates = []
-    for k in range(1, n_seeds + 1):
-        seed = derive(study.spec.study.seed, selected.config, "final", k)
-        directory = study.directory / "final" / f"trial-{selected.number:05d}" / f"seed-{k}"
-        value = _stored(directory, seed)
-        if value is None:
-            value = _train(study, selected, data, seed=seed, directory=directory, name=f"{k} of {n_seeds}",
-                           notify=notify)  # fmt: skip
-        if value is not None:
-            candidates.append(Candidate(directory / "best.ckpt", seed, value, is_retrained=True))
+    for job in jobs:
+        result = _result(job)
+        if result is None:
+            raise EngineError(
+                f"final seed {job.number} left no result in {job.directory}; run the command again"
+            )
+        if result["state"] == TrialState.COMPLETE:
+            value = float(result["metrics"][study.objective])
+            candidates.append(
+                Candidate(Path(job.directory) / "best.ckpt", job.seed, value, is_retrained=True)
+            )
+        else:
+            notify(f"final seed {job.number} {result['state']}: {result['reason']}; left out")
     return candidates
 
 
-def _train(
-    study: Study,
-    selected: TrialRow,
-    data: TuningData,
-    *,
-    seed: int,
-    directory: Path,
-    name: str,
-    notify: Notify,
-) -> float | None:
-    """Return the objective after training from ``seed``; None when it diverged."""
-    from reeltune.tuning.trial import TrialConfig, run_trial
+def train_folder(directory: Path, tell: Report) -> None:
+    """Train the job in ``directory`` and write its ``result.json``; ``tell`` receives each epoch."""
+    job = TrialJob(**read_json(directory / "job.json"))
+    path = directory / "epochs.jsonl"
+    known = {line["epoch"] for line in read_lines(path)}
 
-    config = TrialConfig.model_validate(selected.config)
+    def record(epoch: EpochReport) -> None:
+        if epoch.epoch not in known:
+            append_line(path, epoch.plain())
+            tell(epoch)
 
-    def tell(epoch: EpochReport) -> None:
-        notify(
-            f"final seed {name}: epoch {epoch.epoch} of {config.training.max_epochs}, "
-            f"{study.objective} {epoch.metrics[study.objective]:.4f}, best {epoch.best:.4f}"
-        )
-
-    result = run_trial(config, data, tell, directory=directory, seed=seed)
-    if result.state is not TrialState.COMPLETE:
-        notify(f"final seed {name} {result.state}: {result.reason}; left out")
-        return None
-    value = result.metrics[study.objective]
-    write_json(directory / "result.json", {"seed": seed, "value": value, "metrics": result.metrics})
+    result = run_job(job, record)
+    write_json(
+        directory / "result.json",
+        {"seed": job.seed, "state": str(result.state), "reason": result.reason, "metrics": result.metrics},
+    )
     (directory / "last.ckpt").unlink(missing_ok=True)
-    return value
 
 
-def _stored(directory: Path, seed: int) -> float | None:
-    path = directory / "result.json"
+def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob:
+    return TrialJob(
+        number=k,
+        seed=derive(study.spec.study.seed, selected.config, "final", k),
+        params=selected.params,
+        config=selected.config,
+        directory=str(study.directory / "final" / f"trial-{selected.number:05d}" / f"seed-{k}"),
+        data_directory=str(data.directory),
+        study=study.name,
+        study_directory=str(study.directory),
+        n_threads=study.spec.study.n_threads,
+    )
+
+
+def _result(job: TrialJob) -> dict[str, Any] | None:
+    """Return how the job ended, None if it has not (or was another job)."""
+    path = Path(job.directory) / "result.json"
     if not path.exists():
         return None
     try:
-        result = read_json(path)
-        return float(result["value"]) if result["seed"] == seed else None
+        result: dict[str, Any] = read_json(path)
+        return result if result["seed"] == job.seed else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
             f"{path} is damaged: {error!r}; remove its folder to train that seed again"
         ) from error
+
+
+def _train_at_once(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> None:
+    waiting, running = list(jobs), dict[int, tuple[TrialJob, subprocess.Popen[bytes]]]()
+    n_told = {job.number: len(read_lines(Path(job.directory) / "epochs.jsonl")) for job in jobs}
+    try:
+        while waiting or running:
+            while waiting and len(running) < study.spec.study.concurrency:
+                job = waiting.pop(0)
+                running[job.number] = (job, _start(job))
+            time.sleep(_POLL_SECONDS)
+            for number, (job, process) in list(running.items()):
+                has_ended = process.poll() is not None
+                lines = read_lines(Path(job.directory) / "epochs.jsonl")
+                for line in lines[n_told[number] :]:
+                    notify(_told(job, study, EpochReport(**line)))
+                n_told[number] = len(lines)
+                if has_ended:
+                    del running[number]
+                    _check_exit(job, process)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for _, process in running.values():
+            process.wait()
+
+
+def _start(job: TrialJob) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "reeltune.evaluation.retrain", job.directory]
+    with (Path(job.directory) / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _check_exit(job: TrialJob, process: subprocess.Popen[bytes]) -> None:
+    if process.returncode != 0:
+        log = Path(job.directory) / "log.txt"
+        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+        raise EngineError(
+            f"training final seed {job.number} ended with code {process.returncode}: {last} (see {log}); "
+            "run the command again to go on"
+        )
+
+
+def _told(job: TrialJob, study: Study, epoch: EpochReport) -> str:
+    return (
+        f"final seed {job.number}: epoch {epoch.epoch} of {job.max_epochs}, "
+        f"{study.objective} {epoch.metrics[study.objective]:.4f}, best {epoch.best:.4f}"
+    )
+
+
+def _main() -> None:
+    parent = os.getppid()
+
+    def end_with_parent(_: EpochReport) -> None:
+        # A killed command is run again and starts this folder anew: two must not train it at once.
+        if os.getppid() != parent:
+            sys.exit("the command that started this training is gone")
+
+    train_folder(Path(sys.argv[1]), end_with_parent)
+
+
+if __name__ == "__main__":
+    _main()
