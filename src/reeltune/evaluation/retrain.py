@@ -62,7 +62,7 @@ def retrain(
         write_json(Path(job.directory) / "job.json", job.plain())
     if len(pending) == 1 or study.spec.study.concurrency == 1:
         for job in pending:
-            train_folder(Path(job.directory), lambda line, job=job: notify(_told(job, study, line)))
+            _train_here(job, study, notify)
     else:
         _train_at_once(pending, study, notify)
     candidates = []
@@ -127,6 +127,10 @@ def _result(job: TrialJob) -> dict[str, Any] | None:
         raise StudyError(
             f"{path} is damaged: {error!r}; remove its folder to train that seed again"
         ) from error
+
+
+def _train_here(job: TrialJob, study: Study, notify: Notify) -> None:
+    train_folder(Path(job.directory), lambda epoch: notify(_told(job, study, epoch)))
 
 
 def _train_at_once(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> None:
