@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import nn
 
+from reeltune.models.kernels.gru import FusedGRU
 from reeltune.models.recurrent import RecurrentConfig, RecurrentNetwork
 
 __all__ = ["GRUConfig", "GRUNetwork"]
@@ -28,4 +29,4 @@ class GRUNetwork(RecurrentNetwork):
 
     def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
         """Return a new GRU layer."""
-        return nn.GRU(input_dim, hidden_dim, batch_first=True)
+        return FusedGRU(input_dim, hidden_dim)
