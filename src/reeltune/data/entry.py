@@ -6,6 +6,8 @@
       ledger.json  report.json  summary.json  catalogue.json  users.json
       tuning/    train.{items,ratings,timestamps,offsets}.npy  validation.{user,end,target,...}.npy
       held_out/  test.{items,ratings,timestamps,offsets}.npy   test.{user,end,target,...}.npy
+      and, where the data hold reviews, {train,test}.{reviews,review_offsets,labels}.npy beside them:
+      the text of each event of the histories, never of a test target
 
 An entry is written into a temporary folder and renamed, so it is whole or absent.
 """
@@ -29,6 +31,7 @@ from reeltune.data.preparation import PREPARATION, TIE_RULE, Prepared, prepare_s
 from reeltune.data.prepared import Catalogue, Ledger, Queries, Sequences
 from reeltune.data.splits import SPLITS, fingerprint
 from reeltune.data.summary import summarize
+from reeltune.data.texts import Texts
 from reeltune.data.vocabulary import id_texts
 
 __all__ = [
@@ -174,6 +177,11 @@ def _write_sequences(folder: Path, name: str, sequences: Sequences) -> None:
     folder.mkdir(exist_ok=True)
     for array in _SEQUENCE_ARRAYS:
         np.save(folder / f"{name}.{array}.npy", getattr(sequences, array))
+    if sequences.reviews is not None:
+        np.save(folder / f"{name}.reviews.npy", sequences.reviews.data)
+        np.save(folder / f"{name}.review_offsets.npy", sequences.reviews.offsets)
+    if sequences.labels is not None:
+        np.save(folder / f"{name}.labels.npy", sequences.labels)
 
 
 def _write_queries(folder: Path, name: str, queries: Queries) -> None:
@@ -183,7 +191,12 @@ def _write_queries(folder: Path, name: str, queries: Queries) -> None:
 
 def read_sequences(folder: Path, name: str) -> Sequences:
     """Return the memory-mapped sequences ``name`` in ``folder``."""
-    return Sequences(**{array: _map(folder / f"{name}.{array}.npy") for array in _SEQUENCE_ARRAYS})
+    texts, labels = folder / f"{name}.reviews.npy", folder / f"{name}.labels.npy"
+    return Sequences(
+        **{array: _map(folder / f"{name}.{array}.npy") for array in _SEQUENCE_ARRAYS},
+        reviews=Texts(_map(texts), _map(folder / f"{name}.review_offsets.npy")) if texts.exists() else None,
+        labels=_map(labels) if labels.exists() else None,
+    )
 
 
 def read_queries(folder: Path, name: str, sequences: Sequences) -> Queries:

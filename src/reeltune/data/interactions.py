@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
 __all__ = ["Ids", "Interactions", "Movies", "RawDataset"]
@@ -33,11 +34,12 @@ class Interactions:
     rating: NDArray[np.float32]  # [N] stars; NaN where absent
     timestamp: NDArray[np.int64]  # [N] seconds; -1 where absent
     rank: NDArray[np.int64] | None = None  # [N] chronological rank in the user, where timestamps are absent
+    review: Texts | None = None  # [N] what the user wrote; empty where absent
+    label: NDArray[np.int8] | None = None  # [N] the source's own verdict: 1 praise, 0 blame, -1 unknown
 
     def __post_init__(self) -> None:
         lengths = {len(self.user), len(self.item), len(self.rating), len(self.timestamp)}
-        if self.rank is not None:
-            lengths.add(len(self.rank))
+        lengths |= {len(column) for column in (self.rank, self.review, self.label) if column is not None}
         if len(lengths) != 1:
             raise DataError(f"columns of {sorted(lengths)} rows; all columns must be equally long")
         if lengths == {0}:
@@ -64,6 +66,11 @@ class Interactions:
         digest.update(np.ascontiguousarray(self.timestamp, dtype="<i8").data)
         if self.rank is not None:
             digest.update(np.ascontiguousarray(self.rank, dtype="<i4").data)
+        if self.review is not None:
+            digest.update(np.ascontiguousarray(self.review.offsets, dtype="<i8").data)
+            digest.update(np.ascontiguousarray(self.review.data).data)
+        if self.label is not None:
+            digest.update(np.ascontiguousarray(self.label, dtype="<i1").data)
         return digest.hexdigest()
 
 

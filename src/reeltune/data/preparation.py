@@ -17,7 +17,7 @@ from reeltune.errors import DataError
 
 __all__ = ["PREPARATION", "TIE_RULE", "Prepared", "prepare_sequences"]
 
-PREPARATION = "1"
+PREPARATION = "2"
 """Version of this code; a change of any number it yields raises it."""
 TIE_RULE = "stable sort by (user, timestamp); ties stay in file order"
 
@@ -80,8 +80,14 @@ def prepare_sequences(interactions: Interactions, *, k_core: int, min_user_event
     offsets = np.zeros(int((~is_short).sum()) + 1, dtype=np.int64)
     np.cumsum(user_counts[~is_short], out=offsets[1:])
     timestamp = interactions.timestamp if order is None else interactions.timestamp[order]
+    rows = np.flatnonzero(keep) if order is None else order[keep]  # [N kept] rows of the source
     sequences = Sequences(
-        items=item_codes + np.int32(1), ratings=rating[keep], timestamps=timestamp[keep], offsets=offsets
+        items=item_codes + np.int32(1),
+        ratings=rating[keep],
+        timestamps=timestamp[keep],
+        offsets=offsets,
+        reviews=None if interactions.review is None else interactions.review.select(rows),
+        labels=None if interactions.label is None else interactions.label[rows],
     )
     return Prepared(
         sequences=sequences,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.config import Config
+from reeltune.data.texts import Texts
 
 __all__ = ["PAD", "Catalogue", "HeldOut", "Ledger", "Queries", "Sequences", "TuningData"]
 
@@ -30,6 +31,21 @@ class Sequences:
     ratings: NDArray[np.float32]  # [N] stars; NaN where absent
     timestamps: NDArray[np.int64]  # [N] seconds; -1 where absent
     offsets: NDArray[np.int64]  # [U+1] user u's events are offsets[u]:offsets[u+1]
+    reviews: Texts | None = None  # [N] text of each event, empty where absent; None where the data have none
+    labels: NDArray[np.int8] | None = None  # [N] 1 praise, 0 blame, -1 unknown; None where there are none
+
+    def select(self, keep: NDArray[np.bool_]) -> Sequences:
+        """Return the same users with the events of the mask ``keep`` [N] only, all columns alike."""
+        before = np.zeros(len(keep) + 1, dtype=np.int64)
+        np.cumsum(keep, out=before[1:])
+        return Sequences(
+            items=self.items[keep],
+            ratings=self.ratings[keep],
+            timestamps=self.timestamps[keep],
+            offsets=before[self.offsets],
+            reviews=None if self.reviews is None else self.reviews.select(keep),
+            labels=None if self.labels is None else self.labels[keep],
+        )
 
     @property
     def n_users(self) -> int:

@@ -65,13 +65,7 @@ def _without(sequences: Sequences, *rows: NDArray[np.int64]) -> Sequences:
     keep = np.ones(sequences.n_events, dtype=bool)
     for row in rows:
         keep[row] = False
-    shift = np.arange(sequences.n_users + 1) * len(rows)
-    return Sequences(
-        items=sequences.items[keep],
-        ratings=sequences.ratings[keep],
-        timestamps=sequences.timestamps[keep],
-        offsets=sequences.offsets - shift,
-    )
+    return sequences.select(keep)
 
 
 def _last_queries(histories: Sequences, full: Sequences, rows: NDArray[np.int64]) -> Queries:
