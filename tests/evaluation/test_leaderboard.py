@@ -9,6 +9,7 @@ import pytest
 
 from reeltune.errors import StudyError
 from reeltune.evaluation import leaderboard as module
+from reeltune.evaluation import studies as studies_module
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
 from reeltune.files import read_json, write_json
 from reeltune.metrics.ranking import ranking_metrics
@@ -58,6 +59,11 @@ def test_a_damaged_cache_of_baselines_is_counted_again(study_dir: Path, content:
 
 def test_diverged_and_failed_trials_never_appear(study_dir: Path) -> None:
     assert not {2, 3} & {entry.number for entry in make_leaderboard(study_dir).entries}
+
+
+def test_data_in_the_cache_need_no_source(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies_module, "prepare", lambda *_, **__: pytest.fail("looked for a source"))
+    make_leaderboard(study_dir)
 
 
 def test_other_data_are_refused(study_dir: Path) -> None:

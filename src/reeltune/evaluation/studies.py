@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reeltune.data.cache import prepared_root
+from reeltune.data.entry import read_ledger
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import StudyError
@@ -23,16 +26,28 @@ def silent(_: str) -> None:
 
 
 def open_study_data(study: Study, *, data_dir: Path | None, notify: Notify) -> tuple[Path, TuningData]:
-    """Return the prepared folder and the tuning data of the study; they are prepared again if need be.
+    """Return the prepared folder and the tuning data of the study.
+
+    The cache is searched first, by the study's ledger, so that a study on data from a folder of
+    the user needs that folder no more; else they are prepared again.
 
     Raises:
         DataError: The data cannot be found.
         StudyError: The data found differ from those of the study.
     """
-    prepared = prepare(study.spec.data, data_dir=data_dir, notify=notify)
+    prepared = _in_cache(study) or prepare(study.spec.data, data_dir=data_dir, notify=notify)
     data = open_tuning(prepared)
     study.check_ledger(data.ledger)
     return prepared, data
+
+
+def _in_cache(study: Study) -> Path | None:
+    for entry in sorted(prepared_root().glob(f"{study.spec.data.dataset}-*/")):
+        # An entry of an older version, or in work, may lack its ledger.
+        with contextlib.suppress(OSError, ValueError):
+            if read_ledger(entry) == study.ledger:
+                return entry
+    return None
 
 
 def selected_trial(study: Study, number: int | None = None) -> TrialRow:
