@@ -72,6 +72,16 @@ def test_from_a_finished_study_to_a_recommendation(run: Shell, studies: Path, tm
     code, out, _ = run("recommend", bundle, *words, "-k", "4", "--disliked", listed[0]["title"])
     assert listed[0]["title"] not in out
 
+    seen = tmp_path / "seen.csv"
+    seen.write_text("title,rating\nSynthetic Film 003,4\nNonesuch,2\n")
+    code, out, err = run(
+        "recommend", bundle, "--from", seen, "--why", "--genre", "group 1", "--until", "1980"
+    )
+    assert code == 0
+    assert "1 movies known, 1 not in the catalogue" in err
+    assert "because of" in out
+    assert "Group 2" not in out
+
     bad_lines(run, bundle)
 
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from finished_study import make_finished_study
-from reeltune.errors import BundleError, StudyError
+from reeltune.errors import BundleError, StudyError, UserError
 from reeltune.evaluation.final import evaluate_study
+from reeltune.files import read_json
+from reeltune.serving import export as export_module
 from reeltune.serving.bundle import load_bundle
 from reeltune.serving.export import export_study
 from reeltune.serving.recommender import Recommender
@@ -73,3 +75,23 @@ def test_a_used_name_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "mine" / "x").touch()
     with pytest.raises(BundleError, match="no reeltune bundle"):
         export_study(tmp_path / "absent", tmp_path / "mine", force=True)
+
+
+@pytest.mark.parametrize("with_onnx", [None, True])
+def test_onnx_travels_along_where_it_is_installed(
+    study_dir: Path, tmp_path: Path, with_onnx: bool | None
+) -> None:
+    pytest.importorskip("onnxruntime")
+    out = export_study(study_dir, tmp_path / "bundle", with_onnx=with_onnx)
+    assert {"model.onnx", "parity.json"} <= set(load_bundle(out).manifest["files"])
+    assert read_json(out / "parity.json")["largest_difference"] <= 1e-4
+
+
+def test_onnx_is_left_out_or_refused_where_it_is_not(
+    study_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "is_onnx_available", lambda: False)
+    assert not (export_study(study_dir, tmp_path / "bundle") / "model.onnx").exists()
+    with pytest.raises(UserError, match=r"reeltune\[onnx\]"):
+        export_study(study_dir, tmp_path / "other", with_onnx=True)
+    assert not (tmp_path / "other").exists()

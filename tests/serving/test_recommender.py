@@ -12,7 +12,8 @@ from reeltune.data.batch import Histories
 from reeltune.data.prepared import Catalogue
 from reeltune.errors import UserError
 from reeltune.serving.bundle import export_bundle
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.filters import Filters
+from reeltune.serving.recommender import Recommendation, Recommender
 
 
 @pytest.fixture(name="recommender")
@@ -82,3 +83,42 @@ def test_entries_with_one_title_are_one_movie(bundle_dir: Path) -> None:
     found = Recommender.load(out).recommend(["Toy Story"], k=100)
     assert len(found) == 28
     assert all(not r.title.startswith("Toy Story") for r in found)
+
+
+def test_filters_leave_only_what_they_say(recommender: Recommender) -> None:
+    def listed(filters: Filters) -> list[Recommendation]:
+        return recommender.recommend(["Toy Story"], k=100, filters=filters)
+
+    assert {g for r in listed(Filters(genres=("comedy",))) for g in r.genres} == {"Comedy"}
+    assert all("War" not in r.genres for r in listed(Filters(without_genres=("War",))))
+    assert {r.year for r in listed(Filters(first_year=1970, last_year=1974))} == {1970, 1972, 1974}
+    assert [r.rank for r in listed(Filters(genres=("War",)))] == list(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("filters", "match"),
+    [
+        (Filters(genres=("Comdy",)), "unknown genre 'Comdy': did you mean 'Comedy'"),
+        (Filters(without_genres=("x",)), "unknown genre"),
+        (Filters(first_year=2000, last_year=1990), "from 2000 to 1990; swap"),
+    ],
+)
+def test_filters_that_make_no_sense_are_refused(
+    recommender: Recommender, filters: Filters, match: str
+) -> None:
+    with pytest.raises(UserError, match=match):
+        recommender.recommend(["Toy Story"], filters=filters)
+
+
+def test_a_line_is_explained_by_a_movie_of_the_history(recommender: Recommender) -> None:
+    seen = list(recommender.catalogue.titles[:4])
+    plain = recommender.recommend(seen, k=8)
+    explained = recommender.recommend(seen, k=8, is_explained=True)
+    assert [r.title for r in explained] == [r.title for r in plain]
+    assert {r.because for r in explained} <= {*seen, ""}
+    assert any(r.because for r in explained)
+    assert {r.because for r in recommender.recommend(seen[:1], is_explained=True)} == {seen[0]}
+
+
+def test_known_parts_the_titles(recommender: Recommender) -> None:
+    assert recommender.known(["Toy Story", ("Nonesuch", 3.0)]) == (["Toy Story"], ["Nonesuch"])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from reeltune.cli.options import note
+
 __all__ = ["recommend"]
 
 
@@ -23,14 +25,37 @@ def recommend(
     disliked: list[str] = typer.Option(
         [], "--disliked", metavar="TITLE", help="A movie that is kept out of the history and of the list."
     ),
+    ratings: Path | None = typer.Option(
+        None,
+        "--from",
+        metavar="CSV",
+        help="Seen movies from a CSV: Letterboxd's, IMDb's, or title,rating,date.",
+    ),
+    genres: list[str] = typer.Option([], "--genre", help="List only movies of this genre, or of these."),
+    without_genres: list[str] = typer.Option([], "--no-genre", help="List no movie of this genre."),
+    first_year: int | None = typer.Option(
+        None, "--since", metavar="YEAR", help="List only movies from then on."
+    ),
+    last_year: int | None = typer.Option(
+        None, "--until", metavar="YEAR", help="List only movies up to then."
+    ),
+    is_explained: bool = typer.Option(False, "--why", help="Say which seen movie speaks for each line."),
     k: int = typer.Option(10, "-k", help="Number of movies."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON list."),
 ) -> None:
     """Recommend movies; titles may leave out case, article and, where one movie bears it, the year."""
+    from reeltune.serving.filters import Filters
+    from reeltune.serving.ratings_file import read_ratings
     from reeltune.serving.recommender import Recommender
 
+    recommender = Recommender.load(bundle)
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
-    found = Recommender.load(bundle).recommend(history, k, exclude=disliked)
+    if ratings is not None:
+        seen, missed = recommender.known(read_ratings(ratings))
+        note(f"{ratings}: {len(seen)} movies known, {len(missed)} not in the catalogue")
+        history = [*seen, *history]
+    filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year)
+    found = recommender.recommend(history, k, exclude=disliked, filters=filters, is_explained=is_explained)
     if as_json:
         print(json.dumps([line.plain() for line in found], indent=2, ensure_ascii=False))
         return
@@ -40,10 +65,11 @@ def recommend(
 
     table = make_table("title", "score")
     table.add_column("genres")
+    if is_explained:
+        table.add_column("because of")
     for line in found:
-        table.add_row(
-            f"{line.rank:>3}  {escape(line.title)}", f"{line.score:.3f}", escape(", ".join(line.genres))
-        )
+        cells = [f"{line.rank:>3}  {line.title}", f"{line.score:.3f}", ", ".join(line.genres), line.because]
+        table.add_row(*map(escape, cells[: len(table.columns)]))
     print_table(table)
 
 

@@ -10,6 +10,8 @@
     metrics.json          validation and test figures
     README.md             the model card
     model.ckpt            the Lightning checkpoint, to train further (weights-only loadable)
+    model.onnx            the network for ONNX Runtime, where it was asked for, and
+    parity.json           how its answers compared with PyTorch's at export
 
 Nothing in it is unpickled on loading. Checksums tell damage, not malice.
 """

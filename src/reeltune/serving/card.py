@@ -135,5 +135,6 @@ def _contents() -> str:
         "## Files\n\n"
         "`weights.safetensors` the network, `config.json` its configuration, `vocabulary.json` the movies, "
         "`ledger.json` everything behind the figures, `metrics.json` the figures, `model.ckpt` the Lightning "
-        "checkpoint to train further, `manifest.json` sizes and checksums."
+        "checkpoint to train further, `manifest.json` sizes and checksums. A `model.onnx`, where there is "
+        "one, runs on ONNX Runtime without PyTorch; `parity.json` says how its answers compared."
     )

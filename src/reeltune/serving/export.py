@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import StudyError
+from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.files import write_json
+from reeltune.models.base import SequenceNetwork
 from reeltune.serving.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.card import CardFacts, make_card
+from reeltune.serving.onnx_model import check_parity, is_onnx_available, write_onnx
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
@@ -23,19 +27,32 @@ def export_study(
     *,
     trial: int | None = None,
     force: bool = False,
+    with_onnx: bool | None = None,
     data_dir: Path | None = None,
     notify: Notify = silent,
 ) -> Path:
     """Write the bundle ``out`` and return its path.
 
     Without ``trial`` it holds what ``evaluate`` evaluated, and before any evaluation the
-    trial with the best validation objective.
+    trial with the best validation objective. Before the bundle appears, ONNX Runtime is shown
+    to give the same answers as PyTorch.
+
+    Args:
+        study_dir: Folder of the study.
+        out: Folder to make.
+        trial: Number of the trial, None for the evaluated or best one.
+        force: Replace ``out`` if it is a bundle already.
+        with_onnx: Write ``model.onnx``; None for yes where its packages are installed.
+        data_dir: Where to look for the data first.
+        notify: Receives lines of progress.
 
     Raises:
+        UserError: ONNX was asked for and its packages are not installed.
         StudyError: No study, no such trial, or its weights are gone.
         BundleError: ``out`` exists and may not be replaced.
     """
     check_target(out, force)
+    extras = _onnx_extras(with_onnx)
     study = Study.open(study_dir)
     evaluation = read_evaluation(study_dir)
     if evaluation is not None and trial is None:
@@ -75,7 +92,24 @@ def export_study(
         card=make_card(facts),
         checkpoint=checkpoint,
     )
-    return export_bundle(parts, out, force=force)
+    if extras is None:
+        notify('without ONNX: install it with pip install "reeltune[onnx]"')
+        return export_bundle(parts, out, force=force)
+    return export_bundle(parts, out, force=force, extras=lambda folder: extras(network, folder))
+
+
+def _onnx_extras(with_onnx: bool | None) -> Callable[[SequenceNetwork, Path], None] | None:
+    """Return what writes the ONNX files into a folder, None where they are left out."""
+    if with_onnx is False or (with_onnx is None and not is_onnx_available()):
+        return None
+    if not is_onnx_available():
+        raise UserError('ONNX needs packages that are not installed: pip install "reeltune[onnx]"')
+
+    def write(network: SequenceNetwork, folder: Path) -> None:
+        write_onnx(network, folder / "model.onnx")
+        write_json(folder / "parity.json", check_parity(network, folder / "model.onnx").plain())
+
+    return write
 
 
 def _metrics(study: Study, row: TrialRow, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -18,12 +18,18 @@ from numpy.typing import NDArray
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.serving.bundle import Bundle, load_bundle
+from reeltune.serving.filters import Filters
 from reeltune.serving.titles import TitleIndex
 
 __all__ = ["Recommendation", "Recommender", "Watched"]
 
 MIN_STARS, MAX_STARS = 0.5, 5.0
 """The MovieLens scale of ratings."""
+
+N_REASONS = 50
+"""Most recent movies that a recommendation may be explained by."""
+
+NO_FILTERS = Filters()
 
 Watched = str | tuple[str, float]
 """A movie by title, or by ``id:...``; with its rating in stars where there is one."""
@@ -39,6 +45,7 @@ class Recommendation:
     item_id: str  # in the data set
     year: int  # 0 where unknown
     genres: tuple[str, ...]
+    because: str = ""  # title of the history without which the score falls most; empty if none does
 
     def plain(self) -> dict[str, Any]:
         """Return the recommendation as plain Python values."""
@@ -63,12 +70,25 @@ class Recommender:
         return cls(load_bundle(Path(directory)))
 
     def recommend(
-        self, history: Sequence[Watched], k: int = 10, *, exclude: Iterable[str] = ()
+        self,
+        history: Sequence[Watched],
+        k: int = 10,
+        *,
+        exclude: Iterable[str] = (),
+        filters: Filters = NO_FILTERS,
+        is_explained: bool = False,
     ) -> list[Recommendation]:
         """Return the ``k`` best movies for a person who saw ``history``, oldest first.
 
         Movies of the history and of ``exclude`` are left out; one that stands twice counts once.
-        Fewer than ``k`` come back when the catalogue holds no more.
+        Fewer than ``k`` come back when no more pass.
+
+        Args:
+            history: What the person saw.
+            k: Number of movies.
+            exclude: Movies that must not be listed.
+            filters: What a listed movie must be like.
+            is_explained: Fill ``because``; costs one more pass a movie of the recent history.
 
         Raises:
             UserError: A title is unknown or ambiguous (one line each), a rating is outside
@@ -80,20 +100,43 @@ class Recommender:
         hidden, _ = self.resolve(list(exclude))
         if not codes:
             raise UserError("no movie was given; name at least one that the person liked")
-        scores = self.scores(codes, stars)
+        scores = self.scores([codes], [stars])[0]  # [V+1]
+        listable = np.where(filters.allowed(self.catalogue), scores, -np.inf)
         for code in (*codes, *hidden):
-            scores[self.titles.twins(code)] = -np.inf
+            listable[self.titles.twins(code)] = -np.inf
         # A stable sort: equal scores keep the catalogue's order on every machine.
-        order = np.argsort(-scores, kind="stable")[:k]
-        best = [int(code) for code in order if np.isfinite(scores[code])]
-        return [self._describe(rank, code, scores[code]) for rank, code in enumerate(best, start=1)]
+        order = np.argsort(-listable, kind="stable")[:k]
+        best = [int(code) for code in order if np.isfinite(listable[code])]
+        reasons = self._reasons(codes, stars, best, scores) if is_explained else [""] * len(best)
+        return [
+            self._describe(rank, code, scores[code], reason)
+            for rank, (code, reason) in enumerate(zip(best, reasons, strict=True), start=1)
+        ]
 
-    def scores(self, codes: Sequence[int], stars: Sequence[float]) -> NDArray[np.float64]:
-        """Return the network's scores after a history of item codes and ratings, shape [V+1]."""
-        histories = to_histories([list(codes)], ratings=[list(stars)])
+    def scores(self, codes: Sequence[Sequence[int]], stars: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+        """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""
+        histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in stars])
         with torch.inference_mode():
-            scores: NDArray[np.float64] = self.bundle.network.scores(histories)[0].double().numpy()
-        return scores.copy()
+            return self.bundle.network.scores(histories).double().numpy().copy()
+
+    def _reasons(
+        self, codes: Sequence[int], stars: Sequence[float], best: Sequence[int], scores: NDArray[np.float64]
+    ) -> list[str]:
+        """Return, for each of ``best``, the recent movie without which its score falls most."""
+        if len(codes) < 2:
+            return [self.catalogue.titles[codes[0] - 1].strip()] * len(best)
+        recent = range(max(0, len(codes) - N_REASONS), len(codes))
+        without = [[*codes[:i], *codes[i + 1 :]] for i in recent]
+        stars_without = [[*stars[:i], *stars[i + 1 :]] for i in recent]
+        # Scores have no common level between histories: each is taken against its row's mean.
+        changed = self.scores(without, stars_without)[:, 1:]  # [R, V]
+        falls = (scores[1:] - scores[1:].mean()) - (changed - changed.mean(axis=1, keepdims=True))
+        reasons = []
+        for code in best:
+            place = int(falls[:, code - 1].argmax())
+            title = self.catalogue.titles[codes[recent[place]] - 1].strip()
+            reasons.append(title if falls[place, code - 1] > 0 else "")
+        return reasons
 
     def resolve(self, watched: Sequence[Watched]) -> tuple[list[int], list[float]]:
         """Return item codes and stars (NaN where not given) of titles, repetitions left out.
@@ -115,7 +158,20 @@ class Recommender:
             raise UserError("\n".join(problems))
         return list(found), list(found.values())
 
-    def _describe(self, rank: int, code: int, score: float) -> Recommendation:
+    def known(self, watched: Sequence[Watched]) -> tuple[list[Watched], list[str]]:
+        """Return the entries whose title the catalogue holds, and the titles of the others."""
+        found: list[Watched] = []
+        missed = []
+        for entry in watched:
+            title = entry if isinstance(entry, str) else entry[0]
+            try:
+                self.titles.find(title)
+                found.append(entry)
+            except UserError:
+                missed.append(title)
+        return found, missed
+
+    def _describe(self, rank: int, code: int, score: float, because: str) -> Recommendation:
         row = code - 1
         catalogue = self.catalogue
         return Recommendation(
@@ -125,6 +181,7 @@ class Recommender:
             item_id=catalogue.item_ids[row],
             year=catalogue.years[row],
             genres=catalogue.genres[row],
+            because=because,
         )
 
 
