@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from reeltune.errors import ConfigError, EngineError
 from reeltune.tuning.spec import StudySettings
 
-__all__ = ["private_ray", "stop_signals"]
+__all__ = ["ENVIRONMENT", "OBJECT_STORE_BYTES", "private_ray", "start_ray", "stop_signals"]
 
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # a Ray of this process alone, on loopback; else a token file in the home
@@ -43,54 +43,63 @@ OBJECT_STORE_BYTES = 100 * 2**20
 def private_ray(settings: StudySettings) -> Iterator[None]:
     """Start Ray with the processors that ``settings`` ask for, and end it with the block.
 
+    A Ray that the calling program has started itself is used as it is and left running.
+
     Raises:
-        ConfigError: More accelerators are asked for than there are.
+        ConfigError: More accelerators or processors are asked for than there are.
         EngineError: Ray cannot be started.
     """
-    added = {key: value for key, value in ENVIRONMENT.items() if key not in os.environ}
-    os.environ.update(added)
+    before = dict(os.environ)
+    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in before})
     session = None
     try:
         import ray
 
-        try:
-            context = ray.init(
-                address="local",  # never a cluster that a stale file names
-                num_cpus=settings.concurrency * settings.n_threads,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                object_store_memory=OBJECT_STORE_BYTES,
-            )
-        except (OSError, ValueError, RuntimeError, TimeoutError) as error:
-            reason = str(error).splitlines()[0]
-            raise EngineError(
-                f"Ray cannot be started: {reason}; it needs a writable temporary folder (set RAY_TMPDIR) "
-                "and free ports on the loopback interface"
-            ) from error
-        session = context.address_info["session_dir"]
-        _check_accelerators(settings, ray.cluster_resources().get("GPU", 0.0))
+        if not ray.is_initialized():
+            session = start_ray(settings.concurrency * settings.n_threads)
+        _check_resources(settings, ray.cluster_resources())
         yield
     finally:
-        _shut_down()
-        for key in added:
-            os.environ.pop(key, None)
         if session is not None:
+            ray.shutdown()
             shutil.rmtree(session, ignore_errors=True)  # logs and sockets of this session alone
+        for key in os.environ.keys() - before.keys():  # Ray adds some of its own
+            del os.environ[key]
 
 
-def _check_accelerators(settings: StudySettings, n_there: float) -> None:
-    if settings.gpus_per_trial > n_there:
-        raise ConfigError(
-            f"study.gpus_per_trial is {settings.gpus_per_trial:g}, this machine has {n_there:g}; "
-            "set it to 0 to train on the processor"
-        )
+def start_ray(n_cpus: int) -> str:
+    """Start Ray on this machine with ``n_cpus`` slots and return the folder of its session.
 
-
-def _shut_down() -> None:
+    Raises:
+        EngineError: Ray cannot be started.
+    """
     import ray
 
-    ray.shutdown()
+    try:
+        context = ray.init(
+            address="local",  # never a cluster that a stale file names
+            num_cpus=n_cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
+    except (OSError, ValueError, RuntimeError, TimeoutError) as error:
+        reason = str(error).splitlines()[0]
+        raise EngineError(
+            f"Ray cannot be started: {reason}; it needs a writable temporary folder (set RAY_TMPDIR) "
+            "and free ports on the loopback interface"
+        ) from error
+    return str(context.address_info["session_dir"])
+
+
+def _check_resources(settings: StudySettings, there: Mapping[str, float]) -> None:
+    asked = {"gpus_per_trial": ("GPU", settings.gpus_per_trial), "n_threads": ("CPU", settings.n_threads)}
+    for field, (kind, amount) in asked.items():
+        if amount > there.get(kind, 0.0):
+            raise ConfigError(
+                f"study.{field} is {amount:g}, there are {there.get(kind, 0.0):g} {kind}s; lower it"
+            )
 
 
 @contextmanager

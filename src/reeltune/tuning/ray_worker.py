@@ -9,7 +9,7 @@ from typing import Any
 
 from reeltune.errors import ReeltuneError, StudyError
 from reeltune.files import write_text
-from reeltune.tuning.job import Entry, TrialJob, load_entry
+from reeltune.tuning.job import TrialJob, load_entry
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialState
 
 __all__ = ["EPOCH", "ERROR_FILE", "JOB", "OBJECTIVE", "REPORT", "RESULT", "run_in_worker"]
@@ -32,19 +32,20 @@ def run_in_worker(config: dict[str, Any], *, entry: str) -> None:
         tune.report({EPOCH: epoch.epoch, OBJECTIVE: epoch.best, REPORT: message})
 
     job = TrialJob(**config[JOB])
-    result = _run(load_entry(entry), job, report)
+    result = _run(entry, job, report)
     tune.report({RESULT: json.dumps(result)})
 
 
-def _run(entry: Entry, job: TrialJob, report: Report) -> dict[str, Any]:
+def _run(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
     """Return the trial's result as plain values; an error becomes a failed result with its reason."""
     try:
         try:
-            result = entry(job, report)
+            run = load_entry(entry)
+            result = run(job, report)
         except StudyError:
             # Its checkpoint is damaged. What it reported will be reported again, equal, from the start.
             (Path(job.directory) / "last.ckpt").unlink(missing_ok=True)
-            result = entry(job, report)
+            result = run(job, report)
     except Exception as error:
         write_text(Path(job.directory) / ERROR_FILE, traceback.format_exc())
         first_line = (str(error).splitlines() or [""])[0]

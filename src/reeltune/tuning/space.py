@@ -262,27 +262,32 @@ def _is_number(text: str) -> bool:
 
 
 def _check_field(name: str, parameter: Parameter, sections: Mapping[str, Config], document: Document) -> None:
-    section, _, field = name.partition(".")
-    known = [f"{s}.{f}" for s, config in sections.items() for f in type(config).model_fields if f != "name"]
+    known = _field_names(sections) - {f"{section}.name" for section in sections}
     if name not in known:
         raise ConfigError(f"{document.at()}: {unknown_name('parameter', name, known)}")
+    section, *field = name.split(".")
     config = sections[section]
     key = "values" if isinstance(parameter, Choice) else "low"
     for index, value in enumerate(parameter.ends()):
         path = (key, index) if isinstance(parameter, Choice) else (("low", "high")[index],)
         try:
-            type(config).model_validate(config.plain() | {field: value})
+            type(config).model_validate(unflatten(flatten(config.plain()) | {".".join(field): value}))
         except ValidationError as error:
-            messages = [item["msg"] for item in error.errors() if item["loc"][:1] == (field,)]
+            messages = [item["msg"] for item in error.errors() if list(item["loc"])[: len(field)] == field]
             if messages:
                 hint = "; write it without quotes" if isinstance(value, str) and _is_number(value) else ""
                 raise ConfigError(f"{document.at(*path)}: {name}: {value!r}: {messages[0]}{hint}") from error
 
 
+def _field_names(sections: Mapping[str, Config]) -> set[str]:
+    """Return the dotted names of all fields, those of nested config classes included."""
+    return set(flatten({section: config.plain() for section, config in sections.items()}))
+
+
 def _check_conditions(
     parameters: Mapping[str, Parameter], sections: Mapping[str, Config], document: Document
 ) -> None:
-    fields = {f"{s}.{f}" for s, config in sections.items() for f in type(config).model_fields}
+    fields = _field_names(sections)
     names = list(parameters)
     for position, (name, parameter) in enumerate(parameters.items()):
         for other in parameter.when:

@@ -112,14 +112,19 @@ def _train(
 ) -> tuple[TrialState, str, int]:
     """Return the state, the reason of the end and the number of parameters."""
     from reeltune.data.datamodule import SequenceDataModule
+    from reeltune.data.features.assemble import make_features
     from reeltune.training.fit import fit
     from reeltune.training.module import NextItemModule
 
+    features = make_features(config.model.inputs, data)
     torch.manual_seed(derive(seed, "weights"))
-    module = NextItemModule(config.model.plain(), config.training.plain(), data.n_items, seed)
+    module = NextItemModule(
+        config.model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
+    )
+    module.network.side.fill(features.tables)
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
     batches = SequenceDataModule(
-        data,
+        features.data,
         history_length=config.training.history_length,
         batch_size=config.training.batch_size,
         seed=derive(seed, "batches"),

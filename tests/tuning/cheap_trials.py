@@ -1,0 +1,78 @@
+"""Trials that cost nothing, run by the real engine; their learning curves follow from their parameters."""
+
+import json
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+from reeltune.errors import StudyError
+from reeltune.files import write_json
+from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
+
+LEARNING_RATE = "training.learning_rate"
+
+
+def quality(params, epoch):
+    """Return the objective: best at a learning rate of .01, better with each epoch."""
+    distance = abs(math.log10(params[LEARNING_RATE]) + 2)
+    return 0.5 / (1 + distance) * (1 - 0.7**epoch)
+
+
+def run(job, report, *, epoch_seconds=0.0):
+    """Run a trial that can be resumed, as real ones can: its checkpoint comes before its report."""
+    checkpoint = Path(job.directory) / "last.ckpt"
+    epochs = []
+    if checkpoint.exists():
+        try:
+            epochs = [EpochReport(**value) for value in json.loads(checkpoint.read_text())]
+        except ValueError as error:
+            raise StudyError("the checkpoint is damaged") from error
+    for epoch in epochs:
+        report(epoch)
+    for number in range(len(epochs) + 1, job.max_epochs + 1):
+        time.sleep(epoch_seconds)
+        value = quality(job.params, number)
+        epochs.append(EpochReport(number, {"ndcg@10": value}, value, 1.0 / number, 0.01))
+        (Path(job.directory) / "best.ckpt").write_text(str(number))
+        write_json(checkpoint, [epoch.plain() for epoch in epochs])
+        report(epochs[-1])
+    metrics = epochs[-1].metrics
+    return TrialResult(TrialState.COMPLETE, "ran all epochs", len(epochs), metrics, len(epochs), 0, 0.1)
+
+
+def run_slowly(job, report):
+    """Take a tenth of a second an epoch, so that a test can interfere."""
+    return run(job, report, epoch_seconds=0.1)
+
+
+def run_badly(job, report):
+    """Fail, diverge, die once, hang or leave a damaged checkpoint, by the trial's number."""
+    once = Path(job.study_directory) / f"once-{job.number}"
+    if job.number == 1:
+        raise ValueError("no such luck\nand more lines")
+    if job.number == 2:
+        report(EpochReport(1, {"ndcg@10": 0.9}, 0.9, 1.0, 0.01))
+        return TrialResult(TrialState.DIVERGED, "loss is nan in epoch 2", 1, {"ndcg@10": 0.9}, 1, 0, 0.1)
+    if job.number == 3 and not once.exists():
+        for epoch in range(1, 3):
+            value = quality(job.params, epoch)
+            report(EpochReport(epoch, {"ndcg@10": value}, value, 1.0, 0.01))
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.number == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.number == 5:
+        return TrialResult(TrialState.DIVERGED, "loss is nan in epoch 1", 0, {}, 0, 0, 0.1)
+    if job.number == 6 and not once.exists():
+        once.touch()
+        (Path(job.directory) / "last.ckpt").write_text("{torn")
+    return run(job, report)
+
+
+def hang(job, report):
+    """Hang in the second trial."""
+    if job.number == 1:
+        time.sleep(600)
+    return run(job, report)

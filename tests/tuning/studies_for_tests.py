@@ -1,0 +1,47 @@
+"""Makes small studies; as a script, drives one until its end: FOLDER ENTRY."""
+
+import sys
+from pathlib import Path
+
+from reeltune.config import parse_yaml
+from reeltune.data.config import DataConfig
+from reeltune.data.prepared import Ledger
+from reeltune.training.config import TrainingConfig
+from reeltune.tuning.ray_engine import run_study
+from reeltune.tuning.space import parse_space
+from reeltune.tuning.spec import StudySettings, StudySpec
+from reeltune.tuning.study import Study
+from reeltune.tuning.trial import TrialConfig
+
+SPACE = """
+model: gru
+space:
+  training.learning_rate: {kind: float, low: 1e-4, high: 1.0, log: true}
+  model.hidden_dim: {kind: int, low: 8, high: 64}
+  training.batch_size: {kind: choice, values: [16, 32, 64]}
+"""
+
+
+def ledger():
+    """Return a ledger of no data in particular."""
+    texts = dict.fromkeys(["dataset", "source_sha256", "split", "tie_rule", "fingerprint", "preparation"], "x")
+    counts = dict.fromkeys(["k_core", "n_users", "n_items", "n_interactions", "n_duplicates"], 10)
+    return Ledger(**texts, **counts)
+
+
+def spec(space=SPACE, max_epochs=8, **settings):
+    """Return the spec of a study over cheap trials."""
+    trial = TrialConfig(training=TrainingConfig(max_epochs=max_epochs))
+    parsed = parse_space(parse_yaml(space, "space.yaml"), {"model": trial.model, "training": trial.training}, "gru")
+    return StudySpec(
+        data=DataConfig(dataset="synthetic"), trial=trial, space=parsed, study=StudySettings(**settings)
+    )
+
+
+def make_study(directory, **settings):
+    """Return a new study in ``directory``."""
+    return Study.create(directory, spec(**settings), ledger())
+
+
+if __name__ == "__main__":
+    print(run_study(Study.open(Path(sys.argv[1])), Path("no-data"), entry=sys.argv[2]), flush=True)

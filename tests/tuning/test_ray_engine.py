@@ -1,0 +1,237 @@
+"""Real Ray Tune over cheap trials: stops, failures, kills, signals, limits."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState as OptunaState
+from studies_for_tests import make_study
+
+from reeltune.errors import ConfigError, StudyError
+from reeltune.tuning.observer import SilentObserver
+from reeltune.tuning.ray_engine import Outcome, run_study
+from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
+from reeltune.tuning.rows import TrialState
+from reeltune.tuning.study import Study
+
+HERE = Path(__file__).parent
+DRIVER = HERE / "studies_for_tests.py"
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves the sockets and pipes of its processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ray():
+    """Keep one Ray for the tests in this process; drivers in processes of their own start theirs."""
+    import ray
+
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))  # workers find the cheap trials
+    for key, value in ENVIRONMENT.items():
+        patch.setenv(key, value)
+    start_ray(2)
+    yield
+    ray.shutdown()
+    patch.undo()
+
+
+def run(study, entry, **options):
+    return run_study(study, Path("no-data"), entry=f"cheap_trials:{entry}", **options)
+
+
+def optuna_trials(study):
+    storage = f"sqlite:///{study.storage_path}"
+    return optuna.load_study(study_name=study.name, storage=storage).get_trials(deepcopy=False)
+
+
+def drive(study, entry="run_slowly"):
+    """Start a driver in a process of its own."""
+    command = [sys.executable, str(DRIVER), str(study.directory), f"cheap_trials:{entry}"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition, process=None, seconds=120):
+    start = time.monotonic()
+    while not condition():
+        assert process is None or process.poll() is None, process.stdout.read()
+        assert time.monotonic() - start < seconds, "waited too long"
+        time.sleep(0.02)
+
+
+def finished(study):
+    return [row for row in study.rows() if row.state.is_finished]
+
+
+def comparable(study):
+    """Return what must not depend on when the study ran: rows and epochs without their clocks."""
+    rows = [replace(row, seconds=0.0).plain() for row in study.rows()]
+    return rows, [[replace(e, seconds=0.0) for e in study.epochs(row["number"])] for row in rows]
+
+
+def check_accounts(study):
+    """Check that every trial is accounted for exactly once, in the rows and in Optuna."""
+    rows = study.rows()
+    assert [row.number for row in rows] == list(range(study.n_trials))
+    assert all(row.state.is_finished for row in rows)
+    for row, trial in zip(rows, optuna_trials(study), strict=True):
+        epochs = study.epochs(row.number)
+        assert [epoch.epoch for epoch in epochs] == list(range(1, row.n_epochs + 1))
+        assert trial.params == row.params
+        assert trial.user_attrs["state"] == row.state
+        assert trial.intermediate_values == {epoch.epoch: epoch.best for epoch in epochs}
+        expected = {"complete": "COMPLETE", "failed": "FAIL"}.get(row.state, "PRUNED")
+        assert trial.state.name == expected
+
+
+class Listener(SilentObserver):
+    def __init__(self):
+        self.epochs, self.ended, self.interrupted = [], [], []
+
+    def epoch_ended(self, number, report):
+        self.epochs.append((number, report.epoch))
+
+    def trial_ended(self, row):
+        self.ended.append(row.number)
+
+    def trial_interrupted(self, number, reason):
+        self.interrupted.append(number)
+
+
+def test_a_study_of_good_trials(tmp_path):
+    study = make_study(tmp_path / "s", trials=12)
+    before, place = dict(os.environ), Path.cwd()
+    listener = Listener()
+    assert run(study, "run", observer=listener) is Outcome.FINISHED
+    assert dict(os.environ) == before, "the user's environment is left as it was"
+    assert Path.cwd() == place
+    check_accounts(study)
+    rows = study.rows()
+    assert rows[0].params == study.spec.space.default(study.spec.trial.plain()), "the default comes first"
+    stopped = [row for row in rows if row.state is TrialState.STOPPED]
+    assert stopped, "the scheduler really stops trials"
+    assert all(row.n_epochs < 8 and "asha" in row.reason for row in stopped)
+    assert sorted(listener.ended) == list(range(12))
+    assert len(listener.epochs) == len(set(listener.epochs)) == sum(row.n_epochs for row in rows)
+    best = study.best()[0]
+    assert best.value == max(row.value for row in rows if row.state is TrialState.COMPLETE)
+    kept = {path.parent.name for path in study.directory.glob("trials/*/best.ckpt")}
+    assert kept == {f"{row.number:05d}" for row in study.best(3)}
+    assert not list(study.directory.glob("trials/*/last.ckpt"))
+    assert not (study.directory / ".ray").exists()
+    assert run(study, "run") is Outcome.FINISHED, "a finished study is left alone"
+
+
+def test_bad_trials_are_recorded_and_never_win(tmp_path):
+    study = make_study(tmp_path / "s", trials=8, n_restarts=1, scheduler={"name": "none"})
+    listener = Listener()
+    assert run(study, "run_badly", observer=listener) is Outcome.FINISHED
+    check_accounts(study)
+    rows = study.rows()
+    assert [str(row.state) for row in rows] == [
+        "complete", "failed", "diverged", "complete", "failed", "diverged", "complete", "complete",
+    ]  # fmt: skip
+    assert rows[1].reason == "ValueError: no such luck"
+    assert "no such luck" in (study.trial_directory(1) / "error.txt").read_text()
+    assert rows[2].reason == "loss is nan in epoch 2"
+    assert rows[4].reason == "its worker died 2 times (killed, or out of memory)"
+    assert rows[5].value is None
+    assert {row.number for row in study.best()} == {0, 3, 6, 7}
+    assert listener.interrupted == [3, 4], "a lost worker's trial starts again"
+    assert rows[3].n_epochs == 8
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_killed_three_times_it_goes_on(tmp_path, concurrency):
+    settings = {"trials": 10, "concurrency": concurrency, "searcher": {"name": "tpe", "n_random": 4}}
+    killed = make_study(tmp_path / "killed", **settings)
+    chance = random.Random(concurrency)
+    for n_wanted in (1, 3, 6):
+        process = drive(killed)
+        wait_for(lambda n=n_wanted: len(finished(killed)) >= n, process)
+        time.sleep(chance.random())
+        process.kill()
+        process.wait()
+        before = [row for row in finished(killed)]
+        assert len(before) < 10, "killed too late to test anything"
+    assert run(killed, "run") is Outcome.FINISHED
+    check_accounts(killed)
+    assert killed.rows()[: len(before)] == before or concurrency > 1
+    assert {row.number: row for row in killed.rows()}.items() >= {row.number: row for row in before}.items()
+    if concurrency == 1:
+        whole = make_study(tmp_path / "whole", **settings)
+        assert run(whole, "run") is Outcome.FINISHED
+        assert comparable(killed) == comparable(whole), "the kills changed nothing"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_quickly_and_cleanly(tmp_path, number):
+    study = make_study(tmp_path / "s", trials=50)
+    process = drive(study)
+    wait_for(lambda: len(finished(study)) >= 1, process)
+    start = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert output.strip().splitlines()[-1] == "interrupted"
+    assert "Traceback" not in output
+    assert process.returncode == 0
+    assert time.monotonic() - start < 20
+    assert not study.is_locked()
+
+
+def test_a_second_driver_is_refused(tmp_path):
+    study = make_study(tmp_path / "s", trials=2)
+    with study.lock(), pytest.raises(StudyError, match="being run by process"):
+        run(study, "run")
+
+
+def test_a_hung_trial_and_a_slow_one_meet_their_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("reeltune.tuning.ray_search.HANG_GRACE_SECONDS", 3.0)
+    study = make_study(tmp_path / "s", trials=3, trial_seconds=0.035, scheduler={"name": "none"})
+    assert run(study, "hang") is Outcome.FINISHED
+    rows = study.rows()
+    assert rows[1].state is TrialState.FAILED
+    assert "silent for" in rows[1].reason
+    assert rows[0].state is TrialState.STOPPED
+    assert "time limit of 0.035 s" in rows[0].reason
+
+
+def test_the_time_of_a_study_is_limited_and_can_be_raised(tmp_path):
+    study = make_study(tmp_path / "s", trials=500, study_seconds=1.0)
+    assert run(study, "run_slowly") is Outcome.TIME_OVER
+    n_rows = len(study.rows())
+    assert all(row.state.is_finished for row in study.rows())
+    assert study.is_finished
+    assert run(study, "run_slowly") is Outcome.FINISHED, "the time stays spent"
+    assert len(study.rows()) == n_rows
+
+
+def test_more_accelerators_than_there_are(tmp_path):
+    study = make_study(tmp_path / "s", trials=2, gpus_per_trial=16.0)
+    with pytest.raises(ConfigError, match="gpus_per_trial is 16"):
+        run(study, "run")
+
+
+def test_optuna_is_rebuilt_from_the_rows(tmp_path):
+    study = make_study(tmp_path / "s", trials=5)
+    assert run(study, "run") is Outcome.FINISHED
+    for path in study.directory.glob("study.db*"):
+        path.unlink()
+    record = json.loads((study.directory / "study.json").read_text())
+    record["spec"]["study"]["trials"] = 8
+    (study.directory / "study.json").write_text(json.dumps(record))
+    longer = Study.open(study.directory)
+    assert run(longer, "run") is Outcome.FINISHED
+    check_accounts(longer)
+    assert [trial.state for trial in optuna_trials(longer)].count(OptunaState.RUNNING) == 0
