@@ -1,6 +1,7 @@
 """Imports point one way; heavy libraries are imported in one place each."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,23 +42,30 @@ def part_of(path: Path) -> str:
     return "" if name in {"__init__", "__main__"} else name
 
 
-def imported(path: Path):
-    """Yield (module name, is at the top of the file) for each import statement."""
+def imported(path: Path, *, is_run: bool = False):
+    """Yield the name of each module imported; ``is_run`` leaves out imports for the type checker alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = {id(node) for node in tree.body}
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
     for node in ast.walk(tree):
+        if is_run and id(node) in typing_only:
+            continue
         if isinstance(node, ast.Import):
-            yield from ((alias.name, id(node) in top) for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import; name the module in full"
-            yield node.module or "", id(node) in top
+            yield node.module or ""
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_point_up_the_house(path):
     part = part_of(path)
     assert part in RANK, f"{part} is in no layer: add it to LAYERS and to docs/architecture.md"
-    for name, _ in imported(path):
+    for name in imported(path):
         if name.split(".")[0] == "reeltune":
             _, _, rest = name.partition(".")
             other = rest.split(".")[0]
@@ -67,7 +75,7 @@ def test_imports_point_up_the_house(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
 def test_heavy_libraries_have_one_home(path):
     place = str(path.relative_to(SOURCE))
-    for name, _ in imported(path):
+    for name in imported(path, is_run=True):
         homes = HOMES.get(name.split(".")[0])
         if homes:
             assert any(place.startswith(home) for home in homes), f"{place} imports {name}; its home: {homes}"
@@ -85,12 +93,6 @@ def test_models_import_torch_only():
     allowed = {"torch", "reeltune", "__future__", "numpy", "scipy", "pydantic"}
     for path in modules():
         if part_of(path) == "models":
-            for name, _ in imported(path):
+            for name in imported(path):
                 root = name.split(".")[0]
-                assert root in allowed or root in _standard(), f"{path.name} imports {name}"
-
-
-def _standard():
-    import sys
-
-    return sys.stdlib_module_names
+                assert root in allowed or root in sys.stdlib_module_names, f"{path.name} imports {name}"
