@@ -27,7 +27,7 @@ from reeltune.tuning.ray_engine import Outcome, run_study
 from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.searchers import check_searcher
 from reeltune.tuning.single import train_single
-from reeltune.tuning.space import Space, check_point, parse_space
+from reeltune.tuning.space import Space, check_point, flatten, parse_space
 from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig
@@ -185,7 +185,7 @@ def _trial_config(spec: ExperimentSpec, document: Document, space: Document | No
 
 
 def _check_fixed(space: Space, spec: ExperimentSpec, document: Document) -> None:
-    fixed = {f"model.{key}" for key in spec.model} | {f"training.{key}" for key in spec.training}
+    fixed = flatten({"model": spec.model, "training": spec.training})
     for name, _ in space:
         if name in fixed:
             raise ConfigError(

@@ -22,7 +22,14 @@ from reeltune.tuning.trial import TrialConfig, run_trial
 
 N_ITEMS = 23
 SMALL = {"embedding_dim": 12, "hidden_dim": 16}
-MOVED = {"embedding_dim": 13, "hidden_dim": 17, "n_layers": 2, "embedding_dropout": 0.6, "dropout": 0.6}
+MOVED = {
+    "embedding_dim": 13,
+    "hidden_dim": 17,
+    "n_layers": 2,
+    "embedding_dropout": 0.6,
+    "dropout": 0.6,
+    "inputs": {"rating": True},  # each switch of it has a test in test_inputs.py
+}
 """Another value of each hyperparameter, to see its effect."""
 
 TINY_OPTIMUM = synthetic_data(n_users=150, n_items=40, mean_length=16).optimum
@@ -39,7 +46,8 @@ def make(name: str, *, seed: int = 0, n_items: int = N_ITEMS, **changes):
 
 def some_histories(seed: int = 5, lengths: tuple[int, ...] = (7, 1, 4, 9)) -> Histories:
     generator = torch.Generator().manual_seed(seed)
-    return to_histories([torch.randint(1, N_ITEMS + 1, (n,), generator=generator).tolist() for n in lengths])
+    rows = [torch.randint(1, N_ITEMS + 1, (n,), generator=generator).tolist() for n in lengths]
+    return to_histories(rows, ratings=[[1 + code % 5 for code in row] for row in rows])
 
 
 def loss_of(network, histories: Histories):

@@ -52,5 +52,5 @@ def test_every_parameter_is_in_one_group(name):
 
 def test_hyperparameters_are_plain():
     module = make()
-    assert set(module.hparams) == {"model", "training", "n_items", "seed"}
+    assert set(module.hparams) == {"model", "training", "n_items", "seed", "side"}
     assert all(type(v) in {int, float, str} for v in module.hparams["training"].values())

@@ -1,6 +1,6 @@
 """The tensors that networks and baselines read.
 
-Shapes: B batch, T steps. Rows are padded on the right with ``PAD``.
+Shapes: B batch, T steps, C columns of a profile. Rows are padded on the right with ``PAD``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Histories:
     lengths: Tensor  # [B] int64, events in each row
     ratings: Tensor | None = None  # [B, T] float32 stars, NaN where absent
     timestamps: Tensor | None = None  # [B, T] int64 seconds, -1 where absent
+    sentiment: Tensor | None = None  # [B, T] float32 -1 to 1 of the reviews, NaN where absent
+    profiles: Tensor | None = None  # [B, C] int64 codes of what the people tell of themselves, 0 unknown
 
     def to(self, device: torch.device | str) -> Histories:
         """Return the batch on ``device``."""
@@ -36,12 +38,14 @@ class Histories:
         lengths = self.lengths.clamp(max=n_steps)
         inside = torch.arange(n_steps, device=self.items.device) < lengths[:, None]
         items = self.items.gather(1, columns).where(inside, 0)
-        ratings = None if self.ratings is None else self.ratings.gather(1, columns)
-        timestamps = None if self.timestamps is None else self.timestamps.gather(1, columns)
-        return Histories(items, lengths, ratings, timestamps)
+        ratings, timestamps, sentiment = (
+            None if column is None else column.gather(1, columns)
+            for column in (self.ratings, self.timestamps, self.sentiment)
+        )
+        return Histories(items, lengths, ratings, timestamps, sentiment, self.profiles)
 
-    def _tensors(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        return self.items, self.lengths, self.ratings, self.timestamps
+    def _tensors(self) -> tuple[Tensor | None, ...]:
+        return self.items, self.lengths, self.ratings, self.timestamps, self.sentiment, self.profiles
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ class Sequences:
     offsets: NDArray[np.int64]  # [U+1] user u's events are offsets[u]:offsets[u+1]
     reviews: Texts | None = None  # [N] text of each event, empty where absent; None where the data have none
     labels: NDArray[np.int8] | None = None  # [N] 1 praise, 0 blame, -1 unknown; None where there are none
+    sentiment: NDArray[np.float32] | None = None  # [N] -1 to 1, NaN without review; None where nobody asks
+    profiles: NDArray[np.int64] | None = None  # [U, C] codes, 0 unknown; None where nobody asks
 
     def select(self, keep: NDArray[np.bool_]) -> Sequences:
         """Return the same users with the events of the mask ``keep`` [N] only, all columns alike."""
@@ -45,6 +47,8 @@ class Sequences:
             offsets=before[self.offsets],
             reviews=None if self.reviews is None else self.reviews.select(keep),
             labels=None if self.labels is None else self.labels[keep],
+            sentiment=None if self.sentiment is None else self.sentiment[keep],
+            profiles=self.profiles,
         )
 
     @property
@@ -130,6 +134,11 @@ class Ledger(Config):
     """SHA-256 of the test users and targets."""
     preparation: str
     """Version of the preparation code."""
+
+    def differences(self, other: Ledger) -> tuple[str, ...]:
+        """Return the names of the fields in which the two differ; results then are not comparable."""
+        mine, theirs = self.plain(), other.plain()
+        return tuple(name for name in mine if mine[name] != theirs[name])
 
 
 @dataclass(frozen=True)

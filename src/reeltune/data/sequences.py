@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ def window_batches(
         seed: Seed of the run.
         epoch: Epoch, counted from any number.
     """
-    starts, lengths = _windows(train, history_length)
+    users, starts, lengths = _windows(train, history_length)
     rng = np.random.default_rng(derive(seed, "windows", epoch))
     order = rng.permutation(len(starts))
     bucket = batch_size * _BUCKET_BATCHES
@@ -63,7 +64,7 @@ def window_batches(
     n_batches = _n_batches(len(order), batch_size)
     for batch in rng.permutation(n_batches):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
-        histories, index, inside = _gather(train, starts[rows], lengths[rows])
+        histories, index, inside = _gather(train, users[rows], starts[rows], lengths[rows])
         targets = np.where(inside, train.items[np.minimum(index + 1, train.n_events - 1)], PAD)
         yield TrainingBatch(histories, torch.from_numpy(targets.astype(np.int64)))
 
@@ -95,7 +96,7 @@ def query_batches(
         rows = order[first : first + batch_size]
         longest = max(1, int(lengths[rows[-1]]))
         rows = rows[: max(1, _BATCH_POSITIONS // longest)]
-        histories, _, _ = _gather(queries.sequences, starts[rows], lengths[rows])
+        histories, _, _ = _gather(queries.sequences, queries.user[rows], starts[rows], lengths[rows])
         targets = torch.from_numpy(queries.target[rows].astype(np.int64))
         yield QueryBatch(histories, targets, torch.from_numpy(rows))
         first += len(rows)
@@ -121,8 +122,10 @@ def to_histories(
     )
 
 
-def _windows(train: Sequences, history_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return first event and number of positions of each window, both [W]."""
+def _windows(
+    train: Sequences, history_length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return user, first event and number of positions of each window, all [W]."""
     n_targets = np.maximum(train.lengths - 1, 0)  # [U]
     n_windows = -(-n_targets // history_length)
     user = np.repeat(np.arange(train.n_users), n_windows)  # [W]
@@ -130,24 +133,31 @@ def _windows(train: Sequences, history_length: int) -> tuple[NDArray[np.int64], 
     back = n_windows[user] - (np.arange(len(user)) - before[user])  # [W] windows from here to the end
     stops = n_targets[user] - (back - 1) * history_length  # [W] position after the window
     starts = np.maximum(stops - history_length, 0)
-    return train.offsets[user] + starts, stops - starts
+    return user, train.offsets[user] + starts, stops - starts
 
 
 def _gather(
-    sequences: Sequences, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    sequences: Sequences, users: NDArray[Any], starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> tuple[Histories, NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the batch of rows ``starts:starts+lengths`` [B], its flat index and its mask [B, T]."""
+    """Return the batch of rows ``starts:starts+lengths`` of ``users`` [B], its flat index and mask [B, T]."""
     columns = np.arange(max(1, int(lengths.max())))
     index = np.minimum(starts[:, None] + columns, sequences.n_events - 1)  # [B, T]
     inside = columns < lengths[:, None]  # [B, T]
     items = np.where(inside, sequences.items[index], PAD).astype(np.int64)
     ratings = np.where(inside, sequences.ratings[index], np.float32(np.nan))
     timestamps = np.where(inside, sequences.timestamps[index], -1)
+    sentiment, profiles = None, None
+    if sequences.sentiment is not None:
+        sentiment = torch.from_numpy(np.where(inside, sequences.sentiment[index], np.float32(np.nan)))
+    if sequences.profiles is not None:
+        profiles = torch.from_numpy(sequences.profiles[users])
     histories = Histories(
         items=torch.from_numpy(items),
         lengths=torch.from_numpy(lengths.astype(np.int64)),
         ratings=torch.from_numpy(ratings),
         timestamps=torch.from_numpy(timestamps),
+        sentiment=sentiment,
+        profiles=profiles,
     )
     return histories, index, inside
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reeltune.config import Config
 from reeltune.data.batch import Histories
+from reeltune.models.inputs import SideInputs
 
 __all__ = ["Scorer", "SequenceNetwork"]
 
@@ -38,6 +39,8 @@ class SequenceNetwork(nn.Module, abc.ABC):
 
     config: Config
     n_items: int
+    side: SideInputs
+    """Reads the side information; its tables are part of the state."""
 
     @abc.abstractmethod
     def encode(self, histories: Histories) -> Tensor:

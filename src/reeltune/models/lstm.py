@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from reeltune.data.features.config import NO_SIDE, SideShapes
 from reeltune.models.recurrent import RecurrentConfig, RecurrentNetwork
 
 __all__ = ["LSTMConfig", "LSTMNetwork"]
@@ -30,8 +31,8 @@ class LSTMNetwork(RecurrentNetwork):
         """Return a new LSTM layer."""
         return nn.LSTM(input_dim, hidden_dim, batch_first=True)
 
-    def __init__(self, config: LSTMConfig, n_items: int) -> None:
-        super().__init__(config, n_items)
+    def __init__(self, config: LSTMConfig, n_items: int, shapes: SideShapes = NO_SIDE) -> None:
+        super().__init__(config, n_items, shapes)
         with torch.no_grad():
             for name, bias in self.layers.named_parameters():
                 # torch adds two biases, each ordered input, forget, cell, output gate.

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from reeltune.config import Config
 from reeltune.data.batch import Histories
+from reeltune.data.features.config import NO_SIDE, FeatureConfig, SideShapes
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.heads import TiedHead, catalogue_scores
-from reeltune.models.inputs import ItemEmbedding
+from reeltune.models.inputs import ItemEmbedding, SideInputs
 
 __all__ = ["RecurrentConfig", "RecurrentNetwork"]
 
@@ -33,16 +34,19 @@ class RecurrentConfig(Config):
     """Share of the input embeddings' entries that is zeroed while training, 0 to .95."""
     dropout: float = Field(default=0.2, ge=0.0, le=0.95)
     """Share of each recurrent layer's outputs that is zeroed while training, 0 to .95."""
+    inputs: FeatureConfig = FeatureConfig()
+    """What each step reads besides the movie."""
 
 
 class RecurrentNetwork(SequenceNetwork):
     """Movie embeddings, recurrent layers, a projection and the tied softmax.
 
-    The first layer reads the embeddings. Each further one is a residual block with normalisation
-    before it, ``h + dropout(layer(norm(h)))``, without which deep ones collapse to popularity.
+    The first layer reads the embeddings, to which the side information is added. Each further one is
+    a residual block with normalisation before it, ``h + dropout(layer(norm(h)))``, without which deep
+    ones collapse to popularity.
     """
 
-    def __init__(self, config: RecurrentConfig, n_items: int) -> None:
+    def __init__(self, config: RecurrentConfig, n_items: int, shapes: SideShapes = NO_SIDE) -> None:
         super().__init__()
         self.config = config
         self.n_items = n_items
@@ -52,6 +56,7 @@ class RecurrentNetwork(SequenceNetwork):
         self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_dim) for _ in widths[1:])
         self.dropout = nn.Dropout(config.dropout)
         self.head = TiedHead(n_items, config.hidden_dim, config.embedding_dim)
+        self.side = SideInputs(config.inputs, shapes, n_items, config.embedding_dim)
 
     @abc.abstractmethod
     def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
@@ -63,14 +68,15 @@ class RecurrentNetwork(SequenceNetwork):
         return queries
 
     def _states(self, histories: Histories) -> Tensor:
-        states: Tensor = self.dropout(self.layers[0](self.embedding(histories.items))[0])  # [B, T, H]
+        inputs = self.embedding(histories.items, self.side(histories))  # [B, T, D]
+        states: Tensor = self.dropout(self.layers[0](inputs)[0])  # [B, T, H]
         for norm, layer in zip(self.norms, self.layers[1:], strict=True):
             states = states + self.dropout(layer(norm(states))[0])
         return states
 
     def item_vectors(self) -> Tensor:
-        """Return the movie embeddings, shape [V+1, D]."""
-        return self.embedding.table.weight
+        """Return the movie embeddings, with the movies' features where the config says so, [V+1, D]."""
+        return self.side.with_output(self.embedding.table.weight)
 
     def item_bias(self) -> Tensor | None:
         """Return the bias of each movie, shape [V+1]."""

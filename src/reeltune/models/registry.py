@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from reeltune.data.features.config import NO_SIDE, SideShapes
 from reeltune.errors import ConfigError, unknown_name
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.gru import GRUConfig, GRUNetwork
@@ -26,7 +27,7 @@ class NetworkEntry:
     """A network's configuration class and its maker."""
 
     config_class: type[RecurrentConfig]
-    build: Callable[[Any, int], SequenceNetwork]  # (config, n_items)
+    build: Callable[[Any, int, SideShapes], SequenceNetwork]  # (config, n_items, shapes)
 
 
 NETWORKS: dict[str, NetworkEntry] = {
@@ -47,6 +48,10 @@ def network_entry(name: str) -> NetworkEntry:
     return NETWORKS[name]
 
 
-def build_network(config: ModelConfig, n_items: int) -> SequenceNetwork:
-    """Return a new network for a catalogue of ``n_items`` movies, drawn from torch's generator."""
-    return network_entry(config.name).build(config, n_items)
+def build_network(config: ModelConfig, n_items: int, shapes: SideShapes = NO_SIDE) -> SequenceNetwork:
+    """Return a new network for a catalogue of ``n_items`` movies, drawn from torch's generator.
+
+    Its tables of side information have the sizes ``shapes`` and are empty; ``network.side.fill`` or a
+    saved state fills them.
+    """
+    return network_entry(config.name).build(config, n_items, shapes)

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import torch
 from pydantic import TypeAdapter
 
+from reeltune.data.features.config import SideShapes
 from reeltune.errors import StudyError
 from reeltune.files import atomic_path
 from reeltune.models.base import SequenceNetwork
@@ -52,7 +53,8 @@ def load_network(path: Path) -> SequenceNetwork:
     hyper_parameters = checkpoint["hyper_parameters"]
     config: ModelConfig = TypeAdapter(ModelConfig).validate_python(hyper_parameters["model"])
     with torch.random.fork_rng(devices=[]):
-        network = build_network(config, hyper_parameters["n_items"])
+        shapes = SideShapes.model_validate(hyper_parameters.get("side") or {})
+        network = build_network(config, hyper_parameters["n_items"], shapes)
     weights = checkpoint["state_dict"]
     network.load_state_dict({name.removeprefix(NETWORK_PREFIX): w for name, w in weights.items()})
     return network.eval()

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from reeltune.data.batch import TrainingBatch
+from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import QueryBatch
 from reeltune.errors import DivergedError
@@ -41,12 +42,20 @@ class NextItemModule(pl.LightningModule):
     ranks: NDArray[np.int32]
     """Ranks of the latest validation, [M]."""
 
-    def __init__(self, model: dict[str, Any], training: dict[str, Any], n_items: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: dict[str, Any],
+        training: dict[str, Any],
+        n_items: int,
+        seed: int = 0,
+        side: dict[str, Any] | None = None,
+    ) -> None:
+        """Draw the network; ``side`` gives the plain sizes of its tables of side information."""
         super().__init__()
         self.save_hyperparameters()
         config: ModelConfig = TypeAdapter(ModelConfig).validate_python(model)
         self.training_config = TrainingConfig.model_validate(training)
-        self.network = build_network(config, n_items)
+        self.network = build_network(config, n_items, SideShapes.model_validate(side or {}))
         self.seed = seed
         self.average: WeightAverage | None = None
         self.ranks = np.zeros(0, dtype=np.int32)

@@ -1,0 +1,1 @@
+"""Side information as arrays that are aligned to the vocabulary, fitted on training rows only."""
