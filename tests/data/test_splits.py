@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.preparation import prepare_sequences
-from reeltune.data.splits import fingerprint, leave_one_out
+from reeltune.data.splits import LeaveOneOut, fingerprint
 
 
 @given(st.lists(st.lists(st.integers(1, 9), min_size=3, max_size=12), min_size=1, max_size=6))
@@ -11,7 +11,7 @@ def test_leave_one_out_parts_each_history_once(histories):
     values = [(u + 1, item, 3, t) for u, items in enumerate(histories) for t, item in enumerate(items)]
     prepared = prepare_sequences(rows(*values), k_core=1, min_user_events=3)
     codes = {int(item): code for code, item in enumerate(prepared.item_ids, start=1)}
-    parts = leave_one_out(prepared.sequences)
+    parts = LeaveOneOut().parts(prepared)
     for u, items in enumerate(histories):
         expected = [codes[item] for item in items]
         assert parts.validation.history(u).tolist() == expected[:-2]
@@ -28,7 +28,7 @@ def test_the_fingerprint_follows_the_test_targets_only():
 
     def digits(values):
         prepared = prepare_sequences(rows(*values), k_core=1, min_user_events=3)
-        test = leave_one_out(prepared.sequences).test
+        test = LeaveOneOut().parts(prepared).test
         return fingerprint(test, prepared.user_ids, prepared.item_ids)
 
     assert digits(base) == digits([(1, 20, 3, 1), (1, 10, 3, 2), *base[2:]])

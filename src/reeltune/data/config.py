@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config
 from reeltune.data.datasets import DATASETS
-from reeltune.data.splits import SPLITS
+from reeltune.data.folds import KFold, OfficialFold
+from reeltune.data.sources import Layout
+from reeltune.data.splits import GlobalTime, LeaveOneOut, SplitConfig
+from reeltune.data.tables import Columns
 from reeltune.errors import unknown_name
 
-__all__ = ["DATASETS", "DataConfig"]
+__all__ = ["DATASETS", "SPLITS", "DataConfig"]
+
+SPLITS: dict[str, type[SplitConfig]] = {
+    "leave-one-out": LeaveOneOut,
+    "global-time": GlobalTime,
+    "official-fold": OfficialFold,
+    "k-fold": KFold,
+}
+"""Splits by name."""
+
+_Split = Annotated[LeaveOneOut | GlobalTime | OfficialFold | KFold, Field(discriminator="name")]
 
 
 class DataConfig(Config):
@@ -17,8 +33,14 @@ class DataConfig(Config):
 
     dataset: str
     """Name in the registry of data sets; see ``reeltune data list``."""
-    split: str = "leave-one-out"
-    """How events are parted into training, validation and test."""
+    path: str | None = None
+    """The file of ratings, for data of your own; relative to the experiment file or ``--data-dir``."""
+    movies: str | None = None
+    """The file that tells titles and genres of the user's own movies; optional, likewise relative."""
+    columns: Columns | None = None
+    """Which columns of the user's own table hold what."""
+    split: _Split = LeaveOneOut()
+    """How events are parted into training, validation and test: a name, or a name with settings."""
     k_core: int = Field(default=5, ge=1)
     """Movies with fewer interactions are dropped; at least 1, which keeps all."""
     min_user_events: int = Field(default=3, ge=3)
@@ -31,9 +53,50 @@ class DataConfig(Config):
             raise ValueError(unknown_name("dataset", value, DATASETS))
         return value
 
-    @field_validator("split")
+    @field_validator("split", mode="before")
     @classmethod
-    def _known_split(cls, value: str) -> str:
-        if value not in SPLITS:
-            raise ValueError(unknown_name("split", value, SPLITS))
-        return value
+    def _named_split(cls, value: Any) -> Any:
+        plain = {"name": value} if isinstance(value, str) else value
+        if isinstance(plain, dict) and plain.get("name") not in SPLITS:
+            raise ValueError(unknown_name("split", plain.get("name"), SPLITS))
+        return plain
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> DataConfig:
+        own = DATASETS[self.dataset].own
+        given = [name for name in ("path", "movies", "columns") if getattr(self, name) is not None]
+        if own is None and given:
+            raise ValueError(f"{given[0]} goes with a data set of your own, not with {self.dataset}")
+        if own is not None:
+            if self.path is None and (own.needs_path or given):
+                raise ValueError(f"the data set {self.dataset} needs the key path: the file of ratings")
+            if own.has_columns and self.columns is None:
+                raise ValueError(
+                    f"the data set {self.dataset} needs the key columns, such as {{user: u, item: i}}"
+                )
+            if self.columns is not None and not own.has_columns:
+                raise ValueError(f"the columns of {self.dataset} are known; leave the key columns out")
+        if isinstance(self.split, KFold | OfficialFold) and self.k_core != 1:
+            raise ValueError(f"the split {self.split.name} rates every row: write k_core: 1")
+        return self
+
+    def located(self, folder: Path) -> DataConfig:
+        """Return the config with ``path`` and ``movies`` made absolute where ``folder`` holds them."""
+        found = {
+            name: str((folder / value).absolute())
+            for name, value in (("path", self.path), ("movies", self.movies))
+            if value is not None and (folder / value).is_file()
+        }
+        return self.model_copy(update=found)
+
+    def own_layout(self) -> Layout | None:
+        """Return how the user's own files are read; None where the config names none."""
+        own, path, movies = DATASETS[self.dataset].own, self.path, self.movies
+        if own is None or path is None:
+            return None
+        names = (path,) if movies is None else (path, movies)
+        return Layout("your own file", names, lambda files: own.read(files, path, movies, self.columns))
+
+    def protocol(self) -> dict[str, Any]:
+        """Return the fields that change a number, as plain values: where the files lie is not among them."""
+        return {name: value for name, value in self.plain().items() if name not in {"path", "movies"}}

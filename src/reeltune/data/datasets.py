@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reeltune.data import movielens
+from reeltune.data import movielens, movielens_side, rotten_tomatoes
+from reeltune.data.amazon import read_amazon
 from reeltune.data.interactions import RawDataset
-from reeltune.data.sources import Layout
+from reeltune.data.sources import FileSet, Layout
 from reeltune.data.synthetic import synthetic_data
+from reeltune.data.tables import Columns, read_table
 
-__all__ = ["DATASETS", "DatasetEntry", "Package"]
+__all__ = ["DATASETS", "DatasetEntry", "OwnFiles", "Package"]
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """How files that the user names with the key ``path`` are read."""
+
+    read: Callable[[FileSet, str, str | None, Columns | None], RawDataset]
+    """Reader of the file of ratings, the optional file of movies, and the mapping of columns."""
+    needs_path: bool = True
+    has_columns: bool = False
+    """Whether the key ``columns`` is needed; it is refused where it is not."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +57,16 @@ class DatasetEntry:
     package: Package | None = None
     generate: Callable[[], RawDataset] | None = None
     """Makes the rows; for data sets that are not read from files."""
+    own: OwnFiles | None = None
+    """For data sets whose files the user may name."""
+    aliases: tuple[str, ...] = ()
+    """Further names under which folders and archives of the data set are found."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """How folders and archives of the data set are usually called."""
         stem = "" if self.address is None else self.address.rsplit("/", 1)[-1].removesuffix(".zip")
-        return (self.folder,) if stem in {"", self.folder} else (self.folder, stem)
+        return (self.folder, *((stem,) if stem not in {"", self.folder} else ()), *self.aliases)
 
 
 _GROUPLENS = (
@@ -70,7 +87,9 @@ _ML100K = (
         {
             "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
             "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
+            "u.user": "f120e114da2e8cf314fd28f99417c94ae9ddf1cb6db8ce0e4b5995d40e90e62c",
         },
+        movielens_side.U_SIDE,
     ),
     Layout(
         "copy in the RecBole wheel",
@@ -80,6 +99,7 @@ _ML100K = (
             "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
             "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
         },
+        movielens_side.RECBOLE_SIDE,
     ),
 )
 _ML1M_MOVIES = "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"
@@ -89,6 +109,7 @@ _ML1M = (
         ("ratings.dat", "movies.dat"),
         movielens.read_dat_edition,
         {"movies.dat": _ML1M_MOVIES},
+        movielens_side.DAT_SIDE,
     ),
     Layout(
         "file with chronological ranks",
@@ -98,6 +119,7 @@ _ML1M = (
             "ratings_seq.csv": "08c0649184eb2d916bcc7253220f42d3f5f23fa6917c431a140dfd271c846998",
             "movies.dat": _ML1M_MOVIES,
         },
+        movielens_side.DAT_SIDE,
     ),
 )
 _LATEST_SMALL = (
@@ -109,10 +131,37 @@ _LATEST_SMALL = (
             "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
             "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
         },
+        movielens_side.CSV_SIDE,
     ),
 )
 
-_CSV = (Layout("publisher's files", ("ratings.csv", "movies.csv"), movielens.read_csv_edition),)
+_AMAZON_META = "meta_Movies_and_TV*.json*"
+
+
+def _amazon_layout(name: str, pattern: str) -> Layout:
+    def read(files: FileSet) -> RawDataset:
+        return read_amazon(files, pattern, _AMAZON_META if files.has(_AMAZON_META) else None)
+
+    return Layout(name, (pattern,), read, optional=(_AMAZON_META,))
+
+
+def _read_own_amazon(files: FileSet, path: str, movies: str | None, _: Columns | None) -> RawDataset:
+    return read_amazon(files, path, movies)
+
+
+def _read_own_table(files: FileSet, path: str, movies: str | None, columns: Columns | None) -> RawDataset:
+    assert columns is not None  # DataConfig refuses a table without
+    return read_table(files, path, columns, movies=movies)
+
+
+_CSV = (
+    Layout(
+        "publisher's files",
+        ("ratings.csv", "movies.csv"),
+        movielens.read_csv_edition,
+        optional=movielens_side.CSV_SIDE,
+    ),
+)
 
 
 def _edition(
@@ -165,7 +214,14 @@ DATASETS: dict[str, DatasetEntry] = {
         folder="ml-10M100K",
         archive="ml-10m.zip",
         n_rows=10_000_054,
-        layouts=(Layout("publisher's files", ("ratings.dat", "movies.dat"), movielens.read_dat_edition),),
+        layouts=(
+            Layout(
+                "publisher's files",
+                ("ratings.dat", "movies.dat"),
+                movielens.read_dat_edition,
+                optional=movielens_side.DAT_SIDE,
+            ),
+        ),
         size_bytes=65_566_137,
         checksum="md5:ce571fd55effeba0271552578f2648bd",
     ),
@@ -201,6 +257,39 @@ DATASETS: dict[str, DatasetEntry] = {
         size_bytes=978_202,
         checksum="sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
         licence="non-commercial; may be redistributed under the same terms with its README; cite GroupLens",
+    ),
+    "rotten-tomatoes": DatasetEntry(
+        summary="Rotten Tomatoes critic reviews with fresh and rotten: 3,495 critics, 1,135 movies",
+        licence="none stated; the texts belong to their authors: no redistribution",
+        citation="rottentomatoes.com, as collected for the Flatiron School's data science course",
+        folder="rotten-tomatoes",
+        layouts=(
+            Layout(
+                "tab-separated files",
+                (rotten_tomatoes.REVIEWS,),
+                rotten_tomatoes.read_rotten_tomatoes,
+                optional=(rotten_tomatoes.MOVIES,),
+            ),
+        ),
+    ),
+    "amazon-reviews": DatasetEntry(
+        summary="Amazon reviews, JSON lines of 2014, 2018 or 2023: Movies and TV, or what path names",
+        licence="research use, no redistribution; the texts belong to their authors",
+        citation="McAuley et al. 2015 (2014), Ni et al. 2019 (2018), Hou et al. 2024 (2023)",
+        folder="amazon-reviews",
+        aliases=("amazon-movies-tv-head999", "Movies_and_TV", "reviews_Movies_and_TV"),
+        layouts=(
+            _amazon_layout("JSON lines", "Movies_and_TV*.json*"),
+            _amazon_layout("JSON lines of 2014", "reviews_Movies_and_TV*.json*"),
+        ),
+        own=OwnFiles(_read_own_amazon, needs_path=False),
+    ),
+    "csv": DatasetEntry(
+        summary="your own table, CSV or Parquet: the keys path and columns of an experiment file describe it",
+        licence="yours",
+        citation="yours",
+        folder="csv",
+        own=OwnFiles(_read_own_table, has_columns=True),
     ),
     "synthetic": DatasetEntry(
         summary="generated film-goers with a known best score: 400 users, 200 movies",

@@ -3,7 +3,7 @@
 ::
 
     movielens-100k-<config>-<source>/
-      ledger.json  report.json  summary.json  catalogue.json  users.json
+      ledger.json  report.json  summary.json  catalogue.json  side/
       tuning/    train.{items,ratings,timestamps,offsets}.npy  validation.{user,end,target,...}.npy
       held_out/  test.{items,ratings,timestamps,offsets}.npy   test.{user,end,target,...}.npy
       and, where the data hold reviews, {train,test}.{reviews,review_offsets,labels}.npy beside them:
@@ -29,7 +29,8 @@ from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset
 from reeltune.data.preparation import PREPARATION, TIE_RULE, Prepared, prepare_sequences
 from reeltune.data.prepared import Catalogue, Ledger, Queries, Sequences
-from reeltune.data.splits import SPLITS, fingerprint
+from reeltune.data.side_files import side_of, write_side
+from reeltune.data.splits import Parts, fingerprint
 from reeltune.data.summary import summarize
 from reeltune.data.texts import Texts
 from reeltune.data.vocabulary import id_texts
@@ -58,6 +59,12 @@ class PreparationReport:
     n_rare_rows: int
     n_short_users: int
     n_short_rows: int
+    notes: tuple[str, ...] = ()
+    """What the reader left out or could not tell."""
+    n_without_history: int = 0
+    """Targets that were left out because their user has no earlier event."""
+    n_unseen_targets: int = 0
+    """Validation and test targets whose movie is in no training event; they are kept."""
 
 
 def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str = "given rows") -> None:
@@ -67,14 +74,14 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         DataError: Nothing is left after preparation, or the folder cannot be written.
     """
     prepared = prepare_sequences(
-        raw.interactions, k_core=config.k_core, min_user_events=config.min_user_events
+        raw.interactions, k_core=config.k_core, min_user_events=config.min_user_events, fold=raw.fold
     )
-    parts = SPLITS[config.split](prepared.sequences)
+    parts = config.split.parts(prepared)
     catalogue = _catalogue(prepared, raw.movies)
     ledger = Ledger(
         dataset=config.dataset,
         source_sha256=raw.interactions.sha256(),
-        split=config.split,
+        split=config.split.text(),
         tie_rule=TIE_RULE,
         k_core=config.k_core,
         min_user_events=config.min_user_events,
@@ -90,12 +97,14 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         part = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".part", dir=entry.parent))
         try:
             _write_sequences(part / "tuning", "train", parts.train)
+            if parts.validation.sequences is not parts.train:
+                _write_sequences(part / "tuning", "validation", parts.validation.sequences)
             _write_queries(part / "tuning", "validation", parts.validation)
             _write_sequences(part / "held_out", "test", parts.test.sequences)
             _write_queries(part / "held_out", "test", parts.test)
             _write_text(part / "catalogue.json", _plain_catalogue(catalogue))
-            _write_text(part / "users.json", list(id_texts(prepared.user_ids)))
-            _write_text(part / "report.json", asdict(_report(prepared, origin)))
+            write_side(part, side_of(raw, prepared, parts, catalogue.item_ids))
+            _write_text(part / "report.json", asdict(_report(prepared, raw, parts, origin)))
             _write_text(part / "summary.json", asdict(summarize(prepared.sequences, catalogue)))
             _write_text(part / "ledger.json", ledger.plain())
             part.chmod(0o755)
@@ -118,7 +127,9 @@ def _rename(part: Path, entry: Path) -> None:
             raise
 
 
-def _report(prepared: Prepared, origin: str) -> PreparationReport:
+def _report(prepared: Prepared, raw: RawDataset, parts: Parts, origin: str) -> PreparationReport:
+    is_trained = np.zeros(len(prepared.item_ids) + 1, dtype=bool)
+    is_trained[parts.train.items] = True
     return PreparationReport(
         origin=origin,
         n_rows=prepared.n_rows,
@@ -127,6 +138,9 @@ def _report(prepared: Prepared, origin: str) -> PreparationReport:
         n_rare_rows=prepared.n_rare_rows,
         n_short_users=prepared.n_short_users,
         n_short_rows=prepared.n_short_rows,
+        notes=raw.notes,
+        n_without_history=parts.n_without_history,
+        n_unseen_targets=int(sum((~is_trained[q.target]).sum() for q in (parts.validation, parts.test))),
     )
 
 
@@ -189,8 +203,10 @@ def _write_queries(folder: Path, name: str, queries: Queries) -> None:
         np.save(folder / f"{name}.{array}.npy", getattr(queries, array))
 
 
-def read_sequences(folder: Path, name: str) -> Sequences:
-    """Return the memory-mapped sequences ``name`` in ``folder``."""
+def read_sequences(folder: Path, name: str, *, otherwise: Sequences | None = None) -> Sequences:
+    """Return the memory-mapped sequences ``name`` in ``folder``; ``otherwise`` where there are none."""
+    if otherwise is not None and not (folder / f"{name}.items.npy").exists():
+        return otherwise
     texts, labels = folder / f"{name}.reviews.npy", folder / f"{name}.labels.npy"
     return Sequences(
         **{array: _map(folder / f"{name}.{array}.npy") for array in _SEQUENCE_ARRAYS},

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["Ids", "Interactions", "Movies", "RawDataset"]
+__all__ = ["Ids", "Interactions", "Movies", "RawDataset", "TagTable", "UserTable"]
 
 Ids = NDArray[Any]
 """Ids of users or movies: whole numbers, or text in an object array."""
@@ -82,6 +82,31 @@ class Movies:
     titles: tuple[str, ...]  # [V] with the year in brackets where known
     years: tuple[int, ...]  # [V] 0 where unknown
     genres: tuple[tuple[str, ...], ...]  # [V]
+    imdb_ids: tuple[str, ...] = ()  # [V] "" unknown; () where the source has none, as all below
+    tmdb_ids: tuple[str, ...] = ()  # [V]
+    directors: tuple[tuple[str, ...], ...] = ()  # [V]
+    actors: tuple[tuple[str, ...], ...] = ()  # [V]
+    plots: tuple[str, ...] = ()  # [V]
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """What the source tells about its users. Shape of all columns: users of the source."""
+
+    ids: tuple[str, ...]
+    ages: tuple[int, ...]  # years; -1 unknown
+    genders: tuple[str, ...]  # "" unknown
+    occupations: tuple[str, ...]  # "" unknown
+
+
+@dataclass(frozen=True)
+class TagTable:
+    """Free words that users put on movies. Shape of all columns: tags of the source."""
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    texts: Texts
+    timestamp: NDArray[np.int64]  # seconds
 
 
 @dataclass(frozen=True)
@@ -90,3 +115,8 @@ class RawDataset:
 
     interactions: Interactions
     movies: Movies | None = None
+    users: UserTable | None = None
+    tags: TagTable | None = None
+    fold: NDArray[np.int8] | None = None  # [N] the publisher's fold of each row, from 1
+    notes: tuple[str, ...] = ()
+    """What the reader left out or could not tell, with counts."""

@@ -14,6 +14,16 @@ import numpy as np
 
 from reeltune.data.delimited import Column, Format, read_columns, shorten
 from reeltune.data.interactions import Interactions, Movies, RawDataset
+from reeltune.data.movielens_side import (
+    decode,
+    read_folds,
+    read_tags_csv,
+    read_tags_dat,
+    read_users_dat,
+    read_users_recbole,
+    read_users_u,
+    with_links,
+)
 from reeltune.data.sources import FileSet
 from reeltune.errors import DataError
 
@@ -62,30 +72,48 @@ _RANKED_CSV = Format(
 
 
 def read_u(files: FileSet) -> RawDataset:
-    """Return ML-100K from the publisher's ``u.data`` and ``u.item``."""
-    return RawDataset(_interactions(files, "u.data", _U_DATA), _movies_u(files, "u.item"))
+    """Return ML-100K from the publisher's ``u.*``."""
+    interactions = _interactions(files, "u.data", _U_DATA)
+    return RawDataset(
+        interactions,
+        _movies_u(files, "u.item"),
+        users=read_users_u(files),
+        fold=read_folds(files, interactions),
+    )
 
 
 def read_recbole(files: FileSet) -> RawDataset:
     """Return ML-100K from the copy in the RecBole wheel; its rows stand in the publisher's order."""
     interactions = _interactions(files, "ml-100k.inter", _RECBOLE_INTER)
-    return RawDataset(interactions, _movies_recbole(files, "ml-100k.item"))
+    return RawDataset(interactions, _movies_recbole(files, "ml-100k.item"), users=read_users_recbole(files))
 
 
 def read_dat_edition(files: FileSet) -> RawDataset:
     """Return ML-1M or ML-10M from ``ratings.dat`` and ``movies.dat``."""
-    return RawDataset(_interactions(files, "ratings.dat", _RATINGS_DAT), _movies_dat(files, "movies.dat"))
+    return _dat(files, _interactions(files, "ratings.dat", _RATINGS_DAT))
 
 
 def read_ranked_edition(files: FileSet) -> RawDataset:
     """Return ML-1M from ``ratings_seq.csv``: chronological ranks, timestamps where known."""
-    interactions = _interactions(files, "ratings_seq.csv", _RANKED_CSV)
-    return RawDataset(interactions, _movies_dat(files, "movies.dat"))
+    return _dat(files, _interactions(files, "ratings_seq.csv", _RANKED_CSV))
 
 
 def read_csv_edition(files: FileSet) -> RawDataset:
     """Return latest-small, ML-20M, ML-25M or ML-32M from ``ratings.csv`` and ``movies.csv``."""
-    return RawDataset(_interactions(files, "ratings.csv", _RATINGS_CSV), _movies_csv(files, "movies.csv"))
+    return RawDataset(
+        _interactions(files, "ratings.csv", _RATINGS_CSV),
+        with_links(_movies_csv(files, "movies.csv"), files),
+        tags=read_tags_csv(files),
+    )
+
+
+def _dat(files: FileSet, interactions: Interactions) -> RawDataset:
+    return RawDataset(
+        interactions,
+        _movies_dat(files, "movies.dat"),
+        users=read_users_dat(files),
+        tags=read_tags_dat(files),
+    )
 
 
 def _interactions(files: FileSet, name: str, form: Format) -> Interactions:
@@ -140,7 +168,7 @@ def _movies_dat(files: FileSet, name: str) -> Movies:
 
 def _movies_csv(files: FileSet, name: str) -> Movies:
     label = files.label(name)
-    reader = csv.reader(io.StringIO(_decode(files.read(name)), newline=""))
+    reader = csv.reader(io.StringIO(decode(files.read(name)), newline=""))
 
     def rows() -> Iterator[_Row]:
         header = next(reader, [])
@@ -165,7 +193,7 @@ def _rows(
     *,
     has_header: bool = False,
 ) -> Iterator[_Row]:
-    for number, line in enumerate(_decode(files.read(name)).split("\n"), start=1):
+    for number, line in enumerate(decode(files.read(name)).split("\n"), start=1):
         if not line.strip() or (has_header and number == 1):
             continue
         fields = line.rstrip("\r").split(delimiter)
@@ -175,14 +203,6 @@ def _rows(
                 f"{delimiter!r} with a number first"
             )
         yield row(fields)
-
-
-def _decode(data: bytes) -> str:
-    """Return the text; the publisher's older editions are latin-1, the newer ones UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _titled(text: str) -> tuple[str, int]:

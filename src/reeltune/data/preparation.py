@@ -35,9 +35,12 @@ class Prepared:
     n_rare_rows: int  # rows of these movies
     n_short_users: int  # users with too few events left
     n_short_rows: int  # rows of these users
+    fold: NDArray[np.int8] | None = None  # [N] the publisher's fold of each event, from 1
 
 
-def prepare_sequences(interactions: Interactions, *, k_core: int, min_user_events: int) -> Prepared:
+def prepare_sequences(
+    interactions: Interactions, *, k_core: int, min_user_events: int, fold: NDArray[np.int8] | None = None
+) -> Prepared:
     """Return the rows as sequences.
 
     In this order: exact duplicates (same user, movie, rating and time) are dropped, then
@@ -48,6 +51,7 @@ def prepare_sequences(interactions: Interactions, *, k_core: int, min_user_event
         interactions: Rows in file order.
         k_core: Least number of rows a movie; 1 keeps all.
         min_user_events: Least number of rows a user, counted after the movies were dropped.
+        fold: The publisher's fold of each row; None where there is none.
 
     Raises:
         DataError: Nothing is left.
@@ -99,6 +103,7 @@ def prepare_sequences(interactions: Interactions, *, k_core: int, min_user_event
         n_rare_rows=n_rare_rows,
         n_short_users=int(is_short.sum()),
         n_short_rows=n_short_rows,
+        fold=None if fold is None else fold[rows],
     )
 
 

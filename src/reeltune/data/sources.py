@@ -8,6 +8,8 @@ was found to the layout's checksums.
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import gzip
 import hashlib
 import os
 import zipfile
@@ -15,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from reeltune.data.interactions import RawDataset
 from reeltune.errors import DataError, EngineError
@@ -44,7 +46,11 @@ def cache_root() -> Path:
 
 @dataclass(frozen=True)
 class FileSet:
-    """Files in a folder or in an archive, opened by their plain names."""
+    """Files in a folder or in an archive, opened by their plain names.
+
+    A name may hold wildcards: the first file that fits is meant. Files whose name ends in
+    ``.gz`` are unpacked on the way.
+    """
 
     path: Path
     """The folder, or the archive."""
@@ -54,7 +60,21 @@ class FileSet:
 
     def label(self, name: str) -> str:
         """Return how messages call the file ``name``."""
-        return f"{self.path / self.prefix / name}"
+        return f"{self.path / self.prefix / (self.resolve(name) or name)}"
+
+    def resolve(self, name: str) -> str | None:
+        """Return the file that ``name`` means, or None where there is none."""
+        if not self.is_archive:
+            found = sorted(self.path.glob(name)) if "*" in name else [self.path / name]
+            return next((str(path.relative_to(self.path)) if "*" in name else name for path in found), None)
+        with zipfile.ZipFile(self.path) as archive:
+            inside = [n.removeprefix(self.prefix) for n in archive.namelist() if n.startswith(self.prefix)]
+        return next(iter(sorted(fnmatch.filter(inside, name))), None)
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a file ``name``."""
+        found = self.resolve(name)
+        return found is not None and (self.is_archive or (self.path / found).is_file())
 
     def open(self, name: str) -> IO[bytes]:
         """Return the file ``name`` opened for reading bytes.
@@ -63,12 +83,17 @@ class FileSet:
             DataError: The file or the archive cannot be read.
         """
         try:
-            if not self.is_archive:
-                return (self.path / name).open("rb")
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.open(self.prefix + name)  # stays open after the archive is closed
+            found = self.resolve(name) or name
+            stream = self._open(found)
+            return cast("IO[bytes]", gzip.open(stream)) if found.endswith(".gz") else stream
         except _READ_ERRORS as error:
             raise _damaged(self.label(name), error) from error
+
+    def _open(self, found: str) -> IO[bytes]:
+        if not self.is_archive:
+            return (self.path / found).open("rb")
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.open(self.prefix + found)  # stays open after the archive is closed
 
     def read(self, name: str) -> bytes:
         """Return the bytes of ``name``.
@@ -110,6 +135,8 @@ class Layout:
     """Reader of these files."""
     sha256: Mapping[str, str] = field(default_factory=dict)
     """Known checksums by file name; a file that differs is not used."""
+    optional: tuple[str, ...] = ()
+    """Names of further files that the reader uses where they are there."""
 
 
 def find_file_sets(
@@ -132,8 +159,9 @@ def find_file_sets(
     places = [path, *(path / name for name in names)]
     for place in places:
         for layout in layouts:
-            if all((place / name).is_file() for name in layout.files):
-                yield layout, FileSet(place)
+            files = FileSet(place)
+            if all(files.has(name) for name in layout.files):
+                yield layout, files
     for place in places:
         for pattern in (*(f"{name}*.zip" for name in names), "*.whl"):
             for archive in sorted(place.glob(pattern)):
@@ -154,7 +182,7 @@ def checked_identity(layout: Layout, files: FileSet) -> str:
     with contextlib.suppress(OSError):
         return memory.read_text(encoding="utf-8")
     digest = hashlib.sha256(layout.name.encode())
-    for name in layout.files:
+    for name in _present(layout, files):
         found = files.sha256(name)
         wanted = layout.sha256.get(name, found)
         if found != wanted:
@@ -170,11 +198,16 @@ def checked_identity(layout: Layout, files: FileSet) -> str:
 
 
 def _memory_name(layout: Layout, files: FileSet) -> str:
-    paths = [files.path] if files.is_archive else [files.path / name for name in layout.files]
+    names = [files.resolve(name) or name for name in _present(layout, files)]
+    paths = [files.path] if files.is_archive else [files.path / name for name in names]
     stats = [(str(path.resolve()), path.stat()) for path in paths]
     facts = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats]
     pinned = sorted(layout.sha256.items())
-    return hashlib.sha256(repr((facts, files.prefix, layout.files, pinned)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((facts, files.prefix, names, pinned)).encode()).hexdigest()[:32]
+
+
+def _present(layout: Layout, files: FileSet) -> list[str]:
+    return [*layout.files, *(name for name in layout.optional if files.has(name))]
 
 
 def _in_archive(
@@ -186,17 +219,12 @@ def _in_archive(
     except _READ_ERRORS as error:
         failed(str(_damaged(str(path), error)))
         return
-    known = set(names)
+    prefixes = sorted({name.removesuffix(name.rsplit("/", 1)[-1]) for name in names})
     for layout in layouts:
-        first = layout.files[0]
-        for found in names:
-            prefix = found.removesuffix(first)
-            if (
-                found.endswith(first)
-                and (not prefix or prefix.endswith("/"))
-                and all(prefix + name in known for name in layout.files)
-            ):
-                yield layout, FileSet(path, prefix, is_archive=True)
+        for prefix in prefixes:
+            files = FileSet(path, prefix, is_archive=True)
+            if all(files.has(name) for name in layout.files):
+                yield layout, files
 
 
 def _damaged(label: str, error: BaseException) -> DataError:

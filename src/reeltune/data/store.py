@@ -25,11 +25,13 @@ from reeltune.data.entry import (
 )
 from reeltune.data.preparation import PREPARATION
 from reeltune.data.prepared import HeldOut, TuningData
+from reeltune.data.side import SideInformation
+from reeltune.data.side_files import read_side
 from reeltune.data.summary import Summary
 from reeltune.errors import DataError
 from reeltune.files import read_json
 
-__all__ = ["is_outdated", "open_held_out", "open_summary", "open_tuning", "prepare"]
+__all__ = ["is_outdated", "open_held_out", "open_side", "open_summary", "open_tuning", "prepare"]
 
 
 def prepare(
@@ -48,17 +50,27 @@ def prepare(
     Raises:
         DataError: No source works, or the cache cannot be written.
     """
-    chain = SourceChain(DATASETS[config.dataset], notify)
-    stem = f"{config.dataset}-{_short_hash(json.dumps([config.plain(), PREPARATION], sort_keys=True))}"
+    chain = SourceChain(DATASETS[config.dataset], notify, config.own_layout())
+    stem = f"{config.dataset}-{_short_hash(json.dumps([config.protocol(), PREPARATION], sort_keys=True))}"
     entry = _from_sources(chain, chain.given(data_dir), stem, config, notify)
-    if entry is None:
-        # Any source will do: the contents of each were checked when its entry was made.
-        entry = next(iter(sorted(prepared_root().glob(f"{stem}-*"))), None)
+    if entry is None and config.path is None:
+        entry = _prepared_before(chain, stem, config)
     if entry is None:
         entry = _from_sources(chain, chain.cached_or_fetched(), stem, config, notify)
     if entry is None:
         raise chain.error()
     return entry
+
+
+def _prepared_before(chain: SourceChain, stem: str, config: DataConfig) -> Path | None:
+    """Return an entry made earlier from any source: the contents of each were checked then."""
+    entries = sorted(prepared_root().glob(f"{stem}-*"))
+    if len(entries) > 1 and DATASETS[config.dataset].n_rows is None:
+        chain.failed(
+            f"{len(entries)} different sources of {config.dataset} are prepared; say which with --data-dir"
+        )
+        return None
+    return next(iter(entries), None)
 
 
 def _from_sources(
@@ -94,10 +106,13 @@ def open_tuning(directory: Path) -> TuningData:
         DataError: The folder is absent or damaged.
     """
     try:
-        train = read_sequences(directory / "tuning", "train")
+        folder = directory / "tuning"
+        train = read_sequences(folder, "train")
         return TuningData(
             train=train,
-            validation=read_queries(directory / "tuning", "validation", train),
+            validation=read_queries(
+                folder, "validation", read_sequences(folder, "validation", otherwise=train)
+            ),
             catalogue=read_catalogue(directory),
             ledger=read_ledger(directory),
             directory=directory,
@@ -117,6 +132,18 @@ def open_held_out(directory: Path) -> HeldOut:
         test = read_queries(directory / "held_out", "test", sequences)
         return HeldOut(test=test, ledger=read_ledger(directory))
     except (OSError, ValueError, KeyError) as error:
+        raise _damaged(directory, error) from error
+
+
+def open_side(directory: Path) -> SideInformation:
+    """Return what the source tells about the users and movies of a prepared folder.
+
+    Raises:
+        DataError: The folder is absent or damaged.
+    """
+    try:
+        return read_side(directory)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(directory, error) from error
 
 
