@@ -24,7 +24,9 @@ space:
 
 def ledger():
     """Return a ledger of no data in particular."""
-    texts = dict.fromkeys(["dataset", "source_sha256", "split", "tie_rule", "fingerprint", "preparation"], "x")
+    texts = dict.fromkeys(
+        ["dataset", "source_sha256", "split", "tie_rule", "fingerprint", "preparation"], "x"
+    )
     counts = dict.fromkeys(["k_core", "n_users", "n_items", "n_interactions", "n_duplicates"], 10)
     return Ledger(**texts, **counts)
 
@@ -32,7 +34,9 @@ def ledger():
 def spec(space=SPACE, max_epochs=8, **settings):
     """Return the spec of a study over cheap trials."""
     trial = TrialConfig(training=TrainingConfig(max_epochs=max_epochs))
-    parsed = parse_space(parse_yaml(space, "space.yaml"), {"model": trial.model, "training": trial.training}, "gru")
+    parsed = parse_space(
+        parse_yaml(space, "space.yaml"), {"model": trial.model, "training": trial.training}, "gru"
+    )
     return StudySpec(
         data=DataConfig(dataset="synthetic"), trial=trial, space=parsed, study=StudySettings(**settings)
     )
@@ -44,4 +48,5 @@ def make_study(directory, **settings):
 
 
 if __name__ == "__main__":
-    print(run_study(Study.open(Path(sys.argv[1])), Path("no-data"), entry=sys.argv[2]), flush=True)
+    outcome = run_study(Study.open(Path(sys.argv[1])), Path("no-data"), entry=sys.argv[2])
+    sys.stdout.write(f"{outcome}\n")

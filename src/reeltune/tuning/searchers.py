@@ -43,8 +43,8 @@ class TpeConfig(Config):
 
     name: Literal["tpe"] = "tpe"
     """Chooses this searcher."""
-    n_random: int = Field(default=8, ge=1, le=10000)
-    """Trials drawn at random before the estimator starts, 1 to 10000."""
+    n_initial: int = Field(default=8, ge=1, le=10000)
+    """Trials spread evenly over the space (Sobol points) before the estimator starts, 1 to 10000."""
     n_candidates: int = Field(default=24, ge=1, le=10000)
     """Candidates weighed for each suggestion, 1 to 10000."""
 
@@ -85,38 +85,34 @@ class SearcherEntry:
 def _tpe(config: TpeConfig, space: Space, seed: int, number: int) -> BaseSampler:
     from optuna.samplers import TPESampler
 
+    if number < config.n_initial:
+        return _qmc(QmcConfig(), space, seed, number)
     return TPESampler(
-        n_startup_trials=config.n_random,
+        n_startup_trials=config.n_initial,
         n_ei_candidates=config.n_candidates,
         multivariate=True,
         group=any(parameter.when for _, parameter in space),
         constant_liar=True,
-        seed=_seed(seed, number),
+        seed=derive(seed, "suggest", number) % 2**32,  # numpy's legacy seeding takes 32 bits
     )
 
 
 def _random(config: RandomConfig, space: Space, seed: int, number: int) -> BaseSampler:
-    from optuna.samplers import RandomSampler
+    from reeltune.tuning.samplers import UnitPoints, random_points
 
-    return RandomSampler(seed=_seed(seed, number))
+    return UnitPoints(list(space.space), random_points(seed))
 
 
 def _qmc(config: QmcConfig, space: Space, seed: int, number: int) -> BaseSampler:
-    from optuna.samplers import QMCSampler, RandomSampler
+    from reeltune.tuning.samplers import UnitPoints, sobol_points
 
-    # The scrambling belongs to the sequence, so its seed is the same for all trials; parameters that
-    # Sobol points cannot give (choices) are drawn by the second sampler.
-    second = RandomSampler(seed=_seed(seed, number))
-    return QMCSampler(
-        qmc_type="sobol", scramble=True, seed=_seed(seed, -1), independent_sampler=second,
-        warn_asynchronous_seeding=False, warn_independent_sampling=False,
-    )  # fmt: skip
+    return UnitPoints(list(space.space), sobol_points(seed))
 
 
 def _grid(config: GridConfig, space: Space, seed: int, number: int) -> BaseSampler:
-    from optuna.samplers import GridSampler
+    from reeltune.tuning.samplers import GridPoints
 
-    return GridSampler({name: grid_values(name, p) for name, p in space}, seed=_seed(seed, -1))
+    return GridPoints({name: grid_values(name, p) for name, p in space}, derive(seed, "grid"))
 
 
 SEARCHERS: dict[str, SearcherEntry] = {
@@ -125,10 +121,6 @@ SEARCHERS: dict[str, SearcherEntry] = {
     "qmc": SearcherEntry(QmcConfig, _qmc),
     "grid": SearcherEntry(GridConfig, _grid),
 }
-
-
-def _seed(seed: int, number: int) -> int:
-    return derive(seed, "suggest", number) % 2**32  # numpy's legacy seeding takes 32 bits
 
 
 def grid_values(name: str, parameter: FloatRange | IntRange | Choice) -> list[Any]:

@@ -162,12 +162,7 @@ class TrialStorage:
         value = row.value if state is OptunaState.COMPLETE else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            try:
-                self.study.tell(row.number, value, state=state)
-            except RuntimeError as error:
-                # A grid asks to end the study when its last point is told; the count of trials ends it here.
-                if "Study.stop" not in str(error):
-                    raise
+            self.study.tell(row.number, value, state=state)
 
     def reconcile(self, rows: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochReport]]) -> None:
         """Tell the storage what the rows know and it does not.

@@ -1,0 +1,222 @@
+"""Every order in which rows and Optuna can be left behind by a kill is mended."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState as OptunaState
+from studies_for_tests import spec
+
+from reeltune.errors import StudyError
+from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.searchers import SEARCHERS, draw, n_points
+from reeltune.tuning.space import flatten
+from reeltune.tuning.spec import StudySettings
+from reeltune.tuning.storage import TrialStorage
+
+GRID_SPACE = """
+model: gru
+space:
+  model.n_layers: {kind: int, low: 1, high: 2}
+  model.dropout: {kind: float, low: 0.0, high: 0.5, step: 0.25}
+  training.batch_size: {kind: choice, values: [16, 32]}
+"""
+
+
+def opened(path, searcher="tpe", *, given=(), seed=3, **options):
+    described = spec(searcher=searcher, **options)
+    return TrialStorage(
+        path / "study.db",
+        name="s",
+        space=described.space,
+        searcher=described.study.searcher,
+        seed=seed,
+        higher_is_better=True,
+        given=given,
+    )
+
+
+def suggest(storage, number):
+    return draw(storage.space, storage.ask(number), flatten(spec().trial.plain()))
+
+
+def epochs(n, value):
+    return [EpochReport(e, {"ndcg@10": value * e}, value * e, 1.0, 0.1) for e in range(1, n + 1)]
+
+
+def ended(number, params, state=TrialState.COMPLETE, value=0.5):
+    return TrialRow(number, state, "why", params, {}, 1, value=value)
+
+
+def told(storage, n, value=lambda params: params["training.learning_rate"]):
+    """Run ``n`` trials of two epochs and return their rows and epochs."""
+    rows, reports = [], {}
+    for number in range(n):
+        params = suggest(storage, number)
+        row = ended(number, params, value=value(params))
+        rows.append(row)
+        reports[number] = epochs(2, row.value / 2)
+        storage.tell(row, reports[number])
+    return rows, reports
+
+
+@pytest.fixture
+def storage(tmp_path):
+    made = opened(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "value"),
+    [
+        (TrialState.COMPLETE, OptunaState.COMPLETE, 0.5),
+        (TrialState.STOPPED, OptunaState.PRUNED, 0.2),
+        (TrialState.DIVERGED, OptunaState.PRUNED, 0.2),
+        (TrialState.FAILED, OptunaState.FAIL, None),
+    ],
+)
+def test_optuna_hears_each_end(storage, state, expected, value):
+    params = suggest(storage, 0)
+    for epoch in epochs(2, 0.1):
+        storage.report(0, epoch)
+        storage.report(0, epoch)
+    row = ended(0, params, state)
+    storage.tell(row, epochs(2, 0.1))
+    storage.tell(row, epochs(2, 0.1))
+    trial = storage.trials()[0]
+    assert (trial.state, trial.value) == (expected, value)
+    assert trial.intermediate_values == {1: 0.1, 2: 0.2}
+    assert trial.user_attrs["reason"] == "why"
+
+
+def test_a_row_that_ended_is_told_after_a_kill(storage):
+    params = suggest(storage, 0)
+    storage.reconcile([ended(0, params)], {0: epochs(3, 0.1)})
+    trial = storage.trials()[0]
+    assert trial.state is OptunaState.COMPLETE
+    assert list(trial.intermediate_values) == [1, 2, 3]
+
+
+def test_a_lost_storage_is_made_again_from_the_rows(tmp_path):
+    first = opened(tmp_path / "a") if (tmp_path / "a").mkdir() is None else None
+    rows, reports = told(first, 6)
+    params = suggest(first, 6)
+    rows.append(TrialRow(6, TrialState.RUNNING, "", params, {}, 1))
+    (tmp_path / "b").mkdir()
+    second = opened(tmp_path / "b")
+    second.reconcile(rows, reports)
+    for a, b in zip(first.trials(), second.trials(), strict=True):
+        assert (a.number, a.state, a.params, a.value) == (b.number, b.state, b.params, b.value)
+        assert a.intermediate_values == b.intermediate_values
+    assert suggest(first, 7) == suggest(second, 7), "the searcher keeps what it learned"
+    first.close()
+    second.close()
+
+
+def test_rows_that_contradict_the_storage_are_refused(storage):
+    params = suggest(storage, 0)
+    other = params | {"training.learning_rate": 0.5}
+    with pytest.raises(StudyError, match=r"trial 0 has other parameters in study.db"):
+        storage.reconcile([ended(0, other)], {})
+
+
+def test_rows_with_a_gap_are_refused(storage):
+    params = suggest(storage, 0)
+    with pytest.raises(StudyError, match="trial 5 is there, but trial 1 before it is not"):
+        storage.reconcile([ended(5, params)], {})
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "study.db").write_text("this is no database at all, but it is long enough to look at\n" * 20)
+    with pytest.raises(StudyError, match=r"study\.db is damaged"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("searcher", sorted(set(SEARCHERS) - {"grid"}))
+def test_a_half_suggested_trial_is_completed_as_it_would_have_been(tmp_path, searcher):
+    values = {}
+    for name, is_cut in (("whole", False), ("cut", True)):
+        (tmp_path / name).mkdir()
+        storage = opened(tmp_path / name, searcher)
+        told(storage, 12)
+        if is_cut:
+            trial = storage.ask(12)
+            parameter = storage.space.space["training.learning_rate"]
+            trial.suggest_float("training.learning_rate", parameter.low, parameter.high, log=True)
+            storage.close()
+            storage = opened(tmp_path / name, searcher)
+        values[name] = suggest(storage, 12)
+        assert len(storage.trials()) == 13
+        storage.close()
+    assert values["cut"] == values["whole"]
+
+
+@pytest.mark.parametrize("searcher", sorted(set(SEARCHERS) - {"grid"}))
+def test_a_reopened_study_suggests_the_same(tmp_path, searcher):
+    sequences = []
+    for name, reopened in (("whole", ()), ("killed", (3, 9))):
+        (tmp_path / name).mkdir()
+        storage = opened(tmp_path / name, searcher)
+        found = []
+        for number in range(12):
+            if number in reopened:
+                storage.close()
+                storage = opened(tmp_path / name, searcher)
+            params = suggest(storage, number)
+            found.append(params)
+            storage.tell(ended(number, params, value=params["training.learning_rate"]), [])
+        storage.close()
+        sequences.append(found)
+    assert sequences[0] == sequences[1]
+    assert len({str(params) for params in sequences[0]}) == 12, "and never the same twice"
+
+
+def test_another_seed_suggests_otherwise(tmp_path):
+    found = []
+    for seed in (1, 2):
+        (tmp_path / str(seed)).mkdir()
+        storage = opened(tmp_path / str(seed), seed=seed)
+        found.append(suggest(storage, 0))
+        storage.close()
+    assert found[0] != found[1]
+
+
+def test_given_points_come_first_also_after_a_kill(tmp_path):
+    point = {"training.learning_rate": 0.02, "model.hidden_dim": 9, "training.batch_size": 32}
+    given = [point, point | {"model.hidden_dim": 10}]
+    storage = opened(tmp_path, given=given)
+    assert suggest(storage, 0) == given[0]
+    storage.study.enqueue_trial(given[1])  # killed between enqueueing and asking
+    storage.close()
+    storage = opened(tmp_path, given=given)
+    assert suggest(storage, 1) == given[1]
+    assert suggest(storage, 2) not in given
+    storage.close()
+
+
+def test_a_grid_visits_each_point_once(tmp_path):
+    storage = opened(tmp_path, "grid", space=GRID_SPACE)
+    n = n_points(StudySettings(searcher="grid").searcher, storage.space)
+    assert n == 2 * 3 * 2
+    rows, _ = told(storage, n, value=lambda params: params["model.dropout"])
+    assert len({str(row.params) for row in rows}) == n
+    storage.close()
+
+
+def test_tpe_learns_where_the_good_values_are(tmp_path):
+    storage = opened(tmp_path, {"name": "tpe", "n_initial": 8})
+    rows, _ = told(storage, 40, value=lambda params: -abs(params["training.learning_rate"] - 0.01))
+    late = sorted(abs(row.params["training.learning_rate"] - 0.01) for row in rows[20:])
+    early = sorted(abs(row.params["training.learning_rate"] - 0.01) for row in rows[:8])
+    assert late[10] < early[4]
+    storage.close()
+
+
+def test_readers_do_not_hold_up_the_writer(storage, tmp_path):
+    params = suggest(storage, 0)
+    reader = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'study.db'}")
+    study = optuna.load_study(study_name="s", storage=reader)
+    with reader.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("SELECT * FROM trials").fetchall()
+        storage.tell(ended(0, params), epochs(2, 0.1))
+    assert study.trials[0].state is OptunaState.COMPLETE
+    reader.engine.dispose()
