@@ -1,6 +1,7 @@
 """Fixtures for all tests: an own cache, no network, one thread."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,26 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory):
 
     folder = tmp_path_factory.mktemp("tiny")
     return open_tuning(synthetic_tuning_data(folder, n_users=150, n_items=40, mean_length=16))
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of one finished study for all tests; a test that writes takes ``study_dir``."""
+    from finished_study import make_finished_study
+
+    return make_finished_study(tmp_path_factory.mktemp("studies") / "tiny")
+
+
+@pytest.fixture
+def study_dir(finished_study: Path, tmp_path: Path) -> Path:
+    """Return a copy of the finished study."""
+    return shutil.copytree(finished_study, tmp_path / "studies" / "tiny")
+
+
+@pytest.fixture
+def bundle_dir(tmp_path: Path) -> Path:
+    """Return a small exported bundle."""
+    from reeltune.serving.bundle import export_bundle
+    from serving_parts import make_parts
+
+    return export_bundle(make_parts(), tmp_path / "bundle")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-from finished_study import make_finished_study
 from reeltune.cli.app import main
 
 
@@ -32,15 +30,9 @@ def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return Shell(monkeypatch, capsys)
 
 
-@pytest.fixture(scope="module", name="finished")
-def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_finished_study(tmp_path_factory.mktemp("studies") / "tiny")
-
-
 @pytest.fixture(name="studies")
-def _studies(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "studies" / "tiny")
-    return tmp_path / "studies"
+def _studies(study_dir: Path) -> Path:
+    return study_dir.parent
 
 
 def test_from_a_finished_study_to_a_recommendation(run: Shell, studies: Path, tmp_path: Path) -> None:

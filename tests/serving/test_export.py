@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from finished_study import make_finished_study
 from reeltune.errors import BundleError, StudyError, UserError
 from reeltune.evaluation.final import evaluate_study
 from reeltune.files import read_json
@@ -15,16 +14,6 @@ from reeltune.serving.bundle import load_bundle
 from reeltune.serving.export import export_study
 from reeltune.serving.recommender import Recommender
 from reeltune.training.checkpoint import load_network
-
-
-@pytest.fixture(scope="module", name="finished")
-def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_finished_study(tmp_path_factory.mktemp("studies") / "tiny")
-
-
-@pytest.fixture(name="study_dir")
-def _study_dir(finished: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(finished, tmp_path / "tiny")
 
 
 def test_the_best_trial_is_exported_and_recommends_without_the_study(study_dir: Path, tmp_path: Path) -> None:
