@@ -16,6 +16,9 @@ from reeltune.data.prepared import Sequences
 
 __all__ = ["PeopleCodes", "people_codes"]
 
+_MAX_PEOPLE = 16
+"""Most people of one movie; published casts begin with the leading roles, some list a hundred."""
+
 
 @dataclass(frozen=True)
 class PeopleCodes:
@@ -34,8 +37,8 @@ def people_codes(
 ) -> PeopleCodes:
     """Return the people with at least ``min_movies`` movies among those of the training events.
 
-    The same person as director and as actor counts as two. Movies without a known person have a
-    row of zeros.
+    The same person as director and as actor counts as two. Of a long cast, the 16 people with most
+    movies are kept. Movies without a known person have a row of zeros.
 
     Args:
         train: Training events.
@@ -53,7 +56,11 @@ def people_codes(
     counts = Counter(role for row in seen.tolist() for role in set(roles[row])) if roles else Counter()
     names = tuple(sorted(role for role, count in counts.items() if count >= min_movies))
     code = {role: i for i, role in enumerate(names, start=1)}
-    rows = [[code[role] for role in dict.fromkeys(row) if role in code] for row in roles]
+    rows = []
+    for row in roles:
+        known = [role for role in dict.fromkeys(row) if role in code]
+        best = sorted(known, key=counts.__getitem__, reverse=True)[:_MAX_PEOPLE]  # ties stay in order
+        rows.append([code[role] for role in known if role in set(best)])
     codes = np.zeros((len(roles) + 1, max(map(len, rows), default=0)), dtype=np.int64)
     for i, row in enumerate(rows, start=1):
         codes[i, : len(row)] = row
