@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from serving_parts import make_catalogue, make_parts
 
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import Catalogue
@@ -14,6 +13,7 @@ from reeltune.errors import UserError
 from reeltune.serving.bundle import export_bundle
 from reeltune.serving.filters import Filters
 from reeltune.serving.recommender import Recommendation, Recommender
+from serving_parts import make_catalogue, make_parts
 
 
 @pytest.fixture(name="recommender")
@@ -122,3 +122,19 @@ def test_a_line_is_explained_by_a_movie_of_the_history(recommender: Recommender)
 
 def test_known_parts_the_titles(recommender: Recommender) -> None:
     assert recommender.known(["Toy Story", ("Nonesuch", 3.0)]) == (["Toy Story"], ["Nonesuch"])
+
+
+def test_similar_movies_have_the_nearest_embeddings(recommender: Recommender) -> None:
+    vectors = recommender.bundle.network.item_vectors()[1:].detach()
+    cosines = torch.nn.functional.cosine_similarity(vectors, vectors[:1])
+    cosines[0] = -math.inf
+    best = cosines.topk(4)
+    found = recommender.similar("toy story", k=4)
+    assert [r.code for r in found] == [int(i) + 1 for i in best.indices]
+    assert [r.score for r in found] == pytest.approx(best.values.tolist(), abs=1e-6)
+    dramas = recommender.similar("id:500", k=30, filters=Filters(genres=("Drama",)))
+    assert {r.genres for r in dramas} == {("Drama", "War")}
+    with pytest.raises(UserError, match="at least 1"):
+        recommender.similar("Toy Story", k=0)
+    with pytest.raises(UserError, match="did you mean"):
+        recommender.similar("Toy Stori")

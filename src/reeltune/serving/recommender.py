@@ -1,13 +1,14 @@
 """Recommendations for a person the model has never seen.
 
-Shapes: B batch, T steps, V catalogue.
+Shapes: B batch, D embedding, V catalogue.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.serving.bundle import Bundle, load_bundle
@@ -41,10 +43,11 @@ class Recommendation:
 
     rank: int  # from 1
     title: str
-    score: float  # of the network, comparable within one list
+    score: float  # of the network, or nearness; comparable within one list
     item_id: str  # in the data set
     year: int  # 0 where unknown
     genres: tuple[str, ...]
+    code: int  # of the bundle, 1..V
     because: str = ""  # title of the history without which the score falls most; empty if none does
 
     def plain(self) -> dict[str, Any]:
@@ -94,24 +97,53 @@ class Recommender:
             UserError: A title is unknown or ambiguous (one line each), a rating is outside
                 0.5 to 5 stars, the history is empty, or ``k`` is below 1.
         """
-        if k < 1:
-            raise UserError(f"cannot list {k} movies; ask for at least 1")
+        _check_k(k)
         codes, stars = self.resolve(history)
         hidden, _ = self.resolve(list(exclude))
         if not codes:
             raise UserError("no movie was given; name at least one that the person liked")
         scores = self.scores([codes], [stars])[0]  # [V+1]
+        best = self._best(scores, k, hidden=(*codes, *hidden), filters=filters)
+        if not is_explained or not best:
+            return best
+        reasons = self._reasons(codes, stars, [line.code for line in best], scores)
+        return [replace(line, because=reason) for line, reason in zip(best, reasons, strict=True)]
+
+    def similar(self, movie: str, k: int = 10, *, filters: Filters = NO_FILTERS) -> list[Recommendation]:
+        """Return the ``k`` movies nearest to ``movie``, by title or ``id:...``; the score is the cosine.
+
+        Near are movies whose embeddings in the network point the same way: people see them in like
+        surroundings.
+
+        Raises:
+            UserError: The title is unknown or ambiguous, or ``k`` is below 1.
+        """
+        _check_k(k)
+        code = self.titles.find(movie)
+        nearness = self._directions @ self._directions[code]  # [V+1]
+        return self._best(nearness, k, hidden=[code], filters=filters)
+
+    @functools.cached_property
+    def _directions(self) -> NDArray[np.float64]:
+        """Output embeddings of length 1, shape [V+1, D]; the row of padding is zero."""
+        with torch.inference_mode():
+            vectors = self.bundle.network.item_vectors().double().numpy().copy()
+        vectors[PAD] = 0.0
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        directions: NDArray[np.float64] = vectors / np.where(lengths > 0, lengths, 1.0)
+        return directions
+
+    def _best(
+        self, scores: NDArray[np.float64], k: int, *, hidden: Iterable[int], filters: Filters
+    ) -> list[Recommendation]:
+        """Return the ``k`` best by ``scores`` [V+1] that pass ``filters`` and are no twin of ``hidden``."""
         listable = np.where(filters.allowed(self.catalogue), scores, -np.inf)
-        for code in (*codes, *hidden):
+        for code in hidden:
             listable[self.titles.twins(code)] = -np.inf
         # A stable sort: equal scores keep the catalogue's order on every machine.
         order = np.argsort(-listable, kind="stable")[:k]
-        best = [int(code) for code in order if np.isfinite(listable[code])]
-        reasons = self._reasons(codes, stars, best, scores) if is_explained else [""] * len(best)
-        return [
-            self._describe(rank, code, scores[code], reason)
-            for rank, (code, reason) in enumerate(zip(best, reasons, strict=True), start=1)
-        ]
+        best = (int(code) for code in order if np.isfinite(listable[code]))
+        return [self._describe(rank, code, scores[code]) for rank, code in enumerate(best, start=1)]
 
     def scores(self, codes: Sequence[Sequence[int]], stars: Sequence[Sequence[float]]) -> NDArray[np.float64]:
         """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""
@@ -171,7 +203,7 @@ class Recommender:
                 missed.append(title)
         return found, missed
 
-    def _describe(self, rank: int, code: int, score: float, because: str) -> Recommendation:
+    def _describe(self, rank: int, code: int, score: float) -> Recommendation:
         row = code - 1
         catalogue = self.catalogue
         return Recommendation(
@@ -181,8 +213,13 @@ class Recommender:
             item_id=catalogue.item_ids[row],
             year=catalogue.years[row],
             genres=catalogue.genres[row],
-            because=because,
+            code=code,
         )
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise UserError(f"cannot list {k} movies; ask for at least 1")
 
 
 def _check_stars(title: str, stars: float) -> None:
