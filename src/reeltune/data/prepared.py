@@ -86,6 +86,14 @@ class Queries:
         """Number of queries."""
         return len(self.target)
 
+    def known(self) -> Sequences:
+        """Return the events that precede every query of their user: what counting may use."""
+        ends = self.sequences.offsets[1:].copy()
+        np.minimum.at(ends, self.user, self.end)
+        lengths = self.sequences.lengths
+        position = np.arange(self.sequences.n_events) - np.repeat(self.sequences.offsets[:-1], lengths)
+        return self.sequences.select(position < np.repeat(ends - self.sequences.offsets[:-1], lengths))
+
     def history(self, query: int) -> NDArray[np.int32]:
         """Return the items seen before the target of ``query``, oldest first, shape [T]."""
         start = self.sequences.offsets[self.user[query]]

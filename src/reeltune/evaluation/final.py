@@ -146,8 +146,8 @@ def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluat
     openings = _log_opening(study, selected, candidates[0])
     notify(f"opening the test set for trial {selected.number} (opening {len(openings)})")
     test = open_held_out(prepared).test
-    ranks = _rank_all(candidates, test, notify)
-    baselines, _ = rank_baselines(data, test, notify)
+    ranks = _rank_all(candidates, data, test, notify)
+    baselines, _ = rank_baselines(test, data.n_items, notify)
     evaluation = _evaluation(
         study, selected, candidates=candidates, ranks=ranks, baselines=baselines, openings=openings
     )
@@ -207,14 +207,16 @@ def _log_opening(study: Study, selected: TrialRow, best: Candidate) -> list[dict
     return openings
 
 
-def _rank_all(candidates: list[Candidate], test: Queries, notify: Notify) -> list[Ranks]:
+def _rank_all(candidates: list[Candidate], data: TuningData, test: Queries, notify: Notify) -> list[Ranks]:
+    from reeltune.data.features.assemble import query_features
     from reeltune.metrics.evaluate import rank_queries
     from reeltune.training.checkpoint import load_network
 
     ranks = []
     for number, candidate in enumerate(candidates, start=1):
         notify(f"ranking the test set with checkpoint {number} of {len(candidates)}")
-        ranks.append(rank_queries(load_network(candidate.checkpoint), test))
+        network = load_network(candidate.checkpoint)
+        ranks.append(rank_queries(network, query_features(network.side.config, data, test)))
     return ranks
 
 
