@@ -115,6 +115,7 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     for change in changes:
         document = _changed(document, change)
     spec = parse(ExperimentSpec, document)
+    spec = spec.model_copy(update={"data": spec.data.located(path.parent)})
     space_document = _space_document(spec, document, path)
     trial = _trial_config(spec, document, space_document)
     space = None

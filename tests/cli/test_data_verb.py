@@ -73,3 +73,28 @@ def test_a_fault_is_one_line_and_exit_code_2(run, arguments, message):
     assert (code, out) == (2, "")
     assert next(line for line in err.splitlines() if line.startswith("error")).startswith(message)
     assert "Traceback" not in err
+
+
+def test_an_experiment_file_describes_a_table_of_ones_own(run, tmp_path):
+    rows = "".join(f"0{u},{i},{t},4\n" for u in (1, 2, 3) for t, i in enumerate("abcd"))
+    (tmp_path / "mine.csv").write_text("who,what,when,stars\n" + rows)
+    (tmp_path / "own.yaml").write_text(
+        "data:\n  dataset: csv\n  path: mine.csv\n  k_core: 1\n"
+        "  columns: {user: who, item: what, rating: stars, timestamp: when}\n"
+        "  split: {name: global-time, validation_from: 0.5, test_from: 0.9}\nmodel: {name: gru}\n"
+    )
+    code, out, err = run("inspect", str(tmp_path / "own.yaml"))
+    assert (code, "12 rows, 3 users, 4 movies" in out) == (0, True), err
+    assert "split          global-time(targets=last, test_from=0.9, validation_from=0.5)" in out
+    (tmp_path / "mine.csv").write_text("who,what,when\n" + rows)
+    code, _, err = run("inspect", str(tmp_path / "own.yaml"))
+    assert code == 2
+    assert "mine.csv:1: there is no column 'stars' for rating" in err
+
+
+def test_what_the_reader_left_out_is_told(run, shared_data):
+    code, out, _ = run("inspect", "rotten-tomatoes", "--data-dir", str(shared_data))
+    assert code == 0
+    assert "2,722 rows without a critic left out" in out
+    code, out, _ = run("prepare", "amazon-reviews", "--data-dir", str(shared_data))
+    assert code == 0

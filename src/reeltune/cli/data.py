@@ -10,6 +10,7 @@ import typer
 from reeltune.cli.options import DATA_DIR, note
 
 if TYPE_CHECKING:
+    from reeltune.data.config import DataConfig
     from reeltune.data.entry import PreparationReport
     from reeltune.data.summary import Summary
 
@@ -39,7 +40,7 @@ def list_datasets() -> None:
 
 @app.command()
 def prepare(
-    name: str = typer.Argument(help="Data set, as `reeltune data list` shows it."),
+    name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
     k_core: int | None = _K_CORE,
 ) -> None:
@@ -50,7 +51,7 @@ def prepare(
 
 @app.command()
 def inspect(
-    name: str = typer.Argument(help="Data set, as `reeltune data list` shows it."),
+    name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
     k_core: int | None = _K_CORE,
 ) -> None:
@@ -101,18 +102,28 @@ def cache(
 
 
 def _prepared(name: str, data_dir: Path | None, k_core: int | None) -> Path:
+    from reeltune.data.store import prepare as prepare_data
+
+    return prepare_data(_config_of(name, k_core), data_dir=data_dir, notify=note)
+
+
+def _config_of(name: str, k_core: int | None) -> DataConfig:
+    """Return the config of the data set ``name``, or of the experiment file ``name``."""
     from pydantic import ValidationError
 
     from reeltune.data.config import DataConfig
-    from reeltune.data.store import prepare as prepare_data
     from reeltune.errors import ConfigError
 
-    given = {"dataset": name} if k_core is None else {"dataset": name, "k_core": k_core}
+    given = {} if k_core is None else {"k_core": k_core}
     try:
-        config = DataConfig.model_validate(given)
+        if name.endswith((".yaml", ".yml")):
+            from reeltune.experiment import load_experiment
+
+            config = load_experiment(Path(name)).spec.data
+            return DataConfig.model_validate({**config.model_dump(), **given})
+        return DataConfig.model_validate({"dataset": name, **given})
     except ValidationError as error:
         raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
-    return prepare_data(config, data_dir=data_dir, notify=note)
 
 
 def _print_summary(report: PreparationReport, summary: Summary) -> None:
@@ -123,6 +134,12 @@ def _print_summary(report: PreparationReport, summary: Summary) -> None:
         f"{report.n_rare_items:,} rare movies; {report.n_short_rows:,} rows of "
         f"{report.n_short_users:,} users with too few events to be split"
     )
+    for line in report.notes:
+        print(f"               {line}")
+    if report.n_without_history:
+        print(f"               {report.n_without_history:,} targets of users without an earlier event")
+    if report.n_unseen_targets:
+        print(f"unseen         {report.n_unseen_targets:,} targets are movies without any training event")
     print(
         f"kept           {summary.n_interactions:,} rows, {summary.n_users:,} users, "
         f"{summary.n_items:,} movies"

@@ -128,7 +128,7 @@ def _read_json(files: FileSet, name: str, release: _Release) -> Any:
                     explicit_schema=schema, unexpected_field_behavior="ignore"
                 ),
             )
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
         raise _located(files, name, release, str(error).splitlines()[0]) from error
 
 

@@ -44,6 +44,18 @@ def cache_root() -> Path:
     return base / "reeltune"
 
 
+class _Unpacked(gzip.GzipFile):
+    """A gzip stream that closes the file below it."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
 @dataclass(frozen=True)
 class FileSet:
     """Files in a folder or in an archive, opened by their plain names.
@@ -85,7 +97,7 @@ class FileSet:
         try:
             found = self.resolve(name) or name
             stream = self._open(found)
-            return cast("IO[bytes]", gzip.open(stream)) if found.endswith(".gz") else stream
+            return cast("IO[bytes]", _Unpacked(stream)) if found.endswith(".gz") else stream
         except _READ_ERRORS as error:
             raise _damaged(self.label(name), error) from error
 
@@ -191,7 +203,7 @@ def checked_identity(layout: Layout, files: FileSet) -> str:
                 f"{files.label(name)}: SHA-256 {found[:12]}... is not the known {wanted[:12]}...; "
                 "the file is damaged or changed, get it again"
             )
-        digest.update(f"\n{name} {found}".encode())
+        digest.update(f"\n{Path(name).name} {found}".encode())
     with contextlib.suppress(EngineError):  # a cache that cannot be written is reported by who needs it
         write_text(memory, digest.hexdigest())
     return digest.hexdigest()

@@ -26,7 +26,8 @@ from reeltune.errors import DataError
 
 __all__ = ["Columns", "read_table", "text_ids"]
 
-_FIELD_LIMIT = 1 << 24  # characters; a longer field is damage
+_FIELD_LIMIT = 1 << 20  # bytes; a longer field is damage
+_BLOCK_BYTES = 1 << 24  # what pyarrow reads at once; no line may be longer
 _PER_SECOND = {"seconds": 1, "milliseconds": 1000}
 _LAST_SECOND = 2**33
 
@@ -130,13 +131,25 @@ class _Table:
         self._strings = self._read_parquet() if self._is_parquet else self._read_csv()
         if not len(next(iter(self._strings.values()))):
             raise DataError(f"{files.label(name)}: there is no row; at least one is needed")
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        import pyarrow.compute as pc
+
+        for what, strings in self._strings.items():
+            lengths = pc.binary_length(strings).to_numpy(zero_copy_only=False)
+            if lengths.max() > _FIELD_LIMIT:
+                message = f"{self._used[what]} has {lengths.max():,} bytes; at most {_FIELD_LIMIT:,} are read"
+                raise self._error(lengths > _FIELD_LIMIT, message)
 
     def ids(self, what: str) -> Ids:
         import pyarrow.compute as pc
 
         empty = pc.equal(self._strings[what], "")
         if pc.any(empty).as_py():
-            raise self._error(empty.to_numpy(), f"{self._used[what]} is empty; an id is needed")
+            raise self._error(
+                empty.to_numpy(zero_copy_only=False), f"{self._used[what]} is empty; an id is needed"
+            )
         return text_ids(self._strings[what])
 
     def ratings(self) -> NDArray[np.float32]:
@@ -249,7 +262,7 @@ class _Table:
         return DataError(f"{label}:{reader.line_num}: {message}")
 
     def _reader(self) -> Any:
-        csv.field_size_limit(_FIELD_LIMIT)
+        csv.field_size_limit(_BLOCK_BYTES)
         return csv.reader(io.StringIO(self._text(), newline=""), delimiter=self._columns.delimiter)
 
     def _text(self) -> str:
@@ -278,7 +291,7 @@ class _Table:
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(self._text().encode()),
-                read_options=arrow_csv.ReadOptions(block_size=_FIELD_LIMIT),
+                read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
                 parse_options=arrow_csv.ParseOptions(delimiter=columns.delimiter, newlines_in_values=True),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(names.values(), pa.large_string()),
