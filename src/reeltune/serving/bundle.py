@@ -29,6 +29,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from reeltune import __version__
+from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import Catalogue, Ledger
 from reeltune.errors import BundleError
 from reeltune.files import read_json, sha256_file, write_json, write_text
@@ -107,6 +108,7 @@ def export_bundle(
                 "model": parts.network.config.plain(),
                 "training": parts.training,
                 "n_items": parts.network.n_items,
+                "side": parts.network.side.shapes.plain(),
             },
         )
         write_json(folder / "vocabulary.json", _plain_catalogue(parts.catalogue))
@@ -156,6 +158,7 @@ def load_bundle(directory: Path) -> Bundle:
     try:
         model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
         n_items = int(config["n_items"])
+        shapes = SideShapes.model_validate(config.get("side", {}))
         ledger = Ledger.model_validate(_read(directory / "ledger.json"))
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
@@ -166,7 +169,7 @@ def load_bundle(directory: Path) -> Bundle:
         raise BundleError(
             f"{directory / 'vocabulary.json'} lists {catalogue.n_items} movies, the network knows {n_items}"
         )
-    network = build_network(model, n_items)
+    network = build_network(model, n_items, shapes)
     _read_weights(network, directory / "weights.safetensors")
     network.eval()
     return Bundle(directory, network, catalogue, ledger, _read(directory / "metrics.json"), manifest)

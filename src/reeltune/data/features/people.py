@@ -56,9 +56,9 @@ def people_codes(
     counts = Counter(role for row in seen.tolist() for role in set(roles[row])) if roles else Counter()
     names = tuple(sorted(role for role, count in counts.items() if count >= min_movies))
     code = {role: i for i, role in enumerate(names, start=1)}
-    rows = []
-    for row in roles:
-        known = [role for role in dict.fromkeys(row) if role in code]
+    rows: list[list[int]] = []
+    for movie in roles:
+        known = [role for role in dict.fromkeys(movie) if role in code]
         best = sorted(known, key=counts.__getitem__, reverse=True)[:_MAX_PEOPLE]  # ties stay in order
         rows.append([code[role] for role in known if role in set(best)])
     codes = np.zeros((len(roles) + 1, max(map(len, rows), default=0)), dtype=np.int64)
