@@ -1,0 +1,115 @@
+"""Record a finished study: its figures as committed JSON, and the tables of the README made from them.
+
+``python experiments/record.py studies/ml100k_gru`` writes ``experiments/results/ml100k_gru.json`` and the
+tables; without an argument it writes the tables again from the committed JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "experiments" / "results"
+PAGES = [ROOT / "README.md"]
+MARK = re.compile(r"(<!-- result: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def record(directory: Path) -> None:
+    """Write the figures of a study with its spec, versions, machine and protocol."""
+    from reeltune.evaluation.final import read_evaluation
+    from reeltune.files import write_json
+    from reeltune.tuning.study import Study
+
+    study = Study.open(directory)
+    evaluation = read_evaluation(directory)
+    if evaluation is None:
+        raise SystemExit(f"error: no test figures; run `reeltune evaluate {study.name}` first")
+    rows = study.rows()
+    states = Counter(str(row.state) for row in rows)
+    write_json(
+        RESULTS / f"{study.name}.json",
+        {
+            "spec": study.spec.plain(),
+            "versions": study.versions,
+            "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
+            "trials": dict(sorted(states.items())),
+            "epochs": sum(row.n_epochs for row in rows),
+            "study_seconds": study.elapsed_seconds,
+            "evaluation": evaluation.plain(),
+        },
+    )
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.+)", path.read_text()) if path.exists() else []
+    return names[0] if names else platform.processor()
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the Markdown table and the sentences below it for a recorded study."""
+    evaluation = result["evaluation"]
+    labels = list(evaluation["metrics"])
+    tuned = f"tuned {result['spec']['trial']['model']['name'].upper()}"
+    lines = [
+        _row(["on the test set", *(label.upper() for label in labels)]),
+        "|---" * (len(labels) + 1) + "|",
+    ]
+    for name, metrics in {tuned: evaluation["metrics"], **evaluation["baselines"]}.items():
+        figures = (metrics[label] for label in labels)
+        lines.append(
+            _row([name, *(f"{f['value']:.4f} ({f['low']:.4f} to {f['high']:.4f})" for f in figures)])
+        )
+    verdict = evaluation["verdict"]
+    return "\n".join([*lines, "", f"{verdict[0].upper()}{verdict[1:]}.", "", _protocol(result)]) + "\n"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _protocol(result: dict[str, Any]) -> str:
+    ledger = result["evaluation"]["protocol"]["data"]
+    states = ", ".join(f"{count} {state}" for state, count in result["trials"].items())
+    machine = result["machine"]
+    return (
+        f"{ledger['n_users']:,} people, {ledger['n_items']:,} movies; {ledger['split']}, the whole catalogue "
+        "ranked, seen movies removed; in brackets 95 % bootstrap intervals over people. "
+        f"{sum(result['trials'].values())} trials ({states}), {result['epochs']} epochs, "
+        f"{result['study_seconds'] / 60:.1f} minutes on {machine['cores']} cores ({machine['processor']})."
+        f"{_spread(result['evaluation'])}"
+    )
+
+
+def _spread(evaluation: dict[str, Any]) -> str:
+    spread = evaluation["spread"].get("ndcg@10")
+    if not spread:
+        return ""
+    return (
+        f" Trained again from {spread['n']} seeds: NDCG@10 {spread['mean']:.4f} with standard deviation "
+        f"{spread['sd']:.4f}; the row above is the seed with the best validation score."
+    )
+
+
+def render(text: str) -> str:
+    """Return the page ``text`` with every marked block made anew from its committed JSON."""
+
+    def block(match: re.Match[str]) -> str:
+        result = json.loads((RESULTS / f"{match['name']}.json").read_text(encoding="utf-8"))
+        return match[1] + table(result) + match[3]
+
+    return MARK.sub(block, text)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        record(Path(sys.argv[1]))
+    for page in PAGES:
+        page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")
