@@ -195,7 +195,10 @@ def _check_fixed(space: Space, spec: ExperimentSpec, document: Document) -> None
 
 
 def _check_study(space: Space, study: StudySection, document: Document) -> None:
-    check_searcher(study.searcher, space)
+    try:
+        check_searcher(study.searcher, space)
+    except ConfigError as error:
+        raise ConfigError(f"{document.at('study', 'searcher')}: {error}") from error
     for index, point in enumerate(study.first):
         check_point(space, point, document.at("study", "first", index))
 

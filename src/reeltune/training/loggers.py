@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import netrc
 import os
 from collections.abc import Iterator, Mapping
@@ -52,11 +53,25 @@ def _has_wandb_login() -> bool:
 
 @contextmanager
 def trial_loggers(
-    config: LoggingConfig, *, study: str, study_directory: Path, number: int, params: Mapping[str, Any]
+    config: LoggingConfig,
+    *,
+    study: str,
+    study_id: str,
+    study_directory: Path,
+    number: int,
+    params: Mapping[str, Any],
 ) -> Iterator[list[Logger]]:
     """Yield the Lightning loggers of trial ``number`` and close them at the end, also after an error.
 
     A trial that starts again goes on in the same TensorBoard folder and the same W&B run.
+
+    Args:
+        config: What is switched on.
+        study: Name of the study; W&B groups its runs by it.
+        study_id: Tells the study from others of its name, in W&B's ids.
+        study_directory: Receives ``tensorboard/`` and ``wandb/``.
+        number: Number of the trial.
+        params: The searched values.
     """
     loggers: list[Logger] = []
     label = f"{number:05d}"
@@ -66,22 +81,15 @@ def trial_loggers(
         loggers.append(TensorBoardLogger(study_directory / "tensorboard", name="", version=label))
     run = None
     if config.wandb != "off":
-        import wandb
         from lightning.pytorch.loggers import WandbLogger
 
-        folder = study_directory / "wandb"
-        folder.mkdir(exist_ok=True)
-        run = wandb.init(
-            project=config.wandb_project,
+        run = _start_run(
+            config,
             group=study,
             name=f"{study}-{label}",
-            id=f"{study}-{label}",
+            id=f"{study}-{study_id}-{label}",
             dir=study_directory,
-            mode=wandb_mode(config.wandb),
-            resume="allow" if wandb_mode(config.wandb) == "online" else None,
-            reinit="finish_previous",
             config=dict(params),
-            settings=wandb.Settings(silent=True, console="off"),
         )
         loggers.append(WandbLogger(experiment=run))
     try:
@@ -92,4 +100,25 @@ def trial_loggers(
         for logger in loggers:
             logger.finalize("success")
         if run is not None:
-            run.finish(quiet=True)
+            run.finish()
+
+
+def _start_run(logging: LoggingConfig, *, dir: Path, **options: Any) -> Any:
+    import wandb
+
+    (dir / "wandb").mkdir(exist_ok=True)  # where W&B finds none it writes into the system's temporary folder
+    mode = wandb_mode(logging.wandb)
+    start = functools.partial(
+        wandb.init,
+        project=logging.wandb_project,
+        dir=dir,
+        reinit="finish_previous",
+        settings=wandb.Settings(silent=True, console="off"),
+        **options,
+    )
+    try:
+        return start(mode=mode, resume="allow" if mode == "online" else None)
+    except wandb.errors.Error:
+        if logging.wandb != "auto":
+            raise
+        return start(mode="offline")  # a login without a network

@@ -29,6 +29,7 @@ class TrialJob:
     directory: str  # of this trial alone
     data_directory: str  # of the prepared data
     study: str  # name
+    study_id: str  # tells it from others of its name
     study_directory: str
     n_threads: int = 1
     logging: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +65,7 @@ def run_job(job: TrialJob, report: Report) -> TrialResult:
     with trial_loggers(
         logging,
         study=job.study,
+        study_id=job.study_id,
         study_directory=Path(job.study_directory),
         number=job.number,
         params=job.params,

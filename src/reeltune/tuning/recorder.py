@@ -91,6 +91,7 @@ class Recorder:
             directory=str(self.study.trial_directory(number)),
             data_directory=str(self._data_directory),
             study=self.study.name,
+            study_id=f"{derive(0, self.study.created):016x}"[:8],
             study_directory=str(self.study.directory),
             n_threads=spec.study.n_threads,
             logging=spec.logging.plain(),

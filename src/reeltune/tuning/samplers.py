@@ -86,7 +86,7 @@ def sobol_points(seed: int) -> Points:
     def points(number: int, n: int) -> NDArray[np.float64]:
         from torch.quasirandom import SobolEngine
 
-        engine = SobolEngine(n, scramble=True, seed=derive(seed, "sobol"))
+        engine: Any = SobolEngine(n, scramble=True, seed=derive(seed, "sobol"))  # type: ignore[no-untyped-call]
         engine.fast_forward(number)
         point: NDArray[np.float64] = engine.draw(1).double().numpy()[0]
         return point

@@ -33,6 +33,7 @@ __all__ = [
     "TpeConfig",
     "check_searcher",
     "draw",
+    "grid_values",
     "make_sampler",
     "n_points",
 ]

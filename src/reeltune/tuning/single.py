@@ -9,6 +9,7 @@ from pathlib import Path
 from reeltune.errors import StudyError
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.metrics.ranking import parse_metric
+from reeltune.seeding import derive
 from reeltune.tuning.job import TrialJob, run_job
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.space import flatten
@@ -57,6 +58,7 @@ def train_single(
             directory=str(directory),
             data_directory=str(data_directory),
             study=directory.name,
+            study_id=f"{derive(seed, str(directory)):016x}"[:8],
             study_directory=str(directory),
             n_threads=n_threads,
             logging=dict(logging or {}),

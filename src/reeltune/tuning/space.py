@@ -23,6 +23,7 @@ __all__ = [
     "Parameter",
     "Space",
     "check_point",
+    "is_active",
     "flatten",
     "parse_space",
     "unflatten",
