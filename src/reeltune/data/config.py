@@ -25,6 +25,8 @@ SPLITS: dict[str, type[SplitConfig]] = {
 }
 """Splits by name."""
 
+_PLACES = ("path", "movies", "people")
+"""Fields that say where files lie; the files' contents are told apart by their checksums."""
 _Split = Annotated[LeaveOneOut | GlobalTime | OfficialFold | KFold, Field(discriminator="name")]
 
 
@@ -39,6 +41,8 @@ class DataConfig(Config):
     """The file that tells titles and genres of the user's own movies; optional, likewise relative."""
     columns: Columns | None = None
     """Which columns of the user's own table hold what."""
+    people: str | None = None
+    """The file that tells directors and actors, likewise relative; ``package`` for the people of ML-100K."""
     split: _Split = LeaveOneOut()
     """How events are parted into training, validation and test: a name, or a name with settings."""
     k_core: int = Field(default=5, ge=1)
@@ -81,10 +85,10 @@ class DataConfig(Config):
         return self
 
     def located(self, folder: Path) -> DataConfig:
-        """Return the config with ``path`` and ``movies`` made absolute where ``folder`` holds them."""
+        """Return the config with the files that it names made absolute where ``folder`` holds them."""
         found = {
             name: str((folder / value).absolute())
-            for name, value in (("path", self.path), ("movies", self.movies))
+            for name, value in (("path", self.path), ("movies", self.movies), ("people", self.people))
             if value is not None and (folder / value).is_file()
         }
         return self.model_copy(update=found)
@@ -99,4 +103,4 @@ class DataConfig(Config):
 
     def protocol(self) -> dict[str, Any]:
         """Return the fields that change a number, as plain values: where the files lie is not among them."""
-        return {name: value for name, value in self.plain().items() if name not in {"path", "movies"}}
+        return {name: value for name, value in self.plain().items() if name not in _PLACES}

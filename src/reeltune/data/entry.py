@@ -89,6 +89,7 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         n_items=catalogue.n_items,
         n_interactions=prepared.sequences.n_events,
         n_duplicates=prepared.n_duplicates,
+        people_sha256=raw.people_sha256,
         fingerprint=fingerprint(parts.test, prepared.user_ids, prepared.item_ids),
         preparation=PREPARATION,
     )

@@ -118,5 +118,7 @@ class RawDataset:
     users: UserTable | None = None
     tags: TagTable | None = None
     fold: NDArray[np.int8] | None = None  # [N] the publisher's fold of each row, from 1
+    people_sha256: str = ""
+    """SHA-256 of the file that directors and actors were added from; empty where none was."""
     notes: tuple[str, ...] = ()
     """What the reader left out or could not tell, with counts."""

@@ -140,6 +140,8 @@ class Ledger(Config):
     """Exact duplicate rows that were dropped."""
     fingerprint: str
     """SHA-256 of the test users and targets."""
+    people_sha256: str = ""
+    """SHA-256 of the file that directors and actors came from; empty where none was named."""
     preparation: str
     """Version of the preparation code."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from reeltune.data.acquire import Found, SourceChain
@@ -23,6 +24,7 @@ from reeltune.data.entry import (
     read_sequences,
     write_entry,
 )
+from reeltune.data.people import People, find_people, read_people, with_people
 from reeltune.data.preparation import PREPARATION
 from reeltune.data.prepared import HeldOut, TuningData
 from reeltune.data.side import SideInformation
@@ -50,13 +52,18 @@ def prepare(
     Raises:
         DataError: No source works, or the cache cannot be written.
     """
+    people = None
+    if config.people is not None:
+        people = read_people(find_people(config.people, config.dataset, data_dir, notify))
     chain = SourceChain(DATASETS[config.dataset], notify, config.own_layout())
-    stem = f"{config.dataset}-{_short_hash(json.dumps([config.protocol(), PREPARATION], sort_keys=True))}"
-    entry = _from_sources(chain, chain.given(data_dir), stem, config, notify)
+    key = [config.protocol(), PREPARATION, *([] if people is None else [people.sha256])]
+    stem = f"{config.dataset}-{_short_hash(json.dumps(key, sort_keys=True))}"
+    entry = _from_sources(chain, _with_people(chain.given(data_dir), people), stem, config, notify)
     if entry is None and config.path is None:
         entry = _prepared_before(chain, stem, config)
     if entry is None:
-        entry = _from_sources(chain, chain.cached_or_fetched(), stem, config, notify)
+        fetched = _with_people(chain.cached_or_fetched(), people)
+        entry = _from_sources(chain, fetched, stem, config, notify)
     if entry is None:
         raise chain.error()
     return entry
@@ -71,6 +78,15 @@ def _prepared_before(chain: SourceChain, stem: str, config: DataConfig) -> Path 
         )
         return None
     return next(iter(entries), None)
+
+
+def _with_people(sources: Iterator[Found], people: People | None) -> Iterator[Found]:
+    if people is None:
+        yield from sources
+        return
+    for found in sources:
+        read = found.read
+        yield replace(found, read=lambda read=read: with_people(read(), people))  # type: ignore[misc]
 
 
 def _from_sources(
