@@ -1,5 +1,7 @@
 """What TensorBoard and W&B receive is read back."""
 
+import time
+
 import pytest
 
 from reeltune.training.loggers import LoggingConfig, trial_loggers, wandb_mode
@@ -14,6 +16,14 @@ def log_two_epochs(config, directory, number=3):
             for epoch, value in enumerate([0.25, 0.5]):
                 logger.log_metrics({"ndcg@10": value}, step=epoch)
     return loggers
+
+
+def wait_for(condition, seconds=20):
+    """Wait: W&B's own process writes the end of a run's file after the run is finished."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds
+        time.sleep(0.1)
 
 
 def test_nothing_is_written_unasked(tmp_path):
@@ -38,7 +48,7 @@ def test_wandb_keeps_one_offline_run_a_trial(tmp_path, monkeypatch):
         log_two_epochs(LoggingConfig(wandb="auto"), tmp_path, number)
     files = sorted((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
     assert len(files) == 2
-    assert all(file.stat().st_size > 500 for file in files)
+    wait_for(lambda: all(b"ndcg@10" in file.read_bytes() for file in files))
     assert [file.name.split("-")[-1] for file in files] == ["00000.wandb", "00001.wandb"]
 
 

@@ -29,8 +29,8 @@ class TrialJob:
     directory: str  # of this trial alone
     data_directory: str  # of the prepared data
     study: str  # name
-    study_id: str  # tells it from others of its name
     study_directory: str
+    study_id: str = ""  # tells the study from others of its name
     n_threads: int = 1
     logging: dict[str, Any] = field(default_factory=dict)
 
