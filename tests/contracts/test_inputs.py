@@ -109,6 +109,7 @@ def test_each_switch_has_an_effect(name, switch):
     before, after = plain.scores(histories), network.scores(histories)
     assert not torch.allclose(before[0, 1:], after[0, 1:])
     assert torch.isfinite(after[:, 1:]).all()
+    assert network.side(histories).shape == (*histories.items.shape, 12)
 
 
 @each_network

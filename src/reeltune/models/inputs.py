@@ -145,5 +145,6 @@ class SideInputs(nn.Module):
     def _of_people(self, histories: Histories) -> Tensor | None:
         if self.profile is None or histories.profiles is None:
             return None
-        of_person: Tensor = self.profile(histories.profiles).sum(dim=1, keepdim=True)  # [B, 1, D]
-        return of_person
+        of_person = self.profile(histories.profiles).sum(dim=1, keepdim=True)  # [B, 1, D]
+        repeated: Tensor = of_person.expand(-1, histories.items.shape[1], -1)
+        return repeated
