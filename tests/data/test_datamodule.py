@@ -1,11 +1,19 @@
+from dataclasses import replace
+
 import lightning.pytorch as pl
 import pytest
 import torch
+from data_parts import rows
 from torch import nn
 
-from reeltune.data.datamodule import MovieLensDataModule
+from reeltune.data.config import DataConfig
+from reeltune.data.datamodule import MovieLensDataModule, ReviewsDataModule, SequenceDataModule
+from reeltune.data.entry import write_entry
+from reeltune.data.interactions import RawDataset
 from reeltune.data.store import open_tuning
 from reeltune.data.synthetic import synthetic_tuning_data
+from reeltune.data.texts import Texts
+from reeltune.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +69,27 @@ def test_loaders_know_their_number_of_batches(data):
     module = MovieLensDataModule(data, history_length=8, batch_size=4, seed=5)
     loader = module.train_dataloader()
     assert len(loader) == sum(1 for _ in loader)
+
+
+def test_reviews_are_needed_for_a_module_of_reviews(tiny_data, tmp_path):
+    with pytest.raises(DataError, match="synthetic holds no review texts; take rotten-tomatoes"):
+        ReviewsDataModule(tiny_data, history_length=8, batch_size=4, seed=1)
+    values = [(u, 10 + t, 3, t) for u in (1, 2) for t in range(6)]
+    plain = rows(*values)
+    reviewed = replace(plain, review=Texts.of(["text"] * len(values)))
+    write_entry(tmp_path / "e", RawDataset(reviewed), DataConfig(dataset="synthetic", k_core=1))
+    module = ReviewsDataModule(open_tuning(tmp_path / "e"), history_length=8, batch_size=4, seed=1)
+    (batch,) = module.train_dataloader()
+    assert batch.histories.items.shape == (2, 3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_batches_for_a_gpu_are_pinned(tiny_data):
+    module = SequenceDataModule(tiny_data, history_length=8, batch_size=4, seed=1)
+    module.trainer = pl.Trainer(accelerator="gpu", devices=1, logger=False, enable_checkpointing=False)
+    for batch in (next(iter(module.train_dataloader())), next(iter(module.val_dataloader()))):
+        assert batch.targets.is_pinned()
+        assert batch.histories.items.is_pinned()
+        moved = batch.to("cuda")
+        assert moved.histories.items.device.type == "cuda"
+        assert torch.equal(moved.targets.cpu(), batch.targets)

@@ -5,12 +5,13 @@ Shapes: B batch, T steps, C columns of a profile. Rows are padded on the right w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Histories", "TrainingBatch"]
+__all__ = ["Histories", "TrainingBatch", "move"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,12 @@ class Histories:
     profiles: Tensor | None = None  # [B, C] int64 codes of what the people tell of themselves, 0 unknown
 
     def to(self, device: torch.device | str) -> Histories:
-        """Return the batch on ``device``."""
-        return Histories(*(None if t is None else t.to(device) for t in self._tensors()))  # type: ignore[arg-type]
+        """Return the batch on ``device``; from pinned memory to a GPU without waiting."""
+        return self._each(lambda tensor: move(tensor, device))
+
+    def pin_memory(self) -> Histories:
+        """Return the batch in pinned memory, from which a GPU copies while it computes."""
+        return self._each(Tensor.pin_memory)
 
     def last(self, n_steps: int) -> Histories:
         """Return the batch with each row cut to its last ``n_steps`` events, still padded on the right."""
@@ -44,8 +49,10 @@ class Histories:
         )
         return Histories(items, lengths, ratings, timestamps, sentiment, self.profiles)
 
-    def _tensors(self) -> tuple[Tensor | None, ...]:
-        return self.items, self.lengths, self.ratings, self.timestamps, self.sentiment, self.profiles
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Histories:
+        columns = (self.ratings, self.timestamps, self.sentiment, self.profiles)
+        changed = (None if column is None else change(column) for column in columns)
+        return Histories(change(self.items), change(self.lengths), *changed)
 
 
 @dataclass(frozen=True)
@@ -57,4 +64,13 @@ class TrainingBatch:
 
     def to(self, device: torch.device | str) -> TrainingBatch:
         """Return the batch on ``device``."""
-        return TrainingBatch(self.histories.to(device), self.targets.to(device))
+        return TrainingBatch(self.histories.to(device), move(self.targets, device))
+
+    def pin_memory(self) -> TrainingBatch:
+        """Return the batch in pinned memory."""
+        return TrainingBatch(self.histories.pin_memory(), self.targets.pin_memory())
+
+
+def move(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return ``tensor`` on ``device``; a copy to a GPU does not wait, which is safe for later work on it."""
+    return tensor.to(device, non_blocking=torch.device(device).type == "cuda")

@@ -160,22 +160,26 @@ def _catalogue(prepared: Prepared, movies: Movies | None) -> Catalogue:
 
 
 def _plain_catalogue(catalogue: Catalogue) -> dict[str, Any]:
+    kinds = sorted(set(catalogue.genres))  # few: naming each once makes a large catalogue open fast
+    number = {genres: i for i, genres in enumerate(kinds)}
     return {
         "item_ids": catalogue.item_ids,
         "titles": catalogue.titles,
         "years": catalogue.years,
-        "genres": catalogue.genres,
+        "kinds": kinds,
+        "kind": [number[genres] for genres in catalogue.genres],
     }
 
 
 def read_catalogue(directory: Path) -> Catalogue:
     """Return the catalogue of an entry."""
     plain = json.loads((directory / "catalogue.json").read_text(encoding="utf-8"))
+    kinds = tuple(map(tuple, plain["kinds"]))
     return Catalogue(
         item_ids=tuple(plain["item_ids"]),
         titles=tuple(plain["titles"]),
         years=tuple(plain["years"]),
-        genres=tuple(map(tuple, plain["genres"])),
+        genres=tuple(map(kinds.__getitem__, plain["kind"])),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.interactions import Ids, Interactions
+from reeltune.data.ordering import chronological, repeated_rows
 from reeltune.data.prepared import Sequences
 from reeltune.data.vocabulary import encode
 from reeltune.errors import DataError
@@ -18,7 +19,7 @@ from reeltune.errors import DataError
 __all__ = ["PREPARATION", "TIE_RULE", "Prepared", "prepare_sequences"]
 
 PREPARATION = "2"
-"""Version of this code; a change of any number it yields raises it."""
+"""Version of this code; a change of a number or of the form of an entry raises it."""
 TIE_RULE = "stable sort by (user, timestamp); ties stay in file order"
 
 
@@ -57,39 +58,43 @@ def prepare_sequences(
         DataError: Nothing is left.
     """
     user, user_ids = encode(interactions.user)
+    order, offsets = chronological(user, _time_of(interactions), len(user_ids))
+    del user
     item, item_ids = encode(interactions.item)
-    time = interactions.timestamp if interactions.rank is None else interactions.rank
-    order = _chronological(user, time)
-    if order is not None:
-        user, item, time = user[order], item[order], time[order]
+    item = item if order is None else item[order]
+    time = _time_of(interactions) if order is None else _time_of(interactions)[order]
     rating = interactions.rating if order is None else interactions.rating[order]
-
-    keep = ~_is_duplicate(user, item, rating, time)
-    n_duplicates = int((~keep).sum())
-    item_counts = np.bincount(item[keep], minlength=len(item_ids))
+    repeated = repeated_rows(item, rating, time, offsets)
+    del time, rating
+    keep = np.ones(len(item), dtype=bool)
+    keep[repeated] = False
+    item_counts = np.bincount(item, minlength=len(item_ids)) - np.bincount(
+        item[repeated], minlength=len(item_ids)
+    )
     is_rare = (item_counts < k_core) & (item_counts > 0)
     n_rare_rows = int(item_counts[is_rare].sum())
-    keep &= item_counts[item] >= k_core
-    user_counts = np.bincount(user[keep], minlength=len(user_ids))
+    keep &= (item_counts >= k_core)[item]
+    user_counts = _kept(keep, offsets)
     is_short = user_counts < min_user_events
     n_short_rows = int(user_counts[is_short].sum())
-    keep &= ~is_short[user]
+    keep &= np.repeat(~is_short, np.diff(offsets))
     if not keep.any():
         raise DataError(
             f"nothing is left of {interactions.n_rows} rows: no user has {min_user_events} events on movies "
             f"with {k_core} rows or more; lower k_core or bring more data"
         )
 
-    item_codes, item_used = encode(item[keep])
-    offsets = np.zeros(int((~is_short).sum()) + 1, dtype=np.int64)
-    np.cumsum(user_counts[~is_short], out=offsets[1:])
-    timestamp = interactions.timestamp if order is None else interactions.timestamp[order]
     rows = np.flatnonzero(keep) if order is None else order[keep]  # [N kept] rows of the source
+    item_codes, item_used = encode(item[keep])
+    del item, order, keep
+    item_codes += np.int32(1)
+    kept_offsets = np.zeros(int((~is_short).sum()) + 1, dtype=np.int64)
+    np.cumsum(user_counts[~is_short], out=kept_offsets[1:])
     sequences = Sequences(
-        items=item_codes + np.int32(1),
-        ratings=rating[keep],
-        timestamps=timestamp[keep],
-        offsets=offsets,
+        items=item_codes,
+        ratings=interactions.rating[rows],
+        timestamps=interactions.timestamp[rows],
+        offsets=kept_offsets,
         reviews=None if interactions.review is None else interactions.review.select(rows),
         labels=None if interactions.label is None else interactions.label[rows],
     )
@@ -98,7 +103,7 @@ def prepare_sequences(
         user_ids=user_ids[~is_short],
         item_ids=item_ids[item_used],
         n_rows=interactions.n_rows,
-        n_duplicates=n_duplicates,
+        n_duplicates=len(repeated),
         n_rare_items=int(is_rare.sum()),
         n_rare_rows=n_rare_rows,
         n_short_users=int(is_short.sum()),
@@ -107,37 +112,10 @@ def prepare_sequences(
     )
 
 
-def _chronological(user: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.intp] | None:
-    """Return the stable order by user and time, or None when the rows stand in it already."""
-    low, high = int(time.min()), int(time.max())
-    span = high - low + 1
-    if span > np.iinfo(np.int64).max // (int(user.max()) + 1):
-        return np.lexsort((time, user))
-    key = user.astype(np.int64)
-    key *= span
-    key += time
-    key -= low
-    if (key[1:] >= key[:-1]).all():
-        return None
-    return np.argsort(key, kind="stable")
+def _time_of(interactions: Interactions) -> NDArray[np.int64]:
+    return interactions.timestamp if interactions.rank is None else interactions.rank
 
 
-def _is_duplicate(
-    user: NDArray[np.int32], item: NDArray[np.int32], rating: NDArray[np.float32], time: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return which rows repeat an earlier row in all columns; rows are ordered by user and time."""
-    duplicate = np.zeros(len(user), dtype=bool)
-    is_tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
-    in_group = np.zeros(len(user), dtype=bool)
-    in_group[1:] |= is_tied
-    in_group[:-1] |= is_tied
-    rows = np.flatnonzero(in_group)
-    if not len(rows):
-        return duplicate
-    group = np.cumsum(~np.concatenate(([False], is_tied)))[rows]
-    stars = np.nan_to_num(rating[rows], nan=-1.0)
-    order = np.lexsort((stars, item[rows], group))  # stable: the earliest of equal rows stays first
-    rows, group, stars = rows[order], group[order], stars[order]
-    same = (group[1:] == group[:-1]) & (item[rows[1:]] == item[rows[:-1]]) & (stars[1:] == stars[:-1])
-    duplicate[rows[1:][same]] = True
-    return duplicate
+def _kept(keep: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of kept rows of each user, [U]; each user has a row."""
+    return np.add.reduceat(keep.view(np.int8), offsets[:-1], dtype=np.int64)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltune.data.batch import Histories, TrainingBatch
+from reeltune.data.batch import Histories, TrainingBatch, move
 from reeltune.data.prepared import PAD, Queries, Sequences
 from reeltune.seeding import derive
 
@@ -34,7 +34,11 @@ class QueryBatch:
 
     def to(self, device: torch.device | str) -> QueryBatch:
         """Return the batch on ``device``."""
-        return QueryBatch(self.histories.to(device), self.targets.to(device), self.index.to(device))
+        return QueryBatch(self.histories.to(device), move(self.targets, device), move(self.index, device))
+
+    def pin_memory(self) -> QueryBatch:
+        """Return the batch in pinned memory."""
+        return QueryBatch(self.histories.pin_memory(), self.targets.pin_memory(), self.index.pin_memory())
 
 
 def window_batches(
@@ -57,12 +61,15 @@ def window_batches(
     users, starts, lengths = _windows(train, history_length)
     rng = np.random.default_rng(derive(seed, "windows", epoch))
     order = rng.permutation(len(starts))
-    bucket = batch_size * _BUCKET_BATCHES
-    for first in range(0, len(order), bucket):
-        part = order[first : first + bucket]
-        order[first : first + bucket] = part[np.argsort(lengths[part], kind="stable")]
     n_batches = _n_batches(len(order), batch_size)
+    is_sorted = np.zeros(_n_batches(n_batches, _BUCKET_BATCHES), dtype=bool)
     for batch in rng.permutation(n_batches):
+        bucket = batch // _BUCKET_BATCHES
+        if not is_sorted[bucket]:  # when it is needed: the first batch need not wait for all
+            size = batch_size * _BUCKET_BATCHES
+            part = order[bucket * size : (bucket + 1) * size]
+            part[:] = part[np.argsort(lengths[part], kind="stable")]
+            is_sorted[bucket] = True
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         histories, index, inside = _gather(train, users[rows], starts[rows], lengths[rows])
         targets = np.where(inside, train.items[np.minimum(index + 1, train.n_events - 1)], PAD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def write_side(directory: Path, side: SideInformation) -> None:
     folder = directory / "side"
     folder.mkdir()
     for name, part in (("users", side.users), ("details", side.details)):
-        (folder / f"{name}.json").write_text(json.dumps(asdict(part), ensure_ascii=False), encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(vars(part), ensure_ascii=False), encoding="utf-8")
     if side.tags is not None:
         arrays: dict[str, NDArray[Any]] = {
             "user": side.tags.user,

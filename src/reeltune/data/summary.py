@@ -99,5 +99,5 @@ def _length_counts(sequences: Sequences) -> dict[str, int]:
 
 def _rating_counts(sequences: Sequences) -> dict[str, int]:
     known = sequences.ratings[~np.isnan(sequences.ratings)]
-    stars, counts = np.unique(np.round(known * 2) / 2, return_counts=True)
-    return {f"{star:g}": int(count) for star, count in zip(stars.tolist(), counts.tolist(), strict=True)}
+    counts = np.bincount(np.rint(known * 2).astype(np.int64))
+    return {f"{halves / 2:g}": int(counts[halves]) for halves in np.flatnonzero(counts).tolist()}
