@@ -15,57 +15,18 @@ import argparse
 import csv
 import gzip
 import io
-import tarfile
 import time
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from reeltune.data.features.labelled import Labelled, read_labelled
 from reeltune.data.features.sentiment import LexiconScorer, SentimentScorer, fit_scorer, save_scorer
 from reeltune.files import write_json
 
 SEED = 17
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Texts with their verdict."""
-
-    texts: list[str]
-    is_praise: NDArray[np.bool_]
-
-    def part(self, rows: NDArray[np.int64]) -> Labelled:
-        """Return the texts at ``rows``."""
-        return Labelled([self.texts[row] for row in rows], self.is_praise[rows])
-
-    def and_also(self, other: Labelled) -> Labelled:
-        """Return both together."""
-        return Labelled(self.texts + other.texts, np.concatenate([self.is_praise, other.is_praise]))
-
-
-def sentences(folder: Path) -> Labelled:
-    """Return the sentences of Cornell polarity v1.0."""
-    with zipfile.ZipFile(folder / "rt-polaritydata.zip") as archive:
-        files = [archive.read(f"rt-polaritydata/rt-polarity.{kind}") for kind in ("neg", "pos")]
-    lines = [data.decode("cp1252").split("\n") for data in files]
-    blame, praise = ([line.strip() for line in kind if line.strip()] for kind in lines)
-    return Labelled(blame + praise, np.repeat([False, True], [len(blame), len(praise)]))
-
-
-def whole_reviews(folder: Path) -> Labelled:
-    """Return the reviews of Cornell polarity v2.0."""
-    texts, is_praise = [], []
-    with tarfile.open(folder / "review_polarity.tar.gz") as archive:
-        for member in sorted(archive.getmembers(), key=lambda m: m.name):
-            file = archive.extractfile(member)
-            if file is not None and member.name.endswith(".txt"):
-                texts.append(file.read().decode("latin-1"))
-                is_praise.append("/pos/" in member.name)
-    return Labelled(texts, np.array(is_praise))
 
 
 def critics_reviews(path: Path, known: set[str]) -> tuple[Labelled, NDArray[np.int64], int]:
@@ -104,23 +65,17 @@ def figures(scorer: SentimentScorer, held_out: Labelled) -> dict[str, float]:
     }
 
 
-def halves(labelled: Labelled, share: float) -> tuple[Labelled, Labelled]:
-    """Return the training and the held-out part."""
-    order = np.random.default_rng(SEED).permutation(len(labelled.texts))
-    n_held_out = round(share * len(order))
-    return labelled.part(order[n_held_out:]), labelled.part(order[:n_held_out])
-
-
 def measure(data: Path, model: Path | None) -> dict[str, object]:
     """Return the figures of each scorer on each held-out set."""
-    short_train, short_test = halves(sentences(data / "sentiment"), 0.1)
-    long_train, long_test = halves(whole_reviews(data / "sentiment"), 0.1)
+    folder = data / "sentiment"
+    short_train, short_test = read_labelled(folder / "rt-polaritydata.zip").held_out(0.1, SEED)
+    long_train, long_test = read_labelled(folder / "review_polarity.tar.gz").held_out(0.1, SEED)
     known = {normalised(text) for text in (*short_train.texts, *short_test.texts)}
     critics, movies, n_known = critics_reviews(data / "rotten-tomatoes" / "rt.reviews.tsv.gz", known)
     names = np.unique(movies)
     chosen = np.random.default_rng(SEED).choice(names, size=len(names) // 5, replace=False)
     is_held_out = np.isin(movies, chosen)
-    critics_train = critics.part(np.flatnonzero(~is_held_out))
+    critics_train = critics.select(np.flatnonzero(~is_held_out))
     polarity_train = short_train.and_also(long_train)
     polarity = fit_scorer(polarity_train.texts, polarity_train.is_praise)
     if model is not None:
@@ -133,7 +88,7 @@ def measure(data: Path, model: Path | None) -> dict[str, object]:
     tests = {
         "sentences": short_test,
         "whole_reviews": long_test,
-        "critics_reviews": critics.part(np.flatnonzero(is_held_out)),
+        "critics_reviews": critics.select(np.flatnonzero(is_held_out)),
     }
     return {
         "seed": SEED,

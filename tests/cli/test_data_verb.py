@@ -98,3 +98,18 @@ def test_what_the_reader_left_out_is_told(run, shared_data):
     assert "2,722 rows without a critic left out" in out
     code, out, _ = run("prepare", "amazon-reviews", "--data-dir", str(shared_data))
     assert code == 0
+
+
+def test_sentiment_trains_a_classifier_of_ones_own(run, tmp_path):
+    rows = [
+        f"{word} film number {i % 7},{label}" for i in range(40) for word, label in (("fine", 1), ("dull", 0))
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    code, out, _ = run("sentiment", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "scorer"))
+    assert code == 0
+    assert "72 texts" in out
+    assert "100.0% right of 8 held-out texts" in out
+    assert (tmp_path / "scorer" / "scorer.safetensors").is_file()
+    code, _, err = run("sentiment", str(tmp_path / "absent.csv"), "--out", str(tmp_path / "scorer"))
+    assert code == 2
+    assert "absent.csv" in err

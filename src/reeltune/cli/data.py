@@ -68,6 +68,30 @@ def inspect(
 
 
 @app.command()
+def sentiment(
+    texts: list[Path] = typer.Argument(
+        help="Labelled texts: CSV files with text and label, or the Cornell polarity archives."
+    ),
+    out: Path = typer.Option(help="Folder for the classifier."),
+    seed: int = typer.Option(17, min=0, help="Draws the tenth of the texts that is held out."),
+) -> None:
+    """Train a sentiment classifier for model.inputs.sentiment_model, and compare it with the lexicon."""
+    from functools import reduce
+
+    from reeltune.data.features.labelled import Labelled, read_labelled
+    from reeltune.data.features.sentiment import LexiconScorer, fit_scorer, save_scorer
+
+    train, test = reduce(Labelled.and_also, map(read_labelled, texts)).held_out(0.1, seed)
+    scorer = fit_scorer(train.texts, train.is_praise)
+    save_scorer(scorer, out)
+    print(f"trained on     {len(train.texts):,} texts, {train.is_praise.mean():.1%} praise")
+    for name, each in (("this", scorer), ("lexicon", LexiconScorer())):
+        accuracy = ((each.scores(test.texts) > 0) == test.is_praise).mean()
+        print(f"{name:14} {accuracy:.1%} right of {len(test.texts):,} held-out texts")
+    print(f"written to     {out}")
+
+
+@app.command()
 def cache(
     prune: bool = typer.Option(
         False, "--prune", help="Remove leftovers of killed processes and outdated entries."
