@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from serving_parts import make_parts
 
 from reeltune.data.batch import Histories
 from reeltune.errors import BundleError, EngineError
@@ -16,6 +15,7 @@ from reeltune.files import read_json, sha256_file, write_json
 from reeltune.models.registry import NETWORKS, build_network
 from reeltune.serving import folder as folder_module
 from reeltune.serving.bundle import BundleParts, export_bundle, is_bundle, load_bundle
+from serving_parts import make_parts
 
 FILES = ["README.md", "config.json", "ledger.json", "metrics.json", "vocabulary.json", "weights.safetensors"]
 

@@ -23,6 +23,9 @@ def test_the_best_trial_is_exported_and_recommends_without_the_study(study_dir: 
     recommender = Recommender.load(out)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(recommender.bundle.network.state_dict()[name], tensor, rtol=0, atol=0)
+    counts = recommender.bundle.facts.counts
+    assert counts is not None
+    assert counts[0] == 0 < counts[1:].min()
     title = recommender.catalogue.titles[0]
     assert len(recommender.recommend([title], k=10)) == 10
     card = (out / "README.md").read_text()

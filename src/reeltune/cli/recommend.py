@@ -39,14 +39,27 @@ def recommend(
     last_year: int | None = typer.Option(
         None, "--until", metavar="YEAR", help="List only movies up to then."
     ),
+    people: list[str] = typer.Option(
+        [], "--person", metavar="NAME", help="List only movies that this person made or plays in."
+    ),
+    popularity: float = typer.Option(
+        0.0, "--popularity", help="-1 to 1: weight of well known movies; below 0 of little known ones."
+    ),
+    novelty: float = typer.Option(
+        0.0, "--novelty", help="0 to 1: weight of movies unlike those that were seen."
+    ),
+    calibration: float = typer.Option(
+        0.0, "--calibration", help="0 to 1: weight of genres in the person's own proportions."
+    ),
     is_explained: bool = typer.Option(False, "--why", help="Say which seen movie speaks for each line."),
-    k: int = typer.Option(10, "-k", help="Number of movies."),
+    k: int = typer.Option(10, "--k", "-k", help="Number of movies."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON list."),
 ) -> None:
     """Recommend movies; titles may leave out case, article and, where one movie bears it, the year."""
     from reeltune.serving.filters import Filters
     from reeltune.serving.ratings_file import read_ratings
     from reeltune.serving.recommender import Recommender
+    from reeltune.serving.rerank import Reranking
 
     recommender = Recommender.load(bundle)
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
@@ -54,8 +67,14 @@ def recommend(
         seen, missed = recommender.known(read_ratings(ratings))
         note(f"{ratings}: {len(seen)} movies known, {len(missed)} not in the catalogue")
         history = [*seen, *history]
-    filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year)
-    found = recommender.recommend(history, k, exclude=disliked, filters=filters, is_explained=is_explained)
+    found = recommender.recommend(
+        history,
+        k,
+        exclude=disliked,
+        filters=Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people)),
+        rerank=Reranking(popularity, novelty, calibration),
+        is_explained=is_explained,
+    )
     if as_json:
         print(json.dumps([line.plain() for line in found], indent=2, ensure_ascii=False))
         return

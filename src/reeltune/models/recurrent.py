@@ -1,11 +1,12 @@
 """The backbone that all recurrent networks share; a cell file adds its layer.
 
-Shapes: B batch, T steps, D embedding, H hidden, V catalogue.
+Shapes: B batch, T steps, N new steps, D embedding, H hidden, V catalogue.
 """
 
 from __future__ import annotations
 
 import abc
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -18,7 +19,10 @@ from reeltune.models.base import SequenceNetwork
 from reeltune.models.heads import TiedHead, catalogue_scores
 from reeltune.models.inputs import ItemEmbedding, SideInputs
 
-__all__ = ["RecurrentConfig", "RecurrentNetwork"]
+__all__ = ["Memory", "RecurrentConfig", "RecurrentNetwork"]
+
+Memory = list[Any]
+"""What each recurrent layer carries from step to step: a tensor, an LSTM's pair, None at the start."""
 
 
 class RecurrentConfig(Config):
@@ -67,12 +71,34 @@ class RecurrentNetwork(SequenceNetwork):
         queries: Tensor = self.head(self._states(histories))
         return queries
 
+    def advance(
+        self, histories: Histories, memory: Memory | None = None, *, n_new: int | None = None
+    ) -> tuple[Tensor, Memory]:
+        """Return the state after each new position, [B, N, H], and the memory after the last one.
+
+        With the memory of the first T - N movies, the N new ones cost N steps, however long the
+        history is. All rows are equally long: padding would enter the memory.
+
+        Args:
+            histories: The histories from their start, T steps.
+            memory: What :meth:`advance` returned after the movies before the new ones.
+            n_new: Movies N at the end that the layers have not read; None for all.
+        """
+        new = slice(histories.items.shape[1] - n_new if n_new is not None else 0, None)
+        side = self.side(histories)
+        inputs = self.embedding(histories.items[:, new], None if side is None else side[:, new])
+        before: Memory = memory or [None] * len(self.layers)
+        outputs, after = self.layers[0](inputs, before[0])
+        states: Tensor = self.dropout(outputs)  # [B, N, H]
+        memories = [after]
+        for norm, layer, held in zip(self.norms, self.layers[1:], before[1:], strict=True):
+            outputs, after = layer(norm(states), held)
+            states = states + self.dropout(outputs)
+            memories.append(after)
+        return states, memories
+
     def _states(self, histories: Histories) -> Tensor:
-        inputs = self.embedding(histories.items, self.side(histories))  # [B, T, D]
-        states: Tensor = self.dropout(self.layers[0](inputs)[0])  # [B, T, H]
-        for norm, layer in zip(self.norms, self.layers[1:], strict=True):
-            states = states + self.dropout(layer(norm(states))[0])
-        return states
+        return self.advance(histories)[0]
 
     def item_vectors(self) -> Tensor:
         """Return the movie embeddings, with the movies' features where the config says so, [V+1, D]."""
@@ -86,5 +112,8 @@ class RecurrentNetwork(SequenceNetwork):
         """Return the scores of the catalogue after each row's last movie, [B, V+1]."""
         states = self._states(histories)
         rows = torch.arange(len(states), device=states.device)
-        last = self.head(states[rows, histories.lengths - 1])  # [B, D]
-        return catalogue_scores(last, self.item_vectors(), self.item_bias())
+        return self.scores_of(states[rows, histories.lengths - 1])
+
+    def scores_of(self, states: Tensor) -> Tensor:
+        """Return the scores of the catalogue, [B, V+1], after the states [B, H] of :meth:`advance`."""
+        return catalogue_scores(self.head(states), self.item_vectors(), self.item_bias())

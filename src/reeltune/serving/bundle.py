@@ -5,7 +5,7 @@
     manifest.json         format, schema version, SHA-256 and size of every other file
     weights.safetensors   the network's tensors
     config.json           the network's and the training configuration
-    vocabulary.json       ids, titles, years and genres by item code
+    vocabulary.json       ids, titles, years, genres, people and popularity by item code
     ledger.json           data fingerprint, split and everything else behind the figures
     metrics.json          validation and test figures
     README.md             the model card
@@ -36,6 +36,7 @@ from reeltune.files import read_json, sha256_file, write_json, write_text
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.folder import atomic_folder
+from reeltune.serving.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
 
 __all__ = [
     "SCHEMA",
@@ -66,6 +67,7 @@ class BundleParts:
     metrics: dict[str, Any]
     card: str  # Markdown
     checkpoint: Path | None = None  # Lightning checkpoint to take along
+    facts: MovieFacts = NO_FACTS
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Bundle:
     ledger: Ledger
     metrics: dict[str, Any]
     manifest: dict[str, Any]
+    facts: MovieFacts = NO_FACTS
 
 
 def export_bundle(
@@ -111,7 +114,7 @@ def export_bundle(
                 "side": parts.network.side.shapes.plain(),
             },
         )
-        write_json(folder / "vocabulary.json", _plain_catalogue(parts.catalogue))
+        write_vocabulary(folder / "vocabulary.json", parts.catalogue, parts.facts)
         write_json(folder / "ledger.json", parts.ledger.plain())
         write_json(folder / "metrics.json", parts.metrics)
         write_text(folder / "README.md", parts.card)
@@ -154,7 +157,8 @@ def load_bundle(directory: Path) -> Bundle:
     """
     manifest = verify_bundle(directory)
     config = _read(directory / "config.json")
-    catalogue = _catalogue(directory / "vocabulary.json")
+    path = directory / "vocabulary.json"
+    catalogue, facts = read_vocabulary(path, _read(path))
     try:
         model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
         n_items = int(config["n_items"])
@@ -172,7 +176,7 @@ def load_bundle(directory: Path) -> Bundle:
     network = build_network(model, n_items, shapes)
     _read_weights(network, directory / "weights.safetensors")
     network.eval()
-    return Bundle(directory, network, catalogue, ledger, _read(directory / "metrics.json"), manifest)
+    return Bundle(directory, network, catalogue, ledger, _read(directory / "metrics.json"), manifest, facts)
 
 
 def verify_bundle(directory: Path) -> dict[str, Any]:
@@ -249,28 +253,6 @@ def _read_weights(network: SequenceNetwork, path: Path) -> None:
         raise BundleError(
             f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
         ) from error
-
-
-def _plain_catalogue(catalogue: Catalogue) -> dict[str, list[Any]]:
-    return {
-        "item_ids": list(catalogue.item_ids),
-        "titles": list(catalogue.titles),
-        "years": list(catalogue.years),
-        "genres": [list(genres) for genres in catalogue.genres],
-    }
-
-
-def _catalogue(path: Path) -> Catalogue:
-    columns = _read(path)
-    try:
-        ids, titles, years, genres = (columns[key] for key in ("item_ids", "titles", "years", "genres"))
-        if not len(ids) == len(titles) == len(years) == len(genres):
-            raise ValueError("its columns differ in length")
-        return Catalogue(
-            tuple(map(str, ids)), tuple(map(str, titles)), tuple(map(int, years)), tuple(map(tuple, genres))
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{path} is no vocabulary: {error}; export again") from error
 
 
 def _read(path: Path) -> Any:

@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from reeltune.data.prepared import TuningData
+from reeltune.data.side import SideInformation
+from reeltune.data.store import open_side
 from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
@@ -14,11 +19,12 @@ from reeltune.models.base import SequenceNetwork
 from reeltune.serving.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.card import CardFacts, make_card
 from reeltune.serving.onnx_model import check_parity, is_onnx_available, write_onnx
+from reeltune.serving.vocabulary import MovieFacts
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
-__all__ = ["export_study"]
+__all__ = ["export_study", "movie_facts"]
 
 
 def export_study(
@@ -68,7 +74,7 @@ def export_study(
             f"the weights of trial {row.number} are gone ({checkpoint}): a study keeps those of its "
             f"{study.spec.study.keep_checkpoints} best trials; export one of them"
         )
-    _, data = open_study_data(study, data_dir=data_dir, notify=notify)
+    prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     network = load_network(checkpoint)
     facts = CardFacts(
         study=study.name,
@@ -91,11 +97,22 @@ def export_study(
         metrics=_metrics(study, row, evaluation),
         card=make_card(facts),
         checkpoint=checkpoint,
+        facts=movie_facts(data, open_side(prepared)),
     )
     if extras is None:
         notify('without ONNX: install it with pip install "reeltune[onnx]"')
         return export_bundle(parts, out, force=force)
     return export_bundle(parts, out, force=force, extras=lambda folder: extras(network, folder))
+
+
+def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:
+    """Return what re-ranking and filters need to know of the movies, from the training events alone."""
+    counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
+    directors, actors = (
+        column or ((),) * data.n_items for column in (side.details.directors, side.details.actors)
+    )
+    people = tuple(tuple(dict.fromkeys((*d, *a))) for d, a in zip(directors, actors, strict=True))
+    return MovieFacts(counts, people if any(people) else ())
 
 
 def _onnx_extras(with_onnx: bool | None) -> Callable[[SequenceNetwork, Path], None] | None:

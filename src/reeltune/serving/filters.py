@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.prepared import Catalogue
+from reeltune.data.prepared import PAD, Catalogue
 from reeltune.errors import UserError, unknown_name
 
-__all__ = ["Filters"]
+__all__ = ["NO_FILTERS", "Filters"]
 
 
 @dataclass(frozen=True)
@@ -21,28 +24,61 @@ class Filters:
     without_genres: tuple[str, ...] = ()  # none of these
     first_year: int | None = None
     last_year: int | None = None
+    people: tuple[str, ...] = ()  # at least one of these directors or actors
 
-    def allowed(self, catalogue: Catalogue) -> NDArray[np.bool_]:
+    def allowed(self, catalogue: Catalogue, people: Sequence[Sequence[str]] = ()) -> NDArray[np.bool_]:
         """Return which item codes may be listed, shape [V+1]; a movie without a year fails a bound on it.
 
+        Args:
+            catalogue: The movies.
+            people: Directors and actors of each movie, [V]; empty where nobody is known.
+
         Raises:
-            UserError: A genre is unknown, or the years are the wrong way round.
+            UserError: A genre or person is unknown, or the years are the wrong way round.
         """
         if None not in (self.first_year, self.last_year) and (self.first_year or 0) > (self.last_year or 0):
             raise UserError(f"no year is from {self.first_year} to {self.last_year}; swap them")
+        if self == Filters():
+            return np.arange(catalogue.n_items + 1) > PAD
         known = {genre.casefold(): genre for genres in catalogue.genres for genre in genres}
         wanted, unwanted = (
             {_known_genre(name, known) for name in names} for names in (self.genres, self.without_genres)
         )
+        has_person = self._has_person(catalogue.n_items, people)
         allowed = np.zeros(catalogue.n_items + 1, dtype=np.bool_)
         for code, (year, genres) in enumerate(zip(catalogue.years, catalogue.genres, strict=True), start=1):
             allowed[code] = (
                 (not wanted or bool(wanted & set(genres)))
                 and not unwanted & set(genres)
+                and has_person[code]
                 and (self.first_year is None or year >= self.first_year)
                 and (self.last_year is None or 0 < year <= self.last_year)
             )
         return allowed
+
+    def _has_person(self, n_items: int, people: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+        """Return which item codes one of ``self.people`` took part in, all where none is asked for."""
+        if not self.people:
+            return np.ones(n_items + 1, dtype=np.bool_)
+        if not people:
+            raise UserError("this bundle does not know who made its movies; leave the filter by person out")
+        made: dict[str, list[int]] = defaultdict(list)
+        names: dict[str, str] = {}
+        for code, of_movie in enumerate(people, start=1):
+            for name in of_movie:
+                made[name.casefold()].append(code)
+                names[name.casefold()] = name
+        found = np.zeros(n_items + 1, dtype=np.bool_)
+        for person in self.people:
+            if person.casefold() not in made:
+                near = difflib.get_close_matches(person.casefold(), made, n=3)
+                hint = f"did you mean {' or '.join(repr(names[n]) for n in near)}?" if near else ""
+                raise UserError(f"nobody called {person!r} made a movie of this bundle; {hint}".rstrip("; "))
+            found[made[person.casefold()]] = True
+        return found
+
+
+NO_FILTERS = Filters()
 
 
 def _known_genre(name: str, known: dict[str, str]) -> str:

@@ -20,7 +20,9 @@ from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.serving.bundle import Bundle, load_bundle
-from reeltune.serving.filters import Filters
+from reeltune.serving.filters import NO_FILTERS, Filters
+from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes
+from reeltune.serving.state import PersonState
 from reeltune.serving.titles import TitleIndex
 
 __all__ = ["Recommendation", "Recommender", "Watched"]
@@ -30,8 +32,6 @@ MIN_STARS, MAX_STARS = 0.5, 5.0
 
 N_REASONS = 50
 """Most recent movies that a recommendation may be explained by."""
-
-NO_FILTERS = Filters()
 
 Watched = str | tuple[str, float]
 """A movie by title, or by ``id:...``; with its rating in stars where there is one."""
@@ -72,6 +72,17 @@ class Recommender:
         """
         return cls(load_bundle(Path(directory)))
 
+    def start(self, history: Sequence[Watched] = ()) -> PersonState:
+        """Return the state of a person, to which movies are added one at a time.
+
+        >>> state = Recommender.load("bundle").start()  # doctest: +SKIP
+        >>> state.add("Toy Story (1995)", 4.5).recommend(k=10)  # doctest: +SKIP
+
+        Raises:
+            UserError: A title or rating of ``history`` cannot be used.
+        """
+        return PersonState(self, history)
+
     def recommend(
         self,
         history: Sequence[Watched],
@@ -79,6 +90,7 @@ class Recommender:
         *,
         exclude: Iterable[str] = (),
         filters: Filters = NO_FILTERS,
+        rerank: Reranking = AS_SCORED,
         is_explained: bool = False,
     ) -> list[Recommendation]:
         """Return the ``k`` best movies for a person who saw ``history``, oldest first.
@@ -91,6 +103,7 @@ class Recommender:
             k: Number of movies.
             exclude: Movies that must not be listed.
             filters: What a listed movie must be like.
+            rerank: What counts beside the score.
             is_explained: Fill ``because``; costs one more pass a movie of the recent history.
 
         Raises:
@@ -99,15 +112,44 @@ class Recommender:
         """
         _check_k(k)
         codes, stars = self.resolve(history)
-        hidden, _ = self.resolve(list(exclude))
         if not codes:
             raise UserError("no movie was given; name at least one that the person liked")
-        scores = self.scores([codes], [stars])[0]  # [V+1]
-        best = self._best(scores, k, hidden=(*codes, *hidden), filters=filters)
-        if not is_explained or not best:
-            return best
-        reasons = self._reasons(codes, stars, [line.code for line in best], scores)
-        return [replace(line, because=reason) for line, reason in zip(best, reasons, strict=True)]
+        return self.list_for(
+            self.scores([codes], [stars])[0],
+            codes,
+            stars,
+            k,
+            exclude=exclude,
+            filters=filters,
+            rerank=rerank,
+            is_explained=is_explained,
+        )
+
+    def list_for(
+        self,
+        scores: NDArray[np.float64],
+        codes: Sequence[int],
+        stars: Sequence[float],
+        k: int,
+        *,
+        exclude: Iterable[str] = (),
+        filters: Filters = NO_FILTERS,
+        rerank: Reranking = AS_SCORED,
+        is_explained: bool = False,
+    ) -> list[Recommendation]:
+        """Return the list of a person from the ``scores`` [V+1] after the movies ``codes`` with ``stars``.
+
+        The other arguments and the errors are those of :meth:`recommend`.
+        """
+        _check_k(k)
+        hidden, _ = self.resolve(list(exclude))
+        listable = self._listable(scores, (*codes, *hidden), filters)
+        best = self.reranker.choose(listable, k, rerank, codes=codes, stars=stars)
+        lines = [self._describe(rank, int(code), scores[code]) for rank, code in enumerate(best, start=1)]
+        if not is_explained or not lines:
+            return lines
+        reasons = self._reasons(codes, stars, [line.code for line in lines], scores)
+        return [replace(line, because=reason) for line, reason in zip(lines, reasons, strict=True)]
 
     def similar(self, movie: str, k: int = 10, *, filters: Filters = NO_FILTERS) -> list[Recommendation]:
         """Return the ``k`` movies nearest to ``movie``, by title or ``id:...``; the score is the cosine.
@@ -121,7 +163,13 @@ class Recommender:
         _check_k(k)
         code = self.titles.find(movie)
         nearness = self._directions @ self._directions[code]  # [V+1]
-        return self._best(nearness, k, hidden=[code], filters=filters)
+        best = best_codes(self._listable(nearness, [code], filters), k)
+        return [self._describe(rank, int(code), nearness[code]) for rank, code in enumerate(best, start=1)]
+
+    @functools.cached_property
+    def reranker(self) -> Reranker:
+        """Chooses lists from scores."""
+        return Reranker(self.catalogue, self.bundle.facts.counts, self._directions)
 
     @functools.cached_property
     def _directions(self) -> NDArray[np.float64]:
@@ -133,17 +181,14 @@ class Recommender:
         directions: NDArray[np.float64] = vectors / np.where(lengths > 0, lengths, 1.0)
         return directions
 
-    def _best(
-        self, scores: NDArray[np.float64], k: int, *, hidden: Iterable[int], filters: Filters
-    ) -> list[Recommendation]:
-        """Return the ``k`` best by ``scores`` [V+1] that pass ``filters`` and are no twin of ``hidden``."""
-        listable = np.where(filters.allowed(self.catalogue), scores, -np.inf)
+    def _listable(
+        self, scores: NDArray[np.float64], hidden: Iterable[int], filters: Filters
+    ) -> NDArray[np.float64]:
+        """Return ``scores`` [V+1] with minus infinity for twins of ``hidden`` and what fails ``filters``."""
+        listable = np.where(filters.allowed(self.catalogue, self.bundle.facts.people), scores, -np.inf)
         for code in hidden:
             listable[self.titles.twins(code)] = -np.inf
-        # A stable sort: equal scores keep the catalogue's order on every machine.
-        order = np.argsort(-listable, kind="stable")[:k]
-        best = (int(code) for code in order if np.isfinite(listable[code]))
-        return [self._describe(rank, code, scores[code]) for rank, code in enumerate(best, start=1)]
+        return listable
 
     def scores(self, codes: Sequence[Sequence[int]], stars: Sequence[Sequence[float]]) -> NDArray[np.float64]:
         """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""

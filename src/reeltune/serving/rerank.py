@@ -1,0 +1,222 @@
+"""Lists that are more than the best scores: popularity, novelty and genre calibration.
+
+Everything is decided among the ``n_candidates`` best movies of a person. Their scores are
+brought to 0 (the last candidate) to 1 (the first), so that one weight means the same for every model
+and person. Each candidate's value is
+
+::
+
+    relevance + popularity * popularity(movie) + novelty * novelty(movie, person)
+
+with popularity(movie) = log(1 + events) over that of the most seen movie, and novelty the distance of the
+movie from the mean direction of the person's movies (1 - cosine; distance-based novelty of Vargas and
+Castells, 2011), again brought to 0..1 among the candidates.
+
+Shapes: P candidates, G genres, D embedding, V catalogue.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.data.prepared import Catalogue
+from reeltune.errors import UserError
+
+__all__ = ["AS_SCORED", "Reranker", "Reranking", "best_codes"]
+
+Floats = NDArray[np.float64]
+
+SMOOTHING = 0.01
+"""Share of the person's genres that is mixed into the list's, so that the divergence stays finite (Steck)."""
+
+MIDDLE_STARS = 3.0
+"""Weight of a movie without rating in the person's genres; a rated one weighs its stars."""
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """How much beside the score counts; all 0 keeps the order of the scores."""
+
+    popularity: float = 0.0
+    """Weight of popularity, -1 (away from it) to 1."""
+    novelty: float = 0.0
+    """Weight of the distance from what the person saw, 0 to 1."""
+    calibration: float = 0.0
+    """Weight of genres in the person's proportions against all else, 0 to 1."""
+    n_candidates: int = 200
+    """Best movies by score that may enter the list, 1 to 10,000."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("popularity", -1.0, 1.0),
+            ("novelty", 0.0, 1.0),
+            ("calibration", 0.0, 1.0),
+            ("n_candidates", 1, 10_000),
+        ):
+            if not low <= (value := getattr(self, name)) <= high:
+                raise UserError(f"{name} is {value:g}; it goes from {low:g} to {high:g}")
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the order of the scores stays."""
+        return not (self.popularity or self.novelty or self.calibration)
+
+
+AS_SCORED = Reranking()
+
+
+def best_codes(scores: Floats, k: int) -> NDArray[np.int64]:
+    """Return the codes of the ``k`` best finite scores [V+1], best first; equal ones in catalogue order.
+
+    >>> best_codes(np.array([-np.inf, 1.0, 3.0, 1.0, 1.0]), 3).tolist()
+    [2, 1, 3]
+    """
+    if k < len(scores):
+        at_least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        codes = np.flatnonzero(scores >= at_least)
+    else:
+        codes = np.arange(len(scores))
+    # A stable sort: the list is the same on every machine.
+    ordered = codes[np.argsort(-scores[codes], kind="stable")][:k]
+    best: NDArray[np.int64] = ordered[np.isfinite(scores[ordered])]
+    return best
+
+
+class Reranker:
+    """Chooses the list of a person from scores, for one catalogue."""
+
+    def __init__(
+        self, catalogue: Catalogue, counts: NDArray[np.int64] | None, directions: Floats | None
+    ) -> None:
+        """Take what is known of the movies.
+
+        Args:
+            catalogue: Genres by code.
+            counts: Training events of each movie, [V+1]; None where unknown.
+            directions: Embeddings of length 1, [V+1, D]; None where the model has none.
+        """
+        self._catalogue = catalogue
+        self._counts = counts
+        self._directions = directions
+
+    def choose(
+        self,
+        scores: Floats,
+        k: int,
+        reranking: Reranking,
+        *,
+        codes: Sequence[int],
+        stars: Sequence[float],
+    ) -> NDArray[np.int64]:
+        """Return the codes of a list of up to ``k`` movies, in order.
+
+        Args:
+            scores: [V+1], minus infinity for what must not be listed.
+            k: Length of the list.
+            reranking: Weights.
+            codes: Movies of the person.
+            stars: Their stars, NaN where not rated.
+
+        Raises:
+            UserError: The bundle lacks what a weight needs.
+        """
+        if reranking.is_off:
+            return best_codes(scores, k)
+        pool = best_codes(scores, max(k, reranking.n_candidates))  # [P]
+        values = _unit(scores[pool])
+        if reranking.popularity:
+            values = values + reranking.popularity * self._popularity[pool]
+        if reranking.novelty:
+            values = values + reranking.novelty * self._novelty(pool, codes)
+        if not reranking.calibration:
+            return pool[np.argsort(-values, kind="stable")][:k]
+        wanted = self.genre_shares(codes, stars)
+        return pool[_calibrated(values, self._genres[pool], wanted, k, reranking.calibration)]
+
+    def genre_shares(self, codes: Sequence[int], stars: Sequence[float]) -> Floats:
+        """Return the shares of the genres in a person's movies, shape [G+1]; they sum to 1."""
+        weights = np.nan_to_num(np.asarray(stars, dtype=np.float64), nan=MIDDLE_STARS)
+        shares = weights @ self._genres[np.asarray(codes)]
+        return np.asarray(shares / shares.sum())
+
+    def miscalibration(self, listed: NDArray[np.int64], wanted: Floats) -> float:
+        """Return the divergence of the genres of the ``listed`` codes from ``wanted`` [G+1], 0 is best."""
+        shares = self._genres[listed].mean(axis=0)
+        return float(_divergence(wanted, shares[None])[0])
+
+    def novelty_of(self, listed: NDArray[np.int64], codes: Sequence[int]) -> float:
+        """Return the mean distance of the ``listed`` codes from the person's movies, 0 to 2."""
+        return float(self._distance(listed, codes).mean())
+
+    @functools.cached_property
+    def _popularity(self) -> Floats:
+        """Popularity of the movies, 0 to 1, shape [V+1]."""
+        if self._counts is None:
+            raise UserError("this bundle does not tell how often movies were seen; export it again")
+        logs = np.log1p(self._counts.astype(np.float64))
+        return np.asarray(logs / max(float(logs.max()), 1.0))
+
+    @functools.cached_property
+    def _genres(self) -> Floats:
+        """Genres of the movies, each row of sum 1, shape [V+1, G+1]; the last column is for none."""
+        names = sorted({genre for genres in self._catalogue.genres for genre in genres})
+        column = {name: i for i, name in enumerate(names)}
+        table = np.zeros((self._catalogue.n_items + 1, len(names) + 1))
+        for code, genres in enumerate(self._catalogue.genres, start=1):
+            table[code, [column[g] for g in genres] or [-1]] = 1.0 / max(len(genres), 1)
+        return table
+
+    def _novelty(self, pool: NDArray[np.int64], codes: Sequence[int]) -> Floats:
+        return _unit(self._distance(pool, codes))
+
+    def _distance(self, pool: NDArray[np.int64], codes: Sequence[int]) -> Floats:
+        if self._directions is None:
+            raise UserError("this model has no embeddings, so no distances; leave novelty at 0")
+        centre = self._directions[np.asarray(codes)].mean(axis=0)  # [D]
+        length = float(np.linalg.norm(centre)) or 1.0
+        return np.asarray(1.0 - self._directions[pool] @ (centre / length))
+
+
+def _unit(values: Floats) -> Floats:
+    """Return ``values`` brought to 0..1; zeros where all are equal."""
+    spread = float(np.ptp(values)) if len(values) else 0.0
+    return np.asarray((values - values.min()) / spread) if spread else np.zeros(len(values))
+
+
+def _calibrated(values: Floats, genres: Floats, wanted: Floats, k: int, weight: float) -> list[int]:
+    """Return the rows of a list of ``k`` that weighs values against calibrated genres, chosen greedily.
+
+    Each place takes the movie that makes ``(1 - weight) * mean(values) - weight * KL(wanted, list)`` of the
+    list so far largest (Steck, Calibrated Recommendations, RecSys 2018). It differs in one thing: the
+    values are averaged, not summed, so that the weight means the same at each place.
+
+    Args:
+        values: [P].
+        genres: Genre shares of the candidates, [P, G].
+        wanted: Genre shares of the person, [G].
+        k: Length of the list.
+        weight: 0 to 1.
+    """
+    chosen: list[int] = []
+    is_free = np.ones(len(values), dtype=np.bool_)
+    total, shares = 0.0, np.zeros(genres.shape[1])
+    for length in range(1, min(k, len(values)) + 1):
+        gain = (1.0 - weight) * (total + values) / length
+        gain -= weight * _divergence(wanted, (shares + genres) / length)
+        best = int(np.where(is_free, gain, -np.inf).argmax())
+        chosen.append(best)
+        is_free[best] = False
+        total, shares = total + values[best], shares + genres[best]
+    return chosen
+
+
+def _divergence(wanted: Floats, shares: Floats) -> Floats:
+    """Return the Kullback-Leibler divergence of each row of ``shares`` [P, G] from ``wanted`` [G]."""
+    is_wanted = wanted > 0
+    smooth = (1.0 - SMOOTHING) * shares[:, is_wanted] + SMOOTHING * wanted[is_wanted]
+    return np.asarray((wanted[is_wanted] * np.log(wanted[is_wanted] / smooth)).sum(axis=1))
