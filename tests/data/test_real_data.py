@@ -10,7 +10,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.movielens import read_dat_edition, read_ranked_edition
 from reeltune.data.preparation import prepare_sequences
 from reeltune.data.sources import FileSet
-from reeltune.data.store import open_held_out, open_tuning, prepare
+from reeltune.data.store import open_held_out, open_side, open_summary, open_tuning, prepare
 from reeltune.errors import DataError
 
 
@@ -96,3 +96,75 @@ def test_a_part_of_ml1m_is_not_taken_for_the_whole(shared_data, tmp_path, monkey
         prepare(
             DataConfig(dataset="movielens-1m"), data_dir=shared_data / "ml-1m" / "ml-1m-users-0001-2999.zip"
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fold", [1, 5])
+def test_official_folds_ask_for_the_publishers_rows(shared_data, fold):
+    config = DataConfig.model_validate(
+        {"dataset": "movielens-100k", "k_core": 1, "split": {"name": "official-fold", "fold": fold}}
+    )
+    directory = prepare(config, data_dir=shared_data)
+    data, test = open_tuning(directory), open_held_out(directory).test
+    with zipfile.ZipFile(shared_data / "ml-100k" / "ml-100k.zip") as archive:
+        lines = archive.read(f"ml-100k/u{fold}.test").decode().split("\n")[:-1]
+    users = open_side(directory).users.ids
+    asked = zip(test.user, test.target, test.target_rating, test.target_timestamp, strict=True)
+    found = {f"{users[u]}\t{data.catalogue.item_ids[i - 1]}\t{r:g}\t{t}" for u, i, r, t in asked}
+    assert found == set(lines)
+    assert data.train.n_events + data.validation.n_queries == 80_000
+    assert test.sequences.n_events == 80_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("movielens-100k", ("1", 24, "M", "technician"), ("943", 22, "M", "student")),
+        ("movielens-1m", ("1", 1, "F", "K-12 student"), ("6040", 25, "M", "doctor/health care")),
+    ],
+)
+def test_users_tell_of_themselves(shared_data, name, first, last):
+    users = open_side(prepare(DataConfig(dataset=name), data_dir=shared_data)).users
+    columns = (users.ids, users.ages, users.genders, users.occupations)
+    assert tuple(column[0] for column in columns) == first
+    assert tuple(column[-1] for column in columns) == last
+    assert -1 not in users.ages
+
+
+@pytest.mark.slow
+def test_tags_and_links_of_latest_small(shared_data):
+    side = open_side(prepare(DataConfig(dataset="movielens-latest-small"), data_dir=shared_data))
+    assert side.details.imdb_ids[0] == "0114709"  # Toy Story
+    assert 2000 < len(side.tags.texts) <= 3683
+    assert side.users.ages == ()
+
+
+@pytest.mark.slow
+def test_rotten_tomatoes(shared_data):
+    directory = prepare(DataConfig(dataset="rotten-tomatoes"), data_dir=shared_data)
+    data, (report, summary) = open_tuning(directory), open_summary(directory)
+    assert report.n_rows == 54_432 - 2_722  # those without a critic, counted in the shared folder's README
+    assert summary.n_interactions == data.ledger.n_interactions
+    # Of all rows in the folder's README 61 % are fresh, and of the praised ones the stars are high.
+    known = ~np.isnan(data.train.ratings)
+    praised = data.train.labels == 1
+    assert 0.55 < praised.mean() < 0.7
+    assert data.train.ratings[known & praised].mean() > data.train.ratings[known & ~praised].mean() + 1
+    assert data.train.reviews.is_present.mean() > 0.8
+    assert len(open_side(directory).details.plots) == data.n_items
+
+
+@pytest.mark.slow
+def test_the_head_of_the_amazon_reviews(shared_data):
+    directory = prepare(DataConfig(dataset="amazon-reviews"), data_dir=shared_data)
+    report, _ = open_summary(directory)
+    assert report.n_rows == 999
+    assert open_tuning(directory).train.reviews.is_present.all()
+
+
+def test_features_are_no_ratings(shared_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+    for folder in ("sentiment", "movie-metadata"):
+        with pytest.raises(DataError, match=r"holds no rotten-tomatoes \(rt.reviews.tsv.gz\)"):
+            prepare(DataConfig(dataset="rotten-tomatoes"), data_dir=shared_data / folder)

@@ -5,8 +5,6 @@ Source of the formats: the README of each edition, https://grouplens.org/dataset
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator
 
@@ -15,7 +13,6 @@ import numpy as np
 from reeltune.data.delimited import Column, Format, read_columns, shorten
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.movielens_side import (
-    decode,
     read_folds,
     read_tags_csv,
     read_tags_dat,
@@ -25,6 +22,7 @@ from reeltune.data.movielens_side import (
     with_links,
 )
 from reeltune.data.sources import FileSet
+from reeltune.data.text_files import csv_rows, decode
 from reeltune.errors import DataError
 
 __all__ = ["read_csv_edition", "read_dat_edition", "read_ranked_edition", "read_recbole", "read_u"]
@@ -168,20 +166,20 @@ def _movies_dat(files: FileSet, name: str) -> Movies:
 
 def _movies_csv(files: FileSet, name: str) -> Movies:
     label = files.label(name)
-    reader = csv.reader(io.StringIO(decode(files.read(name)), newline=""))
+    rows = csv_rows(files, name)
 
-    def rows() -> Iterator[_Row]:
-        header = next(reader, [])
+    def movies() -> Iterator[_Row]:
+        _, header = next(rows, (1, []))
         if header != ["movieId", "title", "genres"]:
             raise DataError(f"{label}:1: the header is {header}; it must be movieId,title,genres")
-        for fields in reader:
+        for number, fields in rows:
             if len(fields) != 3 or not fields[0].isdigit():
                 shown = shorten(",".join(fields))
-                raise DataError(f"{label}:{reader.line_num}: {shown} is not movieId,title,genres")
+                raise DataError(f"{label}:{number}: {shown} is not movieId,title,genres")
             title, year = _titled(fields[1])
             yield fields[0], title, year, _known(fields[2].split("|"))
 
-    return _movies(rows(), label)
+    return _movies(movies(), label)
 
 
 def _rows(
@@ -193,7 +191,7 @@ def _rows(
     *,
     has_header: bool = False,
 ) -> Iterator[_Row]:
-    for number, line in enumerate(decode(files.read(name)).split("\n"), start=1):
+    for number, line in enumerate(decode(files.read(name), files.label(name)).split("\n"), start=1):
         if not line.strip() or (has_header and number == 1):
             continue
         fields = line.rstrip("\r").split(delimiter)

@@ -7,8 +7,6 @@ Source of the formats: the README of each edition, https://grouplens.org/dataset
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from reeltune.data.delimited import Column, Format, read_columns, shorten
 from reeltune.data.interactions import Interactions, Movies, TagTable, UserTable
 from reeltune.data.sources import FileSet
+from reeltune.data.text_files import csv_rows, decode
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -26,7 +25,6 @@ __all__ = [
     "DAT_SIDE",
     "RECBOLE_SIDE",
     "U_SIDE",
-    "decode",
     "read_folds",
     "read_tags_csv",
     "read_tags_dat",
@@ -77,9 +75,9 @@ def read_tags_csv(files: FileSet) -> TagTable | None:
     name = "tags.csv"
     if not files.has(name):
         return None
-    reader = csv.reader(io.StringIO(decode(files.read(name)), newline=""))
-    _check_header(next(reader, []), ["userId", "movieId", "tag", "timestamp"], files.label(name))
-    return _tags(((reader.line_num, fields) for fields in reader if fields), files.label(name))
+    rows = csv_rows(files, name)
+    _check_header(rows, ["userId", "movieId", "tag", "timestamp"], files.label(name))
+    return _tags(rows, files.label(name))
 
 
 def read_tags_dat(files: FileSet) -> TagTable | None:
@@ -87,7 +85,7 @@ def read_tags_dat(files: FileSet) -> TagTable | None:
     name = "tags.dat"
     if not files.has(name):
         return None
-    lines = enumerate(decode(files.read(name)).split("\n"), start=1)
+    lines = enumerate(decode(files.read(name), files.label(name)).split("\n"), start=1)
     rows = ((number, line.rstrip("\r").split("::")) for number, line in lines if line.strip())
     return _tags(rows, files.label(name))
 
@@ -98,14 +96,12 @@ def with_links(movies: Movies, files: FileSet) -> Movies:
     if not files.has(name):
         return movies
     label = files.label(name)
-    reader = csv.reader(io.StringIO(decode(files.read(name)), newline=""))
-    _check_header(next(reader, []), ["movieId", "imdbId", "tmdbId"], label)
+    rows = csv_rows(files, name)
+    _check_header(rows, ["movieId", "imdbId", "tmdbId"], label)
     links: dict[str, list[str]] = {}
-    for fields in reader:
+    for number, fields in rows:
         if len(fields) != 3 or not fields[0].isdigit():
-            raise DataError(
-                f"{label}:{reader.line_num}: {shorten(','.join(fields))} is not movieId,imdbId,tmdbId"
-            )
+            raise DataError(f"{label}:{number}: {shorten(','.join(fields))} is not movieId,imdbId,tmdbId")
         links[fields[0]] = fields
     none = ["", "", ""]
     return replace(
@@ -143,14 +139,6 @@ def read_folds(files: FileSet, interactions: Interactions) -> NDArray[np.int8] |
     return fold
 
 
-def decode(data: bytes) -> str:
-    """Return the text; the publisher's older editions are latin-1, the newer ones UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
 def _users(
     files: FileSet,
     name: str,
@@ -164,7 +152,7 @@ def _users(
     if not files.has(name):
         return None
     rows = []
-    for number, line in enumerate(decode(files.read(name)).split("\n"), start=1):
+    for number, line in enumerate(decode(files.read(name), files.label(name)).split("\n"), start=1):
         if not line.strip() or (has_header and number == 1):
             continue
         fields = line.rstrip("\r").split(delimiter)
@@ -203,6 +191,7 @@ def _tags(rows: Iterator[tuple[int, list[str]]], label: str) -> TagTable:
     return TagTable(tuple(users), tuple(items), Texts.of(texts), np.array(times, dtype=np.int64))
 
 
-def _check_header(found: list[str], wanted: list[str], label: str) -> None:
+def _check_header(rows: Iterator[tuple[int, list[str]]], wanted: list[str], label: str) -> None:
+    _, found = next(rows, (1, []))
     if found != wanted:
         raise DataError(f"{label}:1: the header is {shorten(','.join(found))}; it must be {','.join(wanted)}")

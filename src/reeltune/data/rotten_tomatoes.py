@@ -8,10 +8,7 @@ Shapes: N rows.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
@@ -19,6 +16,7 @@ import numpy as np
 from reeltune.data.delimited import shorten
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.sources import FileSet
+from reeltune.data.text_files import csv_rows
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -28,7 +26,6 @@ REVIEWS = "rt.reviews.tsv.gz"
 MOVIES = "rt.movie_info.tsv.gz"
 _REVIEW_HEADER = ["id", "review", "rating", "fresh", "critic", "top_critic", "publisher", "date"]
 _MOVIE_FIELDS = ("id", "synopsis", "genre", "director", "theater_date")
-_FIELD_LIMIT = 1 << 20
 _FRACTION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*/\s*(\d+(?:\.\d*)?)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _GRADES = ("F", "D-", "D", "D+", "C-", "C", "C+", "B-", "B", "B+", "A-", "A", "A+")
@@ -73,7 +70,7 @@ def read_rotten_tomatoes(files: FileSet) -> RawDataset:
     label = files.label(REVIEWS)
     user, item, review, scores, verdicts, days = [], [], [], [], [], []
     n_nameless = 0
-    for number, fields in _rows(files, REVIEWS):
+    for number, fields in csv_rows(files, REVIEWS, delimiter="\t", encoding="latin-1"):
         if number == 1:
             if fields != _REVIEW_HEADER:
                 raise DataError(
@@ -142,7 +139,7 @@ def _movies(files: FileSet) -> Movies | None:
     if not files.has(MOVIES):
         return None
     label = files.label(MOVIES)
-    rows = _rows(files, MOVIES)
+    rows = csv_rows(files, MOVIES, delimiter="\t", encoding="latin-1")
     _, header = next(rows, (1, []))
     missing = [name for name in _MOVIE_FIELDS if name not in header]
     if missing:
@@ -167,16 +164,3 @@ def _movies(files: FileSet) -> Movies | None:
 
 def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("|") if part.strip())
-
-
-def _rows(files: FileSet, name: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.reader(io.StringIO(files.read(name).decode("latin-1"), newline=""), delimiter="\t")
-    try:
-        for fields in reader:
-            if fields:
-                yield reader.line_num, fields
-    except csv.Error as error:
-        raise DataError(
-            f"{files.label(name)}:{reader.line_num}: {error}; a field may have {_FIELD_LIMIT:,} characters"
-        ) from error
