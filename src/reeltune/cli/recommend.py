@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from reeltune.cli.options import note
+
+if TYPE_CHECKING:
+    from reeltune.serving.recommender import Recommender
 
 __all__ = ["recommend"]
 
@@ -54,14 +58,30 @@ def recommend(
     is_explained: bool = typer.Option(False, "--why", help="Say which seen movie speaks for each line."),
     k: int = typer.Option(10, "--k", "-k", help="Number of movies."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON list."),
+    batch: Path | None = typer.Option(
+        None,
+        "--batch",
+        metavar="TABLE",
+        help="Lists for all people of a CSV or Parquet: user, item or title, and optional rating, timestamp.",
+    ),
+    out: Path | None = typer.Option(None, "--out", metavar="FILE", help="Parquet file for --batch."),
 ) -> None:
-    """Recommend movies; titles may leave out case, article and, where one movie bears it, the year."""
+    """Recommend movies; titles may leave out case, article and, where one movie bears it, the year.
+
+    With --batch, for all people of a table: lists are written to the Parquet file --out.
+    """
     from reeltune.serving.filters import Filters
     from reeltune.serving.ratings_file import read_ratings
     from reeltune.serving.recommender import Recommender
     from reeltune.serving.rerank import Reranking
 
     recommender = Recommender.load(bundle)
+    filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people))
+    rerank = Reranking(popularity, novelty, calibration)
+    if batch is not None or out is not None:
+        given = bool(liked or rated or disliked or ratings or is_explained)
+        _recommend_many(recommender, batch, out, is_mixed=given, k=k, filters=filters, rerank=rerank)
+        return
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
     if ratings is not None:
         seen, missed = recommender.known(read_ratings(ratings))
@@ -71,8 +91,8 @@ def recommend(
         history,
         k,
         exclude=disliked,
-        filters=Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people)),
-        rerank=Reranking(popularity, novelty, calibration),
+        filters=filters,
+        rerank=rerank,
         is_explained=is_explained,
     )
     if as_json:
@@ -90,6 +110,29 @@ def recommend(
         cells = [f"{line.rank:>3}  {line.title}", f"{line.score:.3f}", ", ".join(line.genres), line.because]
         table.add_row(*map(escape, cells[: len(table.columns)]))
     print_table(table)
+
+
+def _recommend_many(
+    recommender: Recommender, table: Path | None, out: Path | None, *, is_mixed: bool, **choice: Any
+) -> None:
+    from reeltune.cli.bar import progress_bar
+    from reeltune.errors import UserError
+    from reeltune.serving.many import recommend_many
+
+    if table is None or out is None:
+        raise UserError("--batch and --out go together: --batch ratings.csv --out lists.parquet")
+    if is_mixed:
+        raise UserError(
+            "--batch takes its people from the table; leave --liked, --rated, --from and --why out"
+        )
+    with progress_bar("ratings") as progress:
+        done = recommend_many(recommender, table, out, progress=progress, notify=note, **choice)
+    if done.n_unknown:
+        some = ", ".join(map(repr, done.unknown))
+        note(f"{done.n_unknown:,} of {done.n_rows:,} ratings are of movies not in the catalogue, e.g. {some}")
+    if done.n_without:
+        note(f"{done.n_without:,} people have no movie of the catalogue, so no list")
+    print(f"lists of {done.n_people:,} people: {out} ({done.seconds:.1f} s)")
 
 
 def _rating(entry: str) -> tuple[str, float]:

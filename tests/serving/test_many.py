@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reeltune.errors import DataError, EngineError, UserError
+from reeltune.serving import people_table
+from reeltune.serving.bundle import export_bundle
+from reeltune.serving.filters import Filters
+from reeltune.serving.many import recommend_many
+from reeltune.serving.recommender import Recommender
+from reeltune.serving.rerank import Reranking
+from serving_parts import make_catalogue, make_parts
+
+
+@pytest.fixture(name="recommender")
+def _recommender(bundle_dir: Path) -> Recommender:
+    return Recommender.load(bundle_dir)
+
+
+def _table(n_people: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Return shuffled ratings; movie 499 is in no catalogue, and some ratings are repeated."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 20, size=n_people)
+    user = np.repeat([f"person {i}" for i in range(n_people)], lengths)
+    frame = pd.DataFrame(
+        {
+            "user": user,
+            "item": rng.integers(499, 530, size=len(user)).astype(str),
+            "rating": rng.integers(1, 11, size=len(user)) / 2,
+            "timestamp": rng.permutation(len(user)),
+        }
+    )
+    return frame.sample(frac=1.0, random_state=seed, ignore_index=True)
+
+
+def _expected(recommender: Recommender, frame: pd.DataFrame, user: str, k: int, **choice) -> list[str]:
+    rows = frame[(frame["user"] == user) & (frame["item"] != "499")].sort_values("timestamp", kind="stable")
+    history = list(zip("id:" + rows["item"], rows["rating"], strict=True))
+    return [line.item_id for line in recommender.recommend(history, k, **choice)] if history else []
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("rows_a_part", [1 << 20, 37])
+def test_each_list_is_that_of_one_person_alone(
+    recommender: Recommender, tmp_path: Path, form: str, rows_a_part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_table, "ROWS_A_PART", rows_a_part)
+    frame = _table()
+    path, out = tmp_path / f"t.{form}", tmp_path / "lists.parquet"
+    frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path, index=False)
+    steps: list[tuple[int, int]] = []
+    done = recommend_many(recommender, path, out, k=4, progress=lambda *step: steps.append(step))
+    lists = pd.read_parquet(out)
+    by_user = lists.groupby("user", sort=False)["item"].agg(list)
+    for user in frame["user"].unique():
+        assert by_user.get(user, []) == _expected(recommender, frame, user, 4)
+    assert (lists.groupby("user")["rank"].agg(list).map(lambda r: r == list(range(1, len(r) + 1)))).all()
+    assert done.n_people == lists["user"].nunique() == frame["user"].nunique() - done.n_without
+    assert done.n_unknown == (frame["item"] == "499").sum()
+    assert done.unknown == ("499",)
+    assert steps[-1] == (len(frame), len(frame))
+    assert list(lists.columns) == ["user", "rank", "item", "title", "score"]
+
+
+def test_filters_and_weights_hold_for_all(recommender: Recommender, tmp_path: Path) -> None:
+    frame = _table(20)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    choice = {"filters": Filters(genres=("Comedy",)), "rerank": Reranking(novelty=0.5, calibration=0.3)}
+    recommend_many(recommender, tmp_path / "t.csv", tmp_path / "o.parquet", k=3, **choice)
+    lists = pd.read_parquet(tmp_path / "o.parquet").groupby("user")["item"].agg(list)
+    for user in lists.index:
+        assert lists[user] == _expected(recommender, frame, user, 3, **choice)
+
+
+def test_titles_will_do_and_order_stands_in_for_time(recommender: Recommender, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("user,title\n7,The Godfather\n8,Nonesuch\n7,toy story\n")
+    done = recommend_many(recommender, path, tmp_path / "o.parquet", k=5)
+    assert (done.n_people, done.n_without) == (1, 1)
+    lists = pd.read_parquet(tmp_path / "o.parquet")
+    expected = recommender.recommend(["The Godfather", "Toy Story"], k=5)
+    assert lists["item"].tolist() == [line.item_id for line in expected]
+    np.testing.assert_allclose(lists["score"], [line.score for line in expected], atol=1e-5)
+
+
+def test_movies_of_one_title_are_one_movie(tmp_path: Path) -> None:
+    base = make_catalogue()
+    titles, years = (*base.titles[:-1], base.titles[0]), (*base.years[:-1], base.years[0])
+    catalogue = type(base)(base.item_ids, titles, years, base.genres)
+    recommender = Recommender.load(export_bundle(make_parts(catalogue=catalogue), tmp_path / "b"))
+    (tmp_path / "t.csv").write_text("user,item\na,500\n")
+    recommend_many(recommender, tmp_path / "t.csv", tmp_path / "o.parquet", k=30)
+    assert len(pd.read_parquet(tmp_path / "o.parquet")) == 28
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("who,item\na,500\n", "columns who, item; it needs user"),
+        ("user,rating\na,3\n", "it needs user, and item"),
+        ("user,item,rating\na,500,good\n", "rating that is no number"),
+        ("user,item,rating\na,500,7\n", "rating of 7; stars go from 0.5 to 5"),
+        ("user,item\na,500\n,501\n", "rows without user"),
+        ("", "cannot read"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused(
+    recommender: Recommender, tmp_path: Path, text: str, match: str
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError, match=match) as caught:
+        recommend_many(recommender, tmp_path / "t.csv", tmp_path / "o.parquet")
+    assert "\n" not in str(caught.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "t.csv"]
+
+
+def test_a_damaged_or_absent_table_and_a_wrong_k_are_refused(
+    recommender: Recommender, tmp_path: Path
+) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"nonsense")
+    for name in ("t.parquet", "absent.csv", "absent.parquet"):
+        with pytest.raises(DataError, match="cannot read"):
+            recommend_many(recommender, tmp_path / name, tmp_path / "o.parquet")
+    with pytest.raises(UserError, match="ask for 1 to 30"):
+        recommend_many(recommender, tmp_path / "t.csv", tmp_path / "o.parquet", k=0)
+
+
+def test_a_folder_that_cannot_be_written_is_told(recommender: Recommender, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("user,item\na,500\n")
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match="cannot write"):
+        recommend_many(recommender, tmp_path / "t.csv", tmp_path / "file" / "o.parquet")
