@@ -76,7 +76,7 @@ class ExperimentSpec(Config):
 class Experiment:
     """An experiment file resolved: every field has its value, the space is read and checked."""
 
-    path: Path
+    document: Document
     spec: ExperimentSpec
     trial: TrialConfig  # the default configuration with the fixed fields put in
     space: Space | None
@@ -85,10 +85,12 @@ class Experiment:
         """Return the resolved description of the study.
 
         Raises:
-            ConfigError: The file has no study.
+            ConfigError: The file has no study, or fixes a field that is searched.
         """
         if self.spec.study is None or self.space is None:
-            raise ConfigError(f"{self.path}: the key 'study' is missing; it says what is searched and how")
+            source = self.document.source
+            raise ConfigError(f"{source}: the key 'study' is missing; it says what is searched and how")
+        _check_fixed(self.space, self.spec, self.document)
         settings = self.spec.study.model_dump(exclude={"space"})
         return StudySpec(
             question=self.spec.question,
@@ -122,9 +124,8 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     if space_document is not None and spec.study is not None:
         sections: dict[str, Config] = {"model": trial.model, "training": trial.training}
         space = parse_space(space_document, sections, trial.model.name)
-        _check_fixed(space, spec, document)
         _check_study(space, spec.study, document)
-    return Experiment(path, spec, trial, space)
+    return Experiment(document, spec, trial, space)
 
 
 def _changed(document: Document, change: str) -> Document:
@@ -231,7 +232,7 @@ def tune(
     prepared = prepare(spec.data, data_dir=data_dir, notify=notify)
     study = Study.create(directory, spec, open_tuning(prepared).ledger)
     if not (directory / "experiment.yaml").exists():
-        shutil.copyfile(experiment.path, directory / "experiment.yaml")
+        shutil.copyfile(experiment.document.source, directory / "experiment.yaml")
     return Run(study, run_study(study, prepared, observer=observer))
 
 

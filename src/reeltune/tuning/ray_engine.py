@@ -138,7 +138,7 @@ def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
 
     from reeltune.tuning.ray_schedulers import StudyScheduler
     from reeltune.tuning.ray_search import StudyCallback, StudySearch
-    from reeltune.tuning.ray_worker import run_in_worker
+    from reeltune.tuning.ray_worker import trial_runner
 
     check()
     study = recorder.study
@@ -149,7 +149,7 @@ def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         tune.run(
-            functools.partial(run_in_worker, entry=entry),
+            trial_runner(entry),
             name="run",
             storage_path=str(scratch),
             search_alg=search,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,69 @@ from reeltune.files import write_text
 from reeltune.tuning.job import TrialJob, load_entry
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialState
 
-__all__ = ["EPOCH", "ERROR_FILE", "JOB", "OBJECTIVE", "REPORT", "RESULT", "run_in_worker"]
+__all__ = [
+    "END_SECONDS",
+    "EPOCH",
+    "ERROR_FILE",
+    "JOB",
+    "OBJECTIVE",
+    "REPORT",
+    "RESULT",
+    "run_in_worker",
+    "trial_runner",
+    "wait_until_idle",
+]
 
 EPOCH = "epoch"
 OBJECTIVE = "objective"
 REPORT = "report"
 RESULT = "result"
 JOB = "job"
+END_SECONDS = 8.0
+"""Ray Tune ends a worker by force after 10."""
 ERROR_FILE = "error.txt"
 """Holds the traceback of a trial that failed."""
 
 
+_idle = threading.Event()
+"""Set in a worker process while it runs no trial."""
+
+
+def trial_runner(entry: str) -> type:
+    """Return the Ray Tune class that runs jobs through the function at the import path ``entry``.
+
+    It is the class that Ray makes of :func:`run_in_worker`, but a worker that is to end first lets a
+    stopped trial close its loggers.
+    """
+    from ray.tune.trainable import wrap_function
+
+    base: Any = wrap_function(functools.partial(run_in_worker, entry=entry))
+
+    class TrialRunner(base):  # type: ignore[misc]
+        def cleanup(self) -> None:
+            try:
+                super().cleanup()
+            finally:
+                wait_until_idle()
+
+    return TrialRunner
+
+
+def wait_until_idle() -> None:
+    """Wait until the trial of this worker process has ended, or for a few seconds."""
+    _idle.wait(END_SECONDS)
+
+
 def run_in_worker(config: dict[str, Any], *, entry: str) -> None:
     """Run the job in ``config`` and send each epoch, then the end, to the driver."""
+    _idle.clear()
+    try:
+        _run_in_worker(config, entry)
+    finally:
+        _idle.set()
+
+
+def _run_in_worker(config: dict[str, Any], entry: str) -> None:
     from ray import tune
 
     def report(epoch: EpochReport) -> None:

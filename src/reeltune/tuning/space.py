@@ -308,6 +308,8 @@ def check_point(space: Space, point: Mapping[str, Any], where: str) -> None:
     for name, value in point.items():
         if name not in space.space:
             raise ConfigError(f"{where}: {unknown_name('parameter', name, space.space)}")
+        if not isinstance(space.space[name], Choice) and isinstance(value, str | bool):
+            raise ConfigError(f"{where}: {name}: {value!r} is not a number")
         nearest = space.space[name].nearest(value)
         if isinstance(value, str) != isinstance(nearest, str) or nearest != value:
             raise ConfigError(

@@ -28,7 +28,7 @@ def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
         if isinstance(plain, dict):
             if "name" not in plain:
                 raise ValueError(f"the {kind} has no name; write name: and one of {', '.join(sorted(known))}")
-            if plain["name"] not in known:
+            if not isinstance(plain["name"], str) or plain["name"] not in known:
                 raise ValueError(unknown_name(kind, plain["name"], known))
         return plain
 
