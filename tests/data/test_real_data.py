@@ -1,5 +1,8 @@
 """The real data sets, where the folder beside the checkout holds them."""
 
+import csv
+import gzip
+import io
 import zipfile
 
 import numpy as np
@@ -168,3 +171,34 @@ def test_features_are_no_ratings(shared_data, tmp_path, monkeypatch):
     for folder in ("sentiment", "movie-metadata"):
         with pytest.raises(DataError, match=r"holds no rotten-tomatoes \(rt.reviews.tsv.gz\)"):
             prepare(DataConfig(dataset="rotten-tomatoes"), data_dir=shared_data / folder)
+
+
+def test_stars_agree_with_the_verdicts(shared_data):
+    """The shares that docs/data.md gives for the rule of the scores."""
+    text = gzip.decompress((shared_data / "rotten-tomatoes" / "rt.reviews.tsv.gz").read_bytes())
+    rows = list(csv.reader(io.StringIO(text.decode("latin-1"), newline=""), delimiter="\t"))[1:]
+    shares = {}
+    for score in ("3/5", "B-", "2.5/5", "C+"):
+        verdicts = [row[3] == "fresh" for row in rows if row[2].strip() == score]
+        shares[score] = round(100 * sum(verdicts) / len(verdicts))
+    assert shares == {"3/5": 92, "B-": 95, "2.5/5": 11, "C+": 17}
+
+
+@pytest.mark.slow
+def test_years_of_latest_small_split_by_the_calendar(shared_data):
+    split = {
+        "name": "global-time",
+        "validation_from": "2017-01-01",
+        "test_from": "2018-01-01",
+        "targets": "successive",
+    }
+    config = DataConfig.model_validate({"dataset": "movielens-latest-small", "split": split})
+    directory = prepare(config, data_dir=shared_data)
+    data, test = open_tuning(directory), open_held_out(directory).test
+    first, second = 1_483_228_800, 1_514_764_800
+    assert data.train.timestamps.max() < first <= data.validation.target_timestamp.min()
+    assert data.validation.target_timestamp.max() < second <= test.target_timestamp.min()
+    assert (data.validation.sequences.timestamps < second).all()
+    report, _ = open_summary(directory)
+    n_targets = data.validation.n_queries + test.n_queries + report.n_without_history
+    assert data.train.n_events + n_targets == data.ledger.n_interactions
