@@ -28,6 +28,10 @@ HOMES = {
     "wandb": {"training/loggers.py"},
     "optuna_dashboard": {"cli/dashboard.py"},
     "rich": {"cli/"},
+    "fastapi": {"serving/http"},
+    "starlette": {"serving/http"},
+    "uvicorn": {"serving/http"},
+    "prometheus_client": {"serving/http"},
 }
 """Where each heavy library may be imported: path prefixes below the package."""
 

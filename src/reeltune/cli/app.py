@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from reeltune.cli import dashboard, data, evaluate, export, recommend, report, studies, train, trials, tune
+from reeltune.cli import (
+    dashboard,
+    data,
+    evaluate,
+    export,
+    recommend,
+    report,
+    serve,
+    studies,
+    train,
+    trials,
+    tune,
+)
 
 __all__ = ["app", "main"]
 
@@ -33,6 +45,7 @@ app.command()(report.report)
 app.command()(evaluate.evaluate)
 app.command()(export.export)
 app.command()(recommend.recommend)
+app.command()(serve.serve)
 
 
 @app.callback()

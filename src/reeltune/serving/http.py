@@ -1,0 +1,288 @@
+"""The service: recommendations, similar movies, search, a page and its own description.
+
+Answers are computed in a few threads by a :class:`CoalescedRecommender`. A new bundle is read beside
+the old one and put in its place between two requests; those under way finish with the one they began with.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from reeltune import __version__
+from reeltune.errors import BundleError, UserError
+from reeltune.serving.bundle import load_bundle
+from reeltune.serving.coalesced import CoalescedRecommender
+from reeltune.serving.filters import Filters
+from reeltune.serving.http_guard import Guard, Meters
+from reeltune.serving.http_schema import (
+    Health,
+    Line,
+    Lines,
+    Movie,
+    Movies,
+    Problems,
+    RecommendRequest,
+    Reloaded,
+)
+from reeltune.serving.recommender import Recommendation, Watched
+from reeltune.serving.rerank import Reranking
+
+__all__ = ["LOOPBACK", "Service", "create_app", "guarded", "make_meters"]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine as seen from itself."""
+
+N_THREADS = 8
+"""Requests computed at once; more would only wait for each other's turn."""
+
+_ASSETS = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/docs": ("docs.html", "text/html; charset=utf-8"),
+    "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
+}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problems, "description": "The request is no valid JSON or names another host"},
+    413: {"model": Problems, "description": "The body is too large"},
+    422: {"model": Problems, "description": "A field, title or genre cannot be used"},
+}
+
+
+class Service:
+    """The bundle that is served, which may be replaced at any moment."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read the bundle in ``directory``.
+
+        Raises:
+            BundleError: It is absent, damaged or foreign.
+        """
+        self.directory = directory
+        self.recommender = CoalescedRecommender(load_bundle(directory))
+        self._reloading = threading.Lock()
+
+    def reload(self) -> Reloaded:
+        """Read the bundle anew and put it in place; on an error the old one stays.
+
+        Raises:
+            BundleError: It is absent, damaged or foreign.
+        """
+        with self._reloading:
+            before = self.fingerprint(self.recommender)
+            recommender = CoalescedRecommender(load_bundle(self.directory))
+            self.recommender = recommender
+        return Reloaded(
+            bundle=self.fingerprint(recommender), is_changed=before != self.fingerprint(recommender)
+        )
+
+    @staticmethod
+    def fingerprint(recommender: CoalescedRecommender) -> str:
+        """Return the SHA-256 of the weights that ``recommender`` uses."""
+        return str(recommender.bundle.manifest["files"]["weights.safetensors"]["sha256"])
+
+
+def create_app(service: Service, meters: Meters | None = None) -> FastAPI:
+    """Return the application that answers from ``service``."""
+    meters = meters or make_meters()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
+        yield
+
+    app = FastAPI(
+        title="reeltune",
+        version=__version__,
+        summary="Recommendations from an exported bundle.",
+        docs_url=None,  # its page loads scripts from another site
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_recommending(app, service)
+    _add_operating(app, service, meters)
+    for path in _ASSETS:
+        app.get(path, include_in_schema=False)(functools.partial(_asset, path))
+    app.exception_handler(RequestValidationError)(_on_invalid)
+    app.exception_handler(UserError)(_on_user_error)
+    app.exception_handler(HTTPException)(_on_http_error)
+    return app
+
+
+def guarded(service: Service, hosts: frozenset[str] | None) -> Guard:
+    """Return the whole service: the application behind its guard."""
+    meters = make_meters()
+    return Guard(create_app(service, meters), meters, hosts)
+
+
+def make_meters() -> Meters:
+    """Return counters for the paths of the service."""
+    return Meters(
+        frozenset(_ASSETS)
+        | {"/recommend", "/similar", "/movies", "/genres", "/health", "/metrics", "/reload"}
+        | {"/openapi.json"}
+    )
+
+
+def _add_recommending(app: FastAPI, service: Service) -> None:
+    @app.post("/recommend", responses=_REFUSALS)
+    def recommend(request: RecommendRequest) -> Lines:
+        """Rank the movies for a person, seen before or not; seen movies are left out."""
+        recommender = service.recommender
+        history: list[Watched] = [
+            movie.movie if movie.stars is None else (movie.movie, movie.stars) for movie in request.history
+        ]
+        _check_titles(recommender, [*(movie.movie for movie in request.history), *request.exclude])
+        filters = Filters(
+            genres=tuple(request.genres),
+            without_genres=tuple(request.without_genres),
+            first_year=request.first_year,
+            last_year=request.last_year,
+            people=tuple(request.people),
+        )
+        found = recommender.recommend(
+            history,
+            request.k,
+            exclude=request.exclude,
+            filters=filters,
+            rerank=Reranking(request.popularity, request.novelty, request.calibration),
+            is_explained=request.explain,
+        )
+        return _lines(found)
+
+    @app.get("/similar", responses=_REFUSALS)
+    def similar(
+        movie: Annotated[str, Query(min_length=1, max_length=300, description="Title, or `id:...`")],
+        k: Annotated[int, Query(ge=1, le=100, description="Number of movies")] = 10,
+    ) -> Lines:
+        """List the movies that the network holds nearest to one; the score is a cosine."""
+        return _lines(service.recommender.similar(movie, k))
+
+    @app.get("/movies", responses=_REFUSALS)
+    def movies(
+        q: Annotated[str, Query(max_length=100, description="Words of a title")],
+        limit: Annotated[int, Query(ge=1, le=50, description="Most movies listed")] = 10,
+    ) -> Movies:
+        """Search the catalogue by title; misspelt ones find what comes near."""
+        recommender = service.recommender
+        codes = recommender.titles.search(q, limit)
+        is_exact = bool(codes) or not q.strip()
+        if not is_exact:
+            codes = [recommender.titles.find(title) for title in recommender.titles.suggest(q, limit)]
+        return Movies(movies=[_movie(recommender, code) for code in codes], is_exact=is_exact)
+
+    @app.get("/genres")
+    def genres() -> list[str]:
+        """List the genres of the catalogue."""
+        return sorted({name for row in service.recommender.catalogue.genres for name in row})
+
+
+def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
+    @app.get("/health")
+    async def health() -> Health:
+        """Tell that the service answers, and from what."""
+        recommender = service.recommender
+        config = recommender.bundle.network.config.plain()
+        return Health(
+            status="ok",
+            version=__version__,
+            dataset=recommender.bundle.ledger.dataset,
+            n_movies=recommender.catalogue.n_items,
+            model=str(config.get("name", "")),
+            has_popularity=recommender.bundle.facts.counts is not None,
+            reads_ratings=bool(config.get("inputs", {}).get("rating")),
+            bundle=service.fingerprint(recommender),
+        )
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    def metrics() -> Response:
+        """Give the counters in the text form of Prometheus."""
+        return Response(generate_latest(meters.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    @app.post("/reload", responses={409: {"model": Problems, "description": "The new bundle cannot be used"}})
+    def reload() -> Reloaded:
+        """Read the bundle's folder anew; requests under way finish with the old one."""
+        try:
+            reloaded = service.reload()
+        except BundleError as error:
+            raise HTTPException(409, str(error)) from error
+        meters.reloads.inc()
+        return reloaded
+
+
+def _check_titles(recommender: CoalescedRecommender, titles: Sequence[str]) -> None:
+    """Check that all movies are known; the search for near titles is dear and stops after three."""
+    problems: list[str] = []
+    for title in titles:
+        try:
+            recommender.titles.find(title)
+        except UserError as error:
+            problems.append(str(error))
+            if len(problems) == 3:
+                break
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def _lines(found: Sequence[Recommendation]) -> Lines:
+    return Lines(movies=[Line.model_validate(line.plain()) for line in found])
+
+
+def _movie(recommender: CoalescedRecommender, code: int) -> Movie:
+    catalogue, row = recommender.catalogue, code - 1
+    return Movie(
+        item_id=catalogue.item_ids[row],
+        title=catalogue.titles[row].strip(),
+        year=catalogue.years[row],
+        genres=list(catalogue.genres[row]),
+    )
+
+
+@functools.cache
+def _asset_bytes(path: str) -> bytes:
+    return (files("reeltune.serving") / _ASSETS[path][0]).read_bytes()
+
+
+async def _asset(path: str) -> Response:
+    return Response(
+        _asset_bytes(path), headers={"content-type": _ASSETS[path][1], "cache-control": "no-cache"}
+    )
+
+
+def _problems(status: int, problems: list[dict[str, Any]]) -> Response:
+    # Plain ASCII: a name in the request may hold half a character, which UTF-8 cannot.
+    body = json.dumps({"detail": problems}).encode()
+    return Response(body, status, media_type="application/json")
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    # What was sent is not sent back: it may be large, or no JSON at all.
+    assert isinstance(error, RequestValidationError)
+    kept = ("loc", "msg", "type")
+    return _problems(422, [{key: problem[key] for key in kept} for problem in error.errors()])
+
+
+async def _on_user_error(_: Request, error: Exception) -> Response:
+    lines = str(error).splitlines()
+    return _problems(422, [{"loc": ["body"], "msg": line, "type": "unusable"} for line in lines])
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    problem = {"loc": ["request"], "msg": str(error.detail), "type": "refused"}
+    response = _problems(error.status_code, [problem])
+    response.headers.update(error.headers or {})
+    return response
