@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config
+from reeltune.data.columns import Columns
 from reeltune.data.datasets import DATASETS
 from reeltune.data.folds import KFold, OfficialFold
 from reeltune.data.sources import Layout
 from reeltune.data.splits import GlobalTime, LeaveOneOut, SplitConfig
-from reeltune.data.tables import Columns
 from reeltune.errors import unknown_name
 
 __all__ = ["DATASETS", "SPLITS", "DataConfig"]

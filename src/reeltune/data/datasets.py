@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from reeltune.data import movielens, movielens_side, rotten_tomatoes
 from reeltune.data.amazon import read_amazon
+from reeltune.data.columns import Columns
 from reeltune.data.interactions import RawDataset
 from reeltune.data.sources import FileSet, Layout
 from reeltune.data.synthetic import synthetic_data
-from reeltune.data.tables import Columns, read_table
+from reeltune.data.tables import read_table
 
 __all__ = ["DATASETS", "DatasetEntry", "OwnFiles", "Package"]
 

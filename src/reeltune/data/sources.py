@@ -231,12 +231,14 @@ def _in_archive(
     except _READ_ERRORS as error:
         failed(str(_damaged(str(path), error)))
         return
-    prefixes = sorted({name.removesuffix(name.rsplit("/", 1)[-1]) for name in names})
+    members: dict[str, list[str]] = {}
+    for name in names:
+        folder, slash, last = name.rpartition("/")
+        members.setdefault(folder + slash, []).append(last)
     for layout in layouts:
-        for prefix in prefixes:
-            files = FileSet(path, prefix, is_archive=True)
-            if all(files.has(name) for name in layout.files):
-                yield layout, files
+        for prefix, inside in sorted(members.items()):
+            if all(fnmatch.filter(inside, name) for name in layout.files):
+                yield layout, FileSet(path, prefix, is_archive=True)
 
 
 def _damaged(label: str, error: BaseException) -> DataError:

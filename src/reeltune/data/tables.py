@@ -11,69 +11,24 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from reeltune.config import Config
+from reeltune.data.columns import Columns
 from reeltune.data.delimited import shorten
 from reeltune.data.interactions import Ids, Interactions, Movies, RawDataset
 from reeltune.data.sources import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["Columns", "read_table", "text_ids"]
+__all__ = ["read_table", "text_ids"]
 
 _FIELD_LIMIT = 1 << 20  # bytes; a longer field is damage
 _BLOCK_BYTES = 1 << 24  # what pyarrow reads at once; no line may be longer
 _PER_SECOND = {"seconds": 1, "milliseconds": 1000}
 _LAST_SECOND = 2**33
-
-
-class Columns(Config):
-    """Which columns of the user's own table hold what, and how they are written."""
-
-    user: str
-    """Column of the user ids."""
-    item: str
-    """Column of the movie ids."""
-    rating: str | None = None
-    """Column of the ratings; None where there are none. An empty field is unknown."""
-    timestamp: str | None = None
-    """Column of the times; None where the rows of each user stand in order of time."""
-    review: str | None = None
-    """Column of the review texts."""
-    label: str | None = None
-    """Column of verdicts: 1 praise, 0 blame, empty unknown."""
-    title: str | None = None
-    """Column of the movies' titles; the first that is not empty counts."""
-    genres: str | None = None
-    """Column of the movies' genres, parted by a vertical bar."""
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    """What parts the fields of a CSV file."""
-    encoding: str = "utf-8"
-    """Encoding of a CSV file."""
-    time_unit: Literal["seconds", "milliseconds", "day"] = "seconds"
-    """Unit of the times since 1970, or a day such as 2019-06-30."""
-    lowest_rating: float = Field(default=0.5, ge=0)
-    """Lowest rating of the scale; a smaller one is an error."""
-    highest_rating: float = Field(default=5.0, gt=0)
-    """Highest rating of the scale; a larger one is an error."""
-
-    @model_validator(mode="after")
-    def _scale_rises(self) -> Columns:
-        if not self.lowest_rating < self.highest_rating:
-            raise ValueError(
-                f"lowest_rating {self.lowest_rating} must be below highest_rating {self.highest_rating}"
-            )
-        return self
-
-    def used(self) -> dict[str, str]:
-        """Return the mapped columns: what they hold, and their name in the file."""
-        names = ("user", "item", "rating", "timestamp", "review", "label", "title", "genres")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | None = None) -> RawDataset:

@@ -1,0 +1,55 @@
+"""The mapping of the user's own columns, as an experiment file gives it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from reeltune.config import Config
+
+__all__ = ["Columns"]
+
+
+class Columns(Config):
+    """Which columns of the user's own table hold what, and how they are written."""
+
+    user: str
+    """Column of the user ids."""
+    item: str
+    """Column of the movie ids."""
+    rating: str | None = None
+    """Column of the ratings; None where there are none. An empty field is unknown."""
+    timestamp: str | None = None
+    """Column of the times; None where the rows of each user stand in order of time."""
+    review: str | None = None
+    """Column of the review texts."""
+    label: str | None = None
+    """Column of verdicts: 1 praise, 0 blame, empty unknown."""
+    title: str | None = None
+    """Column of the movies' titles; the first that is not empty counts."""
+    genres: str | None = None
+    """Column of the movies' genres, parted by a vertical bar."""
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    """What parts the fields of a CSV file."""
+    encoding: str = "utf-8"
+    """Encoding of a CSV file."""
+    time_unit: Literal["seconds", "milliseconds", "day"] = "seconds"
+    """Unit of the times since 1970, or a day such as 2019-06-30."""
+    lowest_rating: float = Field(default=0.5, ge=0)
+    """Lowest rating of the scale; a smaller one is an error."""
+    highest_rating: float = Field(default=5.0, gt=0)
+    """Highest rating of the scale; a larger one is an error."""
+
+    @model_validator(mode="after")
+    def _scale_rises(self) -> Columns:
+        if not self.lowest_rating < self.highest_rating:
+            raise ValueError(
+                f"lowest_rating {self.lowest_rating} must be below highest_rating {self.highest_rating}"
+            )
+        return self
+
+    def used(self) -> dict[str, str]:
+        """Return the mapped columns: what they hold, and their name in the file."""
+        names = ("user", "item", "rating", "timestamp", "review", "label", "title", "genres")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
