@@ -91,6 +91,7 @@ def test_training_needs_no_study(write):
         ("space: gru.yaml", "space: gruu.yaml", "there is no file 'gruu.yaml'"),
         ("trials: 5", "trials: 0", "exp.yaml:5: study.trials: "),
         ("trials: 5", "searcher: tpx", "unknown searcher 'tpx': did you mean 'tpe'"),
+        ("trials: 5", "searcher: {name: [tpe]}", "unknown searcher "),
         ("trials: 5", "scheduler: ahsa", "unknown scheduler 'ahsa': did you mean 'asha'"),
         ("trials: 5", "scheduler: {grace_epochs: 3}", "the scheduler has no name"),
         ("trials: 5", "searcher: grid", "so a grid over it never ends"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -25,6 +25,15 @@ __all__ = ["Config", "Document", "load_yaml", "parse", "parse_yaml"]
 
 KeyPath = tuple[str | int, ...]
 C = TypeVar("C", bound="Config")
+
+MAX_DEPTH = 50
+"""Levels that a file may nest; an alias of itself would have no end."""
+
+MAX_VALUES = 100_000
+"""Values that a file may hold, its aliases written out."""
+
+UNION_TAGS = ("bool", "int", "float", "str", "dict[str,any]")
+"""What pydantic appends to the place of an error, one line a type, where several types are allowed."""
 
 
 class Config(BaseModel):
@@ -89,10 +98,15 @@ def _construct(
     node: yaml.Node, loader: _Loader, source: str, path: KeyPath, lines: dict[KeyPath, int]
 ) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(path) > MAX_DEPTH or len(lines) > MAX_VALUES:
+        raise ConfigError(
+            f"{source}:{node.start_mark.line + 1}: more than {MAX_DEPTH} levels or {MAX_VALUES} values, "
+            "aliases (*name) written out; write a flatter, shorter file"
+        )
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node)
+            key = _scalar(key_node, loader, source)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
                 raise ConfigError(f"{source}:{line}: the key {key!r} is not text; put it in quotes")
@@ -103,10 +117,19 @@ def _construct(
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_construct(child, loader, source, (*path, i), lines) for i, child in enumerate(node.value)]
-    value = loader.construct_object(node)
+    value = _scalar(node, loader, source)
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{source}:{node.start_mark.line + 1}: {node.value} is not a finite number")
     return value
+
+
+def _scalar(node: yaml.Node, loader: _Loader, source: str) -> Any:
+    try:
+        return loader.construct_object(node)
+    except (ValueError, AttributeError) as error:
+        # A tag that the text does not fit (PyYAML looks into a match that is not there), or 5000 digits.
+        line, tag = node.start_mark.line + 1, node.tag.rpartition(":")[2]
+        raise ConfigError(f"{source}:{line}: the value cannot be read as {tag}; write a plain one") from error
 
 
 def parse_yaml(text: str, source: str) -> Document:
@@ -115,18 +138,22 @@ def parse_yaml(text: str, source: str) -> Document:
     Raises:
         ConfigError: The text is not YAML, holds a duplicate or non-text key, or its top is no mapping.
     """
-    loader = _Loader(text)
     lines: dict[KeyPath, int] = {}
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         value = {} if node is None else _construct(node, loader, source, (), lines)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        code = f"U+{ord(text[error.position]):04X}"
+        raise ConfigError(f"{source}:{line}: the character {code} cannot stand in YAML; remove it") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: more than {MAX_DEPTH} levels; write a flatter file") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(f"{source}:{line}: not valid YAML: {problem}") from error
-    finally:
-        loader.dispose()
     if not isinstance(value, dict):
         raise ConfigError(f"{source}:1: expected keys and values at the top, found {type(value).__name__}")
     return Document(value, lines, source)
@@ -156,7 +183,23 @@ def parse(cls: type[C], document: Document) -> C:
     try:
         return cls.model_validate(document.value)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(cls, document, item) for item in error.errors())) from error
+        items = _one_a_place(error.errors())
+        raise ConfigError("\n".join(_explain(cls, document, item) for item in items)) from error
+
+
+def _one_a_place(items: Sequence[Any]) -> list[Any]:
+    """Return the errors with those of the types of one union joined into one."""
+    found: dict[KeyPath, Any] = {}
+    for item in items:
+        path: KeyPath = tuple(item["loc"])
+        if len(path) < 2 or path[-1] not in UNION_TAGS:
+            found[path] = item
+        elif path[:-1] in found:
+            wanted = item["msg"].removeprefix("Input should be ")
+            found[path[:-1]]["msg"] += f" or {wanted}"
+        else:
+            found[path[:-1]] = {**item, "loc": path[:-1]}
+    return list(found.values())
 
 
 def _explain(cls: type[BaseModel], document: Document, item: Any) -> str:

@@ -166,6 +166,8 @@ def test_flattening_loses_nothing(value):
         ({"model.hidden_dim": 1000}, "1000 is outside the space; the nearest value is 512"),
         ({"model.embedding_dim": 65}, "65 is outside the space; the nearest value is 64"),
         ({"model.embedding_dim": "64"}, "'64' is outside the space"),
+        ({"model.hidden_dim": "wide"}, "'wide' is not a number"),
+        ({"model.hidden_dim": True}, "True is not a number"),
         ({"model.embedding_dim": 64}, "gives no value of model.hidden_dim"),
     ],
 )

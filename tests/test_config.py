@@ -1,0 +1,59 @@
+"""YAML files: what is said when they are wrong."""
+
+import pytest
+
+from reeltune.config import Config, load_yaml, parse, parse_yaml
+from reeltune.errors import ConfigError
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: \x07", "exp.yaml:1: the character U+0007 cannot stand in YAML"),
+        ("a: 1\nb: \x00", "exp.yaml:2: the character U+0000 cannot stand in YAML"),
+        ("a: 1\n\tb: 2", "exp.yaml:2: not valid YAML"),
+        ("a: 1\na: 2", "exp.yaml:2: the key 'a' stands twice"),
+        ("a: 1\nb: " + "9" * 5000, "exp.yaml:2: the value cannot be read as int"),
+        ("a: !!int x", "exp.yaml:1: the value cannot be read as int"),
+        ("a: !!timestamp x", "exp.yaml:1: the value cannot be read as timestamp"),
+        ("a: &a [*a]", "exp.yaml:1: more than 50 levels"),
+        ("a: &a {b: *a}", "exp.yaml:1: more than 50 levels"),
+        ("a: " + "{b: " * 2000 + "}" * 2000, "exp.yaml: more than 50 levels"),
+        (LAUGHS, "100000 values"),
+        ("- a", "expected keys and values at the top, found list"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_one_line(text, message):
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, "exp.yaml")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", "é".encode("latin-1")])
+def test_a_file_that_is_no_text_is_refused(tmp_path, content):
+    path = tmp_path / "exp.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
+        load_yaml(path)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_yaml(tmp_path)
+
+
+class Several(Config):
+    value: int | str
+
+
+def test_a_value_of_no_allowed_type_is_told_once():
+    with pytest.raises(ConfigError) as caught:
+        parse(Several, parse_yaml("value: 1.5", "exp.yaml"))
+    assert str(caught.value) == (
+        "exp.yaml:1: value: Input should be a valid integer or a valid string (given: 1.5)"
+    )
