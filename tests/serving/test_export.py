@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from reeltune.errors import BundleError, StudyError, UserError
 from reeltune.evaluation.final import evaluate_study
@@ -14,6 +15,7 @@ from reeltune.serving.bundle import load_bundle
 from reeltune.serving.export import export_study
 from reeltune.serving.recommender import Recommender
 from reeltune.training.checkpoint import load_network
+from reeltune.tuning.study import Study
 
 
 def test_the_best_trial_is_exported_and_recommends_without_the_study(study_dir: Path, tmp_path: Path) -> None:
@@ -87,3 +89,35 @@ def test_onnx_is_left_out_or_refused_where_it_is_not(
     with pytest.raises(UserError, match=r"reeltune\[onnx\]"):
         export_study(study_dir, tmp_path / "other", with_onnx=True)
     assert not (tmp_path / "other").exists()
+
+
+def test_int8_weights_are_small_and_what_they_cost_is_told(study_dir: Path, tmp_path: Path) -> None:
+    plain = export_study(study_dir, tmp_path / "plain", with_onnx=False)
+    out = export_study(study_dir, tmp_path / "small", with_onnx=False, is_int8=True)
+    sizes = [(folder / "weights.safetensors").stat().st_size for folder in (plain, out)]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert not (out / "model.ckpt").exists()
+    told = load_bundle(out).manifest["compression"]
+    row = Study.open(study_dir).best()[0]
+    assert told["float32"]["ndcg@10"] == pytest.approx(row.metrics["ndcg@10"])
+    assert told["change"]["ndcg@10"] == pytest.approx(told["stored"]["ndcg@10"] - told["float32"]["ndcg@10"])
+    assert abs(told["change"]["ndcg@10"]) < 0.02
+    assert "| NDCG@10 |" in (out / "README.md").read_text().split("## Weights")[1]
+    title = load_bundle(out).catalogue.titles[0]
+    lists = [Recommender.load(folder).recommend([title], k=10) for folder in (plain, out)]
+    assert len({line.code for line in lists[0]} & {line.code for line in lists[1]}) >= 7
+
+
+def test_a_bundle_for_the_hub_has_its_header(study_dir: Path, tmp_path: Path) -> None:
+    out = export_study(study_dir, tmp_path / "hub", with_onnx=False, is_hub=True)
+    _, header, card = (out / "README.md").read_text().split("---\n", 2)
+    told = yaml.safe_load(header)
+    figures = told["model-index"][0]["results"][0]
+    row = Study.open(study_dir).best()[0]
+    assert {m["type"]: m["value"] for m in figures["metrics"]}["ndcg@10"] == pytest.approx(
+        row.metrics["ndcg@10"], abs=1e-6
+    )
+    assert figures["dataset"]["split"] == "validation"
+    assert card.startswith("# GRU movie recommender")
+    assert "*.safetensors filter=lfs" in (out / ".gitattributes").read_text()
+    assert ".gitattributes" in load_bundle(out).manifest["files"]

@@ -21,6 +21,10 @@ def export(
     with_onnx: bool | None = typer.Option(
         None, "--onnx/--no-onnx", help="Write model.onnx. [default: where its packages are installed]"
     ),
+    is_int8: bool = typer.Option(
+        False, "--int8", help="Store matrices in int8, without the checkpoint, and measure what it costs."
+    ),
+    is_hub: bool = typer.Option(False, "--hub", help="Add what the Hugging Face Hub reads, ready to push."),
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
 ) -> None:
@@ -34,6 +38,8 @@ def export(
         trial=trial,
         force=force,
         with_onnx=with_onnx,
+        is_int8=is_int8,
+        is_hub=is_hub,
         data_dir=data_dir,
         notify=note,
     )
@@ -45,4 +51,7 @@ def export(
             f"ONNX Runtime gives PyTorch's scores within {parity['largest_difference']:.1g} on "
             f"{parity['n_histories']} random histories"
         )
+    if compression := read_json(path / "manifest.json").get("compression"):
+        before, change = compression["float32"]["ndcg@10"], compression["change"]["ndcg@10"]
+        print(f"int8 weights: NDCG@10 on validation {before:.4f} {change:+.4f}")
     print(f'try: reeltune recommend {path} --liked "TITLE" -k 10')

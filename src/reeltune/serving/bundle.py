@@ -3,7 +3,7 @@
 ::
 
     manifest.json         format, schema version, SHA-256 and size of every other file
-    weights.safetensors   the network's tensors
+    weights.safetensors   the network's tensors; config.json tells whether matrices are int8
     config.json           the network's and the training configuration
     vocabulary.json       ids, titles, years, genres, people and popularity by item code
     ledger.json           data fingerprint, split and everything else behind the figures
@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from reeltune.models.base import SequenceNetwork
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.folder import atomic_folder
 from reeltune.serving.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
+from reeltune.serving.weights import WeightFormat, read_weights, write_weights
 
 __all__ = [
     "SCHEMA",
@@ -68,6 +69,8 @@ class BundleParts:
     card: str  # Markdown
     checkpoint: Path | None = None  # Lightning checkpoint to take along
     facts: MovieFacts = NO_FACTS
+    weight_format: WeightFormat = "float32"
+    notes: dict[str, Any] = field(default_factory=dict)  # taken into the manifest
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def export_bundle(
     """
     check_target(out, force)
     with atomic_folder(out) as folder:
-        _write_weights(parts.network, folder / "weights.safetensors")
+        write_weights(parts.network, folder / "weights.safetensors", parts.weight_format)
         write_json(
             folder / "config.json",
             {
@@ -112,6 +115,7 @@ def export_bundle(
                 "training": parts.training,
                 "n_items": parts.network.n_items,
                 "side": parts.network.side.shapes.plain(),
+                "weights": parts.weight_format,
             },
         )
         write_vocabulary(folder / "vocabulary.json", parts.catalogue, parts.facts)
@@ -122,7 +126,7 @@ def export_bundle(
             shutil.copyfile(parts.checkpoint, folder / "model.ckpt")
         if extras is not None:
             extras(folder)
-        write_json(folder / "manifest.json", _manifest(folder))
+        write_json(folder / "manifest.json", _manifest(folder) | parts.notes)
     return out
 
 
@@ -163,6 +167,9 @@ def load_bundle(directory: Path) -> Bundle:
         model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
         n_items = int(config["n_items"])
         shapes = SideShapes.model_validate(config.get("side", {}))
+        weight_format = TypeAdapter[WeightFormat](WeightFormat).validate_python(
+            config.get("weights", "float32")
+        )
         ledger = Ledger.model_validate(_read(directory / "ledger.json"))
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
@@ -174,7 +181,7 @@ def load_bundle(directory: Path) -> Bundle:
             f"{directory / 'vocabulary.json'} lists {catalogue.n_items} movies, the network knows {n_items}"
         )
     network = build_network(model, n_items, shapes)
-    _read_weights(network, directory / "weights.safetensors")
+    read_weights(network, directory / "weights.safetensors", weight_format)
     network.eval()
     return Bundle(directory, network, catalogue, ledger, _read(directory / "metrics.json"), manifest, facts)
 
@@ -235,24 +242,6 @@ def _manifest(folder: Path) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": files,
     }
-
-
-def _write_weights(network: SequenceNetwork, path: Path) -> None:
-    from safetensors.torch import save_model
-
-    save_model(network, str(path))
-
-
-def _read_weights(network: SequenceNetwork, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_model
-
-    try:
-        load_model(network, str(path), strict=True)
-    except (SafetensorError, RuntimeError, ValueError) as error:
-        raise BundleError(
-            f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
-        ) from error
 
 
 def _read(path: Path) -> Any:

@@ -14,12 +14,15 @@ from reeltune.data.store import open_side
 from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
-from reeltune.files import write_json
+from reeltune.files import write_json, write_text
 from reeltune.models.base import SequenceNetwork
 from reeltune.serving.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.card import CardFacts, make_card
+from reeltune.serving.compressed import measure_compression
+from reeltune.serving.hub import GIT_ATTRIBUTES, hub_header
 from reeltune.serving.onnx_model import check_parity, is_onnx_available, write_onnx
 from reeltune.serving.vocabulary import MovieFacts
+from reeltune.serving.weights import as_stored
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
@@ -34,6 +37,8 @@ def export_study(
     trial: int | None = None,
     force: bool = False,
     with_onnx: bool | None = None,
+    is_int8: bool = False,
+    is_hub: bool = False,
     data_dir: Path | None = None,
     notify: Notify = silent,
 ) -> Path:
@@ -49,6 +54,8 @@ def export_study(
         trial: Number of the trial, None for the evaluated or best one.
         force: Replace ``out`` if it is a bundle already.
         with_onnx: Write ``model.onnx``; None for yes where its packages are installed.
+        is_int8: Store matrices in int8 and measure what it costs; the checkpoint stays behind.
+        is_hub: Write what the Hugging Face Hub reads: a header on the card, and .gitattributes.
         data_dir: Where to look for the data first.
         notify: Receives lines of progress.
 
@@ -58,7 +65,7 @@ def export_study(
         BundleError: ``out`` exists and may not be replaced.
     """
     check_target(out, force)
-    extras = _onnx_extras(with_onnx)
+    write_extras = _onnx_extras(with_onnx)
     study = Study.open(study_dir)
     evaluation = read_evaluation(study_dir)
     if evaluation is not None and trial is None:
@@ -75,7 +82,9 @@ def export_study(
             f"{study.spec.study.keep_checkpoints} best trials; export one of them"
         )
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
-    network = load_network(checkpoint)
+    trained = load_network(checkpoint)
+    network = as_stored(trained, "int8" if is_int8 else "float32")
+    compression = measure_compression(trained, network, data).plain() if is_int8 else None
     facts = CardFacts(
         study=study.name,
         question=study.spec.question,
@@ -88,6 +97,7 @@ def export_study(
         ledger=study.ledger,
         evaluation=evaluation,
         examples=(data.catalogue.titles[0].strip(), data.catalogue.titles[1].strip()),
+        compression=compression,
     )
     parts = BundleParts(
         network=network,
@@ -95,14 +105,22 @@ def export_study(
         catalogue=data.catalogue,
         ledger=study.ledger,
         metrics=_metrics(study, row, evaluation),
-        card=make_card(facts),
-        checkpoint=checkpoint,
+        card=(hub_header(facts) if is_hub else "") + make_card(facts),
+        checkpoint=None if is_int8 else checkpoint,
         facts=movie_facts(data, open_side(prepared)),
+        weight_format="int8" if is_int8 else "float32",
+        notes={} if compression is None else {"compression": compression},
     )
-    if extras is None:
+    if write_extras is None and with_onnx is None:
         notify('without ONNX: install it with pip install "reeltune[onnx]"')
-        return export_bundle(parts, out, force=force)
-    return export_bundle(parts, out, force=force, extras=lambda folder: extras(network, folder))
+
+    def extras(folder: Path) -> None:
+        if is_hub:
+            write_text(folder / ".gitattributes", GIT_ATTRIBUTES)
+        if write_extras is not None:
+            write_extras(network, folder)
+
+    return export_bundle(parts, out, force=force, extras=extras)
 
 
 def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:

@@ -1,0 +1,90 @@
+"""A network's tensors as safetensors, in float32 or with int8 matrices.
+
+int8: each row of a matrix is divided by its largest absolute value over 127 and rounded; the row's
+factor is kept beside it as ``NAME.scale``. Reading multiplies again, so scoring runs in float32. Biases,
+normalisations and tables of side information stay as they are.
+
+Shapes: R rows, C columns.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from reeltune.errors import BundleError
+from reeltune.models.base import SequenceNetwork
+
+__all__ = ["WeightFormat", "as_stored", "read_weights", "write_weights"]
+
+WeightFormat = Literal["float32", "int8"]
+"""How matrices are stored."""
+
+SCALE = ".scale"
+"""Ending of the name of a matrix's row factors."""
+
+
+def write_weights(network: SequenceNetwork, path: Path, weight_format: WeightFormat = "float32") -> None:
+    """Write the tensors of ``network`` to ``path``."""
+    from safetensors.torch import save_file, save_model
+
+    if weight_format == "int8":
+        save_file(_quantised(network), str(path))
+    else:
+        save_model(network, str(path))
+
+
+def read_weights(network: SequenceNetwork, path: Path, weight_format: WeightFormat = "float32") -> None:
+    """Fill ``network`` with the tensors at ``path``.
+
+    Raises:
+        BundleError: The file is damaged or of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, load_model
+
+    try:
+        if weight_format == "int8":
+            network.load_state_dict(_restored(load_file(str(path))))
+        else:
+            load_model(network, str(path), strict=True)
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise BundleError(
+            f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def as_stored(network: SequenceNetwork, weight_format: WeightFormat) -> SequenceNetwork:
+    """Return the network that comes back from a file in that format; float32 changes nothing."""
+    if weight_format == "float32":
+        return network
+    other = copy.deepcopy(network)
+    other.load_state_dict(_restored(_quantised(network)))
+    return other
+
+
+def _quantised(network: SequenceNetwork) -> dict[str, Tensor]:
+    matrices = {name for name, parameter in network.named_parameters() if parameter.ndim == 2}
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        if name not in matrices:
+            tensors[name] = tensor.contiguous()
+            continue
+        largest = tensor.abs().amax(dim=1)  # [R]
+        scale = torch.where(largest > 0, largest / 127.0, torch.ones_like(largest))
+        tensors[name] = (tensor / scale[:, None]).round().to(torch.int8)  # [R, C]
+        tensors[name + SCALE] = scale
+    return tensors
+
+
+def _restored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: tensor.float() * tensors[name + SCALE][:, None] if tensor.dtype is torch.int8 else tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(SCALE)
+    }

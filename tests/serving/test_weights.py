@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reeltune.errors import BundleError
+from reeltune.models.registry import NETWORKS, build_network
+from reeltune.serving.bundle import export_bundle, load_bundle
+from reeltune.serving.weights import as_stored, read_weights, write_weights
+from serving_parts import make_parts
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_int8_is_within_half_a_step_of_each_row(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = NETWORKS[name].config_class(embedding_dim=6, hidden_dim=5, n_layers=2)
+    network = build_network(config, 30).eval()  # type: ignore[arg-type]
+    loaded = load_bundle(
+        export_bundle(make_parts(network=network, weight_format="int8"), tmp_path / "b")
+    ).network
+    expected = as_stored(network, "int8")
+    for tensor_name, tensor in network.state_dict().items():
+        found = loaded.state_dict()[tensor_name]
+        torch.testing.assert_close(found, expected.state_dict()[tensor_name], rtol=0, atol=0)
+        step = tensor.abs().amax(dim=-1, keepdim=True) / 127 if tensor.ndim == 2 else torch.zeros(1)
+        assert bool(((found - tensor).abs() <= 0.5001 * step).all()), tensor_name
+    stored = load_file(tmp_path / "b" / "weights.safetensors")
+    assert stored["embedding.table.weight"].dtype is torch.int8
+    assert bool((loaded.item_vectors()[0] == 0).all())
+    assert as_stored(network, "float32") is network
+
+
+def test_a_file_of_the_other_format_or_of_nothing_is_refused(tmp_path: Path) -> None:
+    network = make_parts().network
+    path = tmp_path / "w.safetensors"
+    write_weights(network, path, "int8")
+    with pytest.raises(BundleError, match="does not hold this network's weights"):
+        read_weights(network, path)
+    path.write_bytes(b"x")
+    for weight_format in ("float32", "int8"):
+        with pytest.raises(BundleError, match="does not hold"):
+            read_weights(network, path, weight_format)  # type: ignore[arg-type]
