@@ -22,7 +22,9 @@ pytestmark = [
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
 ]
 LISTED = "Array.from(document.querySelectorAll('#list li'), li => li.dataset.id)"
-SETTLED = "document.querySelectorAll('#list li').length === 12 && !document.querySelector('#list.waiting')"
+SETTLED = (
+    "document.querySelectorAll('#list li').length === 12 && document.querySelector('#list[aria-busy=false]')"
+)
 
 
 @pytest.fixture(scope="module", name="address")

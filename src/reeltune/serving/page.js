@@ -65,7 +65,7 @@
     const isLost = error instanceof TypeError;
     byId("error").textContent = isLost ? "The service does not answer. Is it still running?" : error.message;
     byId("error").hidden = false;
-    list.classList.remove("waiting");
+    list.setAttribute("aria-busy", "false");
   }
 
   // --- Stars -----------------------------------------------------------------------------------------
@@ -243,8 +243,11 @@
     const history = movies.filter((movie) => !isLeftOut(movie));
     byId("empty").hidden = history.length > 0;
     byId("error").hidden = true;
-    if (history.length === 0) return list.replaceChildren();
-    list.classList.add("waiting");
+    if (history.length === 0) {
+      list.replaceChildren();
+      list.setAttribute("aria-busy", "false");
+      return;
+    }
     const body = {
       history: history.slice(-500).map((movie) => ({
         movie: `id:${movie.item_id}`, ...(movie.stars ? { stars: movie.stars } : {}),
@@ -259,12 +262,13 @@
     const answer = await ask("recommend", { signal, body });
     const known = new Set(Array.from(list.children, (item) => item.dataset.id));
     list.replaceChildren(...answer.movies.map((movie) => line(movie, known)));
-    list.classList.remove("waiting");
+    list.setAttribute("aria-busy", "false");
     const first = answer.movies[0];
     say(first ? `${answer.movies.length} movies; the first is ${reading(first.title)}.` : "No movie passes.");
   }, 100);
 
   function refresh() {
+    list.setAttribute("aria-busy", "true");
     recommend();
   }
 
