@@ -116,3 +116,21 @@ def test_bad_figures_are_refused(bad: list[float]) -> None:
 def test_unequal_lengths_are_refused() -> None:
     with pytest.raises(ConfigError, match="cannot pair 2 queries with 3"):
         compare_paired([1.0, 2.0], [1.0, 2.0, 3.0], opponent_name="x", metric="m")
+
+
+def test_more_queries_of_the_same_people_prove_no_more() -> None:
+    rng = np.random.default_rng(3)
+    a, b = _ndcg(rng, 150, 0.2), _ndcg(rng, 150, 0.1)
+    names = {"opponent_name": "b", "metric": "ndcg@10"}
+    once = compare_paired(a, b, **names)
+    people = np.tile(np.arange(150), 4)
+    repeated = compare_paired(np.tile(a, 4), np.tile(b, 4), users=people, **names)
+    assert repeated.n_queries == 600
+    assert repeated.p_value == once.p_value
+    assert repeated.difference.low == pytest.approx(once.difference.low)
+    assert repeated.difference.high == pytest.approx(once.difference.high)
+
+
+def test_people_with_more_queries_weigh_more() -> None:
+    found = mean_interval([1.0, 0.0, 0.0, 0.0], users=[5, 2, 2, 2])
+    assert (found.value, found.low, found.high) == (0.25, 0.0, 1.0)

@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reeltune.errors import StudyError
@@ -102,6 +103,25 @@ def test_the_leaderboard_is_made_once(study_dir: Path, monkeypatch: pytest.Monke
         leaderboard_module, "open_study_data", lambda *_, **__: pytest.fail("opened the data")
     )
     assert render_report(study_dir) == first
+
+
+def test_the_leaderboard_is_made_again_when_a_running_trial_has_ended(study_dir: Path) -> None:
+    path = study_dir / "trials" / "00001" / "trial.json"
+    row = read_json(path)
+    write_json(path, row | {"state": "running", "value": None})
+    assert "<td>trial 1</td>" not in render_report(study_dir)
+    write_json(path, row)
+    assert "<td>trial 1</td>" in render_report(study_dir)
+
+
+def test_the_selected_trial_is_marked_though_a_stopped_one_stands_above_it(study_dir: Path) -> None:
+    ranks = [study_dir / "trials" / number / "validation_ranks.npy" for number in ("00000", "00001")]
+    np.save(ranks[0], np.full(400, 5, dtype=np.int32))
+    np.save(ranks[1], np.ones(400, dtype=np.int32))
+    page = render_report(study_dir)
+    assert page.index("<td>trial 1</td>") < page.index("<td>trial 0</td>")
+    assert '<tr class="best"><td>trial 0</td>' in page
+    assert '<tr class="trial"><td>trial 1</td>' in page
 
 
 def test_a_study_without_figures_still_has_a_page(study_dir: Path) -> None:

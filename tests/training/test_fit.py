@@ -8,9 +8,9 @@ from reeltune.errors import StudyError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import parse_metric, ranking_metrics
 from reeltune.models.gru import GRUConfig
-from reeltune.training.callbacks import BEST_CHECKPOINT, LAST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.config import TrainingConfig
+from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.training.fit import fit
 from reeltune.training.module import NextItemModule
 

@@ -1,8 +1,11 @@
 """Intervals and paired tests over users.
 
-A ranking metric takes few distinct values (NDCG@10 has eleven), so resampling users
-is the same as drawing how often each distinct value occurs: the draws below are exact
-and their cost does not grow with the number of users.
+The queries of one person are not independent, so people are drawn, each with all queries.
+A ranking metric takes few distinct values (NDCG@10 has eleven), so where each person has one
+query, resampling them is the same as drawing how often each distinct value occurs: the draws
+below are exact and their cost does not grow with the number of people.
+
+Shapes: M queries, U users, K distinct users.
 """
 
 from __future__ import annotations
@@ -82,34 +85,45 @@ class Comparison:
         return cls(**(fields | {"difference": Interval(**value["difference"])}))
 
 
-def mean_interval(values: ArrayLike, *, seed: int = 0) -> Interval:
+def mean_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0) -> Interval:
     """Return the mean of ``values`` [M] with its 95 % percentile bootstrap interval over users.
+
+    Args:
+        values: One figure a query, [M].
+        users: Whose query each is, [M] int64 from 0; None where each is another person's.
+        seed: Origin of the draws.
 
     Raises:
         ConfigError: There are no values, or one is not finite.
     """
     array = _checked(values)
-    distinct, counts = np.unique(array, return_counts=True)
+    totals = np.stack(_by_user(array, users), axis=1)  # [U, 2] sum and number of each user's queries
+    distinct, n_alike = np.unique(totals, axis=0, return_counts=True)  # [K, 2], [K]
     rng = np.random.default_rng(derive(seed, "bootstrap"))
-    shares = counts / len(array)
-    means = np.concatenate(
-        [
-            rng.multinomial(len(array), shares, size=n) @ distinct / len(array)
-            for n in _portions(N_BOOTSTRAP, len(distinct))
-        ]
-    )
-    low, high = np.quantile(means, [0.025, 0.975])
+    shares = n_alike / len(totals)
+    means = []
+    for n in _portions(N_BOOTSTRAP, len(distinct)):
+        drawn = rng.multinomial(len(totals), shares, size=n) @ distinct  # [n, 2]
+        means.append(drawn[:, 0] / drawn[:, 1])
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return Interval(float(array.mean()), float(low), float(high))
 
 
 def compare_paired(
-    candidate: ArrayLike, opponent: ArrayLike, *, opponent_name: str, metric: str, seed: int = 0
+    candidate: ArrayLike,
+    opponent: ArrayLike,
+    *,
+    opponent_name: str,
+    metric: str,
+    users: ArrayLike | None = None,
+    seed: int = 0,
 ) -> Comparison:
     """Return how ``candidate`` [M] differs from ``opponent`` [M], query by query.
 
     The p-value is that of the two-sided sign-flip permutation test: the share of random
-    sign assignments to the differences whose sum is at least as far from zero as the one
-    observed, the observed one counted in. The interval is a paired bootstrap.
+    sign assignments to the users' summed differences whose total is at least as far from zero
+    as the one observed, the observed one counted in. The interval is a paired bootstrap.
+    ``users`` is as in :func:`mean_interval`.
 
     Raises:
         ConfigError: The two have different lengths, are empty, or hold a value that is not finite.
@@ -121,8 +135,8 @@ def compare_paired(
     return Comparison(
         opponent=opponent_name,
         metric=metric,
-        difference=mean_interval(differences, seed=seed),
-        p_value=_sign_flip(differences, seed),
+        difference=mean_interval(differences, users=users, seed=seed),
+        p_value=_sign_flip(_by_user(differences, users)[0], seed),
         n_queries=len(a),
     )
 
@@ -142,6 +156,16 @@ def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:
         sums = (2 * n_positive - counts) @ sizes
         n_as_far += int(np.count_nonzero(np.abs(sums) >= threshold))
     return (1 + n_as_far) / (1 + N_FLIPS)
+
+
+def _by_user(
+    array: NDArray[np.float64], users: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sum and the number of the figures of each user that has any, [U] and [U]."""
+    if users is None:
+        return array, np.ones_like(array)
+    _, row = np.unique(np.asarray(users), return_inverse=True)
+    return np.bincount(row, weights=array), np.bincount(row).astype(np.float64)
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:

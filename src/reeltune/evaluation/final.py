@@ -32,6 +32,7 @@ from reeltune.evaluation.leaderboard import (
 from reeltune.evaluation.retrain import Candidate, retrain
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
+from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
@@ -136,6 +137,9 @@ def evaluate_study(
             f"test set is opened once; go on with: reeltune resume {study.name} (or pass --unfinished)"
         )
     with study.lock():
+        stored = read_evaluation(study_dir)
+        if stored is not None and not is_reopening:
+            return stored  # another process was opening it while this one looked
         return _evaluate(study, data_dir=data_dir, notify=notify)
 
 
@@ -149,7 +153,13 @@ def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluat
     ranks = _rank_all(candidates, data, test, notify)
     baselines, _ = rank_baselines(test, data.n_items, notify)
     evaluation = _evaluation(
-        study, selected, candidates=candidates, ranks=ranks, baselines=baselines, openings=openings
+        study,
+        selected,
+        candidates=candidates,
+        ranks=ranks,
+        baselines=baselines,
+        users=test.user,
+        openings=openings,
     )
     write_json(study.directory / "evaluation.json", {"openings": openings, "figures": evaluation.plain()})
     return evaluation
@@ -180,7 +190,7 @@ def select_candidates(study: Study, selected: TrialRow, data: TuningData, notify
     seed, trained now or found in the study.
     """
     own = Candidate(
-        checkpoint=study.trial_directory(selected.number) / "best.ckpt",
+        checkpoint=study.trial_directory(selected.number) / BEST_CHECKPOINT,
         seed=selected.seed,
         validation=float(selected.value or 0.0),
         is_retrained=False,
@@ -227,6 +237,7 @@ def _evaluation(
     candidates: list[Candidate],
     ranks: list[Ranks],
     baselines: dict[str, Ranks],
+    users: Ranks,
     openings: list[dict[str, Any]],
 ) -> Evaluation:
     released, seed = candidates[0], study.spec.study.seed
@@ -235,7 +246,7 @@ def _evaluation(
             checkpoint=candidate.path_within(study.directory),
             seed=candidate.seed,
             validation=candidate.validation,
-            metrics={label: figure.value for label, figure in figures(of, seed).items()},
+            metrics={label: figure.value for label, figure in figures(of, users, seed).items()},
         )
         for candidate, of in zip(candidates, ranks, strict=True)
         if candidate.is_retrained
@@ -248,9 +259,9 @@ def _evaluation(
         validation=released.validation,
         checkpoint=released.path_within(study.directory),
         n_queries=len(ranks[0]),
-        metrics=figures(ranks[0], seed),
-        baselines={BASELINE_LABELS[name]: figures(of, seed) for name, of in baselines.items()},
-        comparisons=compare_with_baselines(ranks[0], baselines, seed),
+        metrics=figures(ranks[0], users, seed),
+        baselines={BASELINE_LABELS[name]: figures(of, users, seed) for name, of in baselines.items()},
+        comparisons=compare_with_baselines(ranks[0], baselines, users, seed),
         seeds=tuple(sorted(seeds, key=lambda figure: figure.checkpoint)),
         protocol=protocol(study),
         openings=tuple(openings),

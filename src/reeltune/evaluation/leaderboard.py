@@ -21,6 +21,7 @@ from reeltune.evaluation.compare import Comparison, Interval, compare_paired, me
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.ranking import per_query
+from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.study import Study
 
 __all__ = [
@@ -129,11 +130,12 @@ def make_leaderboard(
     best, seed = selected_trial(study), study.spec.study.seed
     _, data = open_study_data(study, data_dir=data_dir, notify=notify)
     baselines, seconds = _validation_baselines(study, data, notify)
+    users = data.validation.user
     entries = [
         Entry(
             name=f"trial {row.number}",
             kind="trial",
-            metrics=figures(_trial_ranks(study, row.number, data), seed),
+            metrics=figures(_trial_ranks(study, row.number, data), users, seed),
             seconds=row.seconds,
             number=row.number,
             state=str(row.state),
@@ -144,7 +146,7 @@ def make_leaderboard(
         for row in study.best(n_best)
     ]
     entries += [
-        Entry(BASELINE_LABELS[name], "baseline", figures(ranks, seed), seconds[name])
+        Entry(BASELINE_LABELS[name], "baseline", figures(ranks, users, seed), seconds[name])
         for name, ranks in baselines.items()
     ]
     leaderboard = Leaderboard(
@@ -153,7 +155,7 @@ def make_leaderboard(
         n_queries=data.validation.n_queries,
         selected=best.number,
         entries=tuple(sorted(entries, key=lambda entry: -entry.metrics[VERDICT_METRIC].value)),
-        comparisons=compare_with_baselines(_trial_ranks(study, best.number, data), baselines, seed),
+        comparisons=compare_with_baselines(_trial_ranks(study, best.number, data), baselines, users, seed),
         protocol=protocol(study),
     )
     write_json(study_dir / "leaderboard.json", leaderboard.plain())
@@ -175,12 +177,14 @@ def read_leaderboard(study_dir: Path) -> Leaderboard | None:
         raise StudyError(f"{path} is damaged: {error!r}; remove it, it is made again") from error
 
 
-def figures(ranks: Ranks, seed: int) -> dict[str, Interval]:
-    """Return HR@10, NDCG@10 and MRR@10 of ``ranks`` [M] with their intervals over users."""
-    return {label: mean_interval(per_query(ranks, label), seed=seed) for label in FIGURES}
+def figures(ranks: Ranks, users: Ranks, seed: int) -> dict[str, Interval]:
+    """Return HR@10, NDCG@10 and MRR@10 of ``ranks`` [M] with their intervals over ``users`` [M]."""
+    return {label: mean_interval(per_query(ranks, label), users=users, seed=seed) for label in FIGURES}
 
 
-def compare_with_baselines(ranks: Ranks, baselines: Mapping[str, Ranks], seed: int) -> tuple[Comparison, ...]:
+def compare_with_baselines(
+    ranks: Ranks, baselines: Mapping[str, Ranks], users: Ranks, seed: int
+) -> tuple[Comparison, ...]:
     """Return the paired comparison of ``ranks`` [M] with each baseline's, windowed Markov first."""
     own = per_query(ranks, VERDICT_METRIC)
     return tuple(
@@ -189,6 +193,7 @@ def compare_with_baselines(ranks: Ranks, baselines: Mapping[str, Ranks], seed: i
             per_query(baselines[name], VERDICT_METRIC),
             opponent_name=label,
             metric=VERDICT_METRIC,
+            users=users,
             seed=seed,
         )
         for name, label in BASELINE_LABELS.items()
@@ -231,16 +236,17 @@ def _validation_baselines(
     for name, path in paths.items():
         with atomic_path(path) as part, part.open("wb") as file:
             np.save(file, ranks[name])
+    users, seed = data.validation.user, study.spec.study.seed
+    measured = {name: figures(of, users, seed) for name, of in ranks.items()}
     metrics = {
-        name: {label: figure.plain() for label, figure in figures(ranks[name], study.spec.study.seed).items()}
-        for name in ranks
+        name: {label: figure.plain() for label, figure in own.items()} for name, own in measured.items()
     }
     write_json(index, {"data": data.ledger.plain(), "seconds": seconds, "validation": metrics})
     return ranks, seconds
 
 
 def _trial_ranks(study: Study, number: int, data: TuningData) -> Ranks:
-    path = study.trial_directory(number) / "validation_ranks.npy"
+    path = study.trial_directory(number) / VALIDATION_RANKS
     try:
         ranks: Ranks = np.load(path)
     except (OSError, ValueError, EOFError) as error:

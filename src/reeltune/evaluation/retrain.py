@@ -21,6 +21,7 @@ from reeltune.errors import EngineError, StudyError
 from reeltune.evaluation.studies import Notify
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.seeding import derive
+from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.tuning.job import TrialJob, run_job
 from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
 from reeltune.tuning.study import Study
@@ -75,7 +76,7 @@ def retrain(
         if result["state"] == TrialState.COMPLETE:
             value = float(result["metrics"][study.objective])
             candidates.append(
-                Candidate(Path(job.directory) / "best.ckpt", job.seed, value, is_retrained=True)
+                Candidate(Path(job.directory) / BEST_CHECKPOINT, job.seed, value, is_retrained=True)
             )
         else:
             notify(f"final seed {job.number} {result['state']}: {result['reason']}; left out")
@@ -98,7 +99,7 @@ def train_folder(directory: Path, tell: Report) -> None:
         directory / "result.json",
         {"seed": job.seed, "state": str(result.state), "reason": result.reason, "metrics": result.metrics},
     )
-    (directory / "last.ckpt").unlink(missing_ok=True)
+    (directory / LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
 def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob:

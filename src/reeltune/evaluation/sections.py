@@ -74,8 +74,10 @@ def leaderboard(board: Leaderboard | None) -> str:
     """Return the best trials and the baselines with their intervals."""
     if board is None:
         return ""
-    best = next(entry for entry in board.entries if entry.kind == "trial")
-    rows = [("best" if entry is best else entry.kind, entry.name, entry.metrics) for entry in board.entries]
+    rows = [
+        ("best" if entry.number == board.selected else entry.kind, entry.name, entry.metrics)
+        for entry in board.entries
+    ]
     verdicts = "".join(f"<p>{escape(_sentence(c.verdict()))}</p>" for c in board.comparisons)
     return _section(
         "Leaderboard on validation",

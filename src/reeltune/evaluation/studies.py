@@ -79,7 +79,7 @@ def protocol(study: Study) -> dict[str, Any]:
         "seen_filter": "movies of the history are removed before ranking",
         "ties": "pessimistic: a tie counts against the target",
         "objective": study.objective,
-        "n_trials": len(study.rows()),
+        "n_trials": sum(row.state.is_finished for row in study.rows()),
         "seed": study.spec.study.seed,
         "versions": study.versions,
     }

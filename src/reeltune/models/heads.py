@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from reeltune.data.prepared import PAD
+
 __all__ = ["TiedHead", "catalogue_scores"]
 
 
@@ -42,5 +44,5 @@ def catalogue_scores(queries: Tensor, item_vectors: Tensor, item_bias: Tensor | 
     scores = queries @ item_vectors.T  # [B, V+1]
     if item_bias is not None:
         scores = scores + item_bias
-    scores[:, 0] = float("-inf")
+    scores[:, PAD] = float("-inf")
     return scores

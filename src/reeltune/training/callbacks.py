@@ -13,14 +13,17 @@ import numpy as np
 from reeltune.files import atomic_path
 from reeltune.metrics.ranking import ChosenMetric, ranking_metrics
 from reeltune.training.checkpoint import write_checkpoint
-from reeltune.training.epochs import EpochReport, Report, is_patience_out
+from reeltune.training.epochs import (
+    BEST_CHECKPOINT,
+    LAST_CHECKPOINT,
+    VALIDATION_RANKS,
+    EpochReport,
+    Report,
+    is_patience_out,
+)
 from reeltune.training.module import NextItemModule
 
-__all__ = ["BEST_CHECKPOINT", "LAST_CHECKPOINT", "VALIDATION_RANKS", "EpochRecorder"]
-
-LAST_CHECKPOINT = "last.ckpt"
-BEST_CHECKPOINT = "best.ckpt"
-VALIDATION_RANKS = "validation_ranks.npy"
+__all__ = ["EpochRecorder"]
 
 
 class EpochRecorder(pl.Callback):
@@ -46,6 +49,7 @@ class EpochRecorder(pl.Callback):
         self.report = report
         self.epochs = epochs
         self._started = 0.0
+        self._validated: tuple[dict[str, float], float] = {}, 0.0  # metrics of the epoch, best so far
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the first epoch; Lightning skips the epoch's own hook when it resumes."""
@@ -61,12 +65,12 @@ class EpochRecorder(pl.Callback):
             write_checkpoint(self.directory / BEST_CHECKPOINT, _weights(trainer, pl_module))
             with atomic_path(self.directory / VALIDATION_RANKS) as part, part.open("wb") as file:
                 np.save(file, pl_module.ranks)
-        self._pending = metrics, value if is_best else self.epochs[-1].best
+        self._validated = metrics, value if is_best else self.epochs[-1].best
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the resumable checkpoint, then report; ask for an end when patience is out."""
         assert isinstance(pl_module, NextItemModule)
-        metrics, best = self._pending
+        metrics, best = self._validated
         seconds = time.perf_counter() - self._started
         epoch = EpochReport(len(self.epochs) + 1, metrics, best, pl_module.train_loss, seconds)
         self.epochs.append(epoch)

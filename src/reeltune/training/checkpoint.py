@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - what torch.load raises for a file that is no checkpoint
 from typing import Any
@@ -23,8 +24,10 @@ NETWORK_PREFIX = "network."
 
 def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
     """Write ``checkpoint`` to ``path``, atomically."""
+    buffer = io.BytesIO()  # on a full disk torch.save raises a RuntimeError that does not tell so
+    torch.save(checkpoint, buffer)
     with atomic_path(path) as part:
-        torch.save(checkpoint, part)
+        part.write_bytes(buffer.getbuffer())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What training tells after each epoch."""
+"""What training tells after each epoch, and the files that it keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,24 @@ from typing import Any
 
 from reeltune.metrics.ranking import ChosenMetric
 
-__all__ = ["EpochReport", "Report", "best_epoch", "is_patience_out"]
+__all__ = [
+    "BEST_CHECKPOINT",
+    "LAST_CHECKPOINT",
+    "VALIDATION_RANKS",
+    "EpochReport",
+    "Report",
+    "best_epoch",
+    "is_patience_out",
+]
+
+LAST_CHECKPOINT = "last.ckpt"
+"""Everything that going on after the latest epoch takes."""
+
+BEST_CHECKPOINT = "best.ckpt"
+"""The weights of the best epoch."""
+
+VALIDATION_RANKS = "validation_ranks.npy"
+"""The ranks of the validation targets at the best epoch, int32 [M]."""
 
 
 @dataclass(frozen=True)

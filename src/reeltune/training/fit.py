@@ -16,9 +16,9 @@ from lightning.pytorch.loggers import Logger
 
 from reeltune.errors import StudyError
 from reeltune.metrics.ranking import ChosenMetric
-from reeltune.training.callbacks import LAST_CHECKPOINT, EpochRecorder
+from reeltune.training.callbacks import EpochRecorder
 from reeltune.training.checkpoint import read_checkpoint
-from reeltune.training.epochs import EpochReport, Report, is_patience_out
+from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
 from reeltune.training.module import NextItemModule
 
 __all__ = ["FitResult", "fit"]

@@ -58,6 +58,7 @@ class NextItemModule(pl.LightningModule):
         self.network = build_network(config, n_items, SideShapes.model_validate(side or {}))
         self.seed = seed
         self.average: WeightAverage | None = None
+        self._saved_average: dict[str, Any] | None = None
         self.ranks = np.zeros(0, dtype=np.int32)
         self._loss_sum, self._n_positions = 0.0, 0
         self._rank_parts: list[tuple[Tensor, Tensor]] = []  # (index into the queries, ranks)
@@ -117,8 +118,10 @@ class NextItemModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Start averaging the weights, or go on from those of the checkpoint."""
-        if self.training_config.ema_decay > 0 and self.average is None:
+        if self.training_config.ema_decay > 0:
             self.average = WeightAverage(self.network, self.training_config.ema_decay)
+            if self._saved_average is not None:
+                self.average.load_state_dict(self._saved_average)
 
     def on_validation_start(self) -> None:
         """Put the averaged weights in."""
@@ -158,10 +161,8 @@ class NextItemModule(pl.LightningModule):
             checkpoint["average"] = self.average.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the averaged weights."""
-        if "average" in checkpoint:
-            self.average = WeightAverage(self.network, self.training_config.ema_decay)
-            self.average.load_state_dict(checkpoint["average"])
+        """Keep the averaged weights until the network is on its device."""
+        self._saved_average = checkpoint.get("average")
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.seeding import derive
+from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.tuning.job import TrialJob, count_parameters
 from reeltune.tuning.observer import Observer
 from reeltune.tuning.results import best_rows
@@ -17,9 +18,6 @@ from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
 
 __all__ = ["Recorder"]
-
-LAST_CHECKPOINT = "last.ckpt"
-BEST_CHECKPOINT = "best.ckpt"
 
 
 class Recorder:

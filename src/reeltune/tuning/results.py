@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,16 +72,12 @@ def pressed_bounds(
 
 
 def _place(value: float, low: float, high: float, is_log: bool) -> float:
-    import math
-
     if is_log:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low)
 
 
-def importance(
-    space: Space, rows: Sequence[TrialRow], *, higher_is_better: bool, seed: int = 0
-) -> dict[str, float]:
+def importance(space: Space, rows: Sequence[TrialRow], *, higher_is_better: bool) -> dict[str, float]:
     """Return the share of the objective's variance that each searched field explains, largest first.
 
     By functional ANOVA (Hutter et al., 2014) over the complete trials; empty with fewer than four of
@@ -105,7 +102,5 @@ def importance(
         study.add_trial(frozen_trial(space, row, []))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's and Optuna's notes on small samples
-        shares: dict[str, Any] = get_param_importances(
-            study, evaluator=FanovaImportanceEvaluator(seed=seed % 2**32)
-        )
+        shares: dict[str, Any] = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
     return {name: float(share) for name, share in shares.items()}
