@@ -7,7 +7,7 @@ the repository root:
 
     python benchmarks/data_scale.py --out benchmarks/results/data_scale.json
 
-The files of 25 million ratings need 3 GB in ``--folder``, which is removed afterwards.
+25 million ratings need 3 GB. With ``--folder`` the CSV files are kept there and used again.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[ROWS])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where the files go; a temporary folder if not given")
+    parser.add_argument("--folder", type=Path, help="keeps the files; a temporary folder if not given")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--measure", choices=["preparation", "feeding"], help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -125,17 +125,19 @@ def main() -> None:
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "numpy": np.__version__},
         "sizes": [],
     }
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         for n_rows in options.rows:
-            source = write_large_csv(Path(folder) / str(n_rows), n_rows=n_rows)
+            source = (options.folder or Path(temporary)) / str(n_rows)
+            if not (source / "movies.csv").exists():
+                write_large_csv(source, n_rows=n_rows)
             runs = []
             for repeat in range(options.repeats):
-                with tempfile.TemporaryDirectory(dir=folder) as cache:
+                with tempfile.TemporaryDirectory(dir=temporary) as cache:
                     run = child("preparation", source, Path(cache))
                     feeding = child("feeding", Path(run.pop("directory")), Path(cache))
-                runs.append(run)
-                print(f"{n_rows:,} rows, run {repeat + 1}: {run} {feeding}", flush=True)
-            results["sizes"].append({"preparations": runs, "feeding": feeding})
+                runs.append(run | feeding)
+                print(f"{n_rows:,} rows, run {repeat + 1}: {runs[-1]}", flush=True)
+            results["sizes"].append(runs)
     if options.out is not None:
         write_json(options.out, results)
 

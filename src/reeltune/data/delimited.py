@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def read_columns(
             raise _locate(open_file, name, form, f"{column.name} is empty")
         if values.null_count:
             values = values.fill_null(pa.scalar(column.absent, values.type))
-        array = values.to_numpy()
+        array = _joined(values, column.kind)
         inside = (array >= column.low) & (array <= column.high)
         if column.absent is not None:
             inside |= array == column.absent
@@ -102,6 +102,17 @@ def read_columns(
             raise _locate(open_file, name, form, f"{column.name} is out of range")
         columns[column.name] = array
     return columns
+
+
+def _joined(values: Any, kind: str) -> NDArray[Any]:
+    """Return a pyarrow column without nulls as one array; its own ``to_numpy`` would load pandas."""
+    array = np.empty(len(values), dtype=kind)
+    start = 0
+    for chunk in filter(len, values.chunks):
+        stop = start + len(chunk)
+        array[start:stop] = np.frombuffer(chunk.buffers()[1], dtype=kind)[chunk.offset :][: len(chunk)]
+        start = stop
+    return array
 
 
 def shorten(text: str) -> str:
