@@ -1,6 +1,9 @@
 """YAML files: what is said when they are wrong."""
 
+from typing import Annotated, Literal
+
 import pytest
+from pydantic import Field
 
 from reeltune.config import Config, load_yaml, parse, parse_yaml
 from reeltune.errors import ConfigError
@@ -57,3 +60,44 @@ def test_a_value_of_no_allowed_type_is_told_once():
     assert str(caught.value) == (
         "exp.yaml:1: value: Input should be a valid integer or a valid string (given: 1.5)"
     )
+
+
+class Narrow(Config):
+    name: Literal["narrow"]
+    width: int
+
+
+class Tall(Config):
+    name: Literal["tall"]
+    height: int
+
+
+class Holder(Config):
+    shape: Annotated[Narrow | Tall, Field(discriminator="name")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "shape:\n  name: tall\n  height: 1\n  heigth: 2",
+            "exp.yaml:4: unknown key 'shape.heigth': did you mean 'height'? Known: height, name",
+        ),
+        (
+            "shape:\n  name: narrow\n  width: x",
+            "exp.yaml:3: shape.width: Input should be a valid integer (given: 'x')",
+        ),
+        ("shape:\n  name: tall", "exp.yaml:1: the key 'shape.height' is missing"),
+    ],
+)
+def test_errors_in_a_chosen_class_name_its_own_keys_and_lines(text, message):
+    with pytest.raises(ConfigError) as caught:
+        parse(Holder, parse_yaml(text, "exp.yaml"))
+    assert str(caught.value) == message
+
+
+def test_numbers_are_decimal_or_text():
+    text = "a: 10\nb: 010\nc: 08\nd: 1e-4\ne: 0.5\nf: -0\ng: .5e1"
+    assert parse_yaml(text, "exp.yaml").value == {
+        "a": 10, "b": "010", "c": "08", "d": 1e-4, "e": 0.5, "f": 0, "g": 5.0
+    }  # fmt: skip

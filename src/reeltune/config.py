@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -78,17 +78,22 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 numbers: ``1e-4`` is a number, ``yes`` is text, dates stay text."""
+    """YAML 1.2 numbers: ``1e-4`` is a number, ``yes`` is text, dates stay text.
+
+    ``010`` is text, so that no field takes it for the 8 that it was in YAML 1.1.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [pair for pair in resolvers if not pair[0].endswith((":float", ":bool", ":timestamp", ":int"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
+    re.compile(r"^[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
     list("-+0123456789."),
 )
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
@@ -203,11 +208,11 @@ def _one_a_place(items: Sequence[Any]) -> list[Any]:
 
 
 def _explain(cls: type[BaseModel], document: Document, item: Any) -> str:
-    path: KeyPath = tuple(item["loc"])
+    path, owner = _place(cls, item["loc"])
     name = ".".join(str(key) for key in path)
     where = document.at(*path)
     if item["type"] == "extra_forbidden":
-        known = _known_keys(cls, path[:-1])
+        known = sorted(owner.model_fields)
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"{where}: unknown key {name!r}: {hint}Known: {', '.join(known)}"
@@ -219,16 +224,24 @@ def _explain(cls: type[BaseModel], document: Document, item: Any) -> str:
     return f"{where}: {name}: {message}{shown}" if name else f"{where}: {message}"
 
 
-def _known_keys(cls: type[BaseModel], path: KeyPath) -> list[str]:
-    current: type[BaseModel] = cls
-    for key in path:
-        field = current.model_fields.get(str(key))
-        nested = _nested_models(field) if field is not None else []
-        if not nested:
-            # A discriminated union puts the chosen class's tag into the path.
+def _place(cls: type[BaseModel], location: Sequence[str | int]) -> tuple[KeyPath, type[BaseModel]]:
+    """Return the keys of the document that lead to an error, and the class that owns the last one."""
+    path: KeyPath = ()
+    owner, options = cls, [cls]
+    for key in location:
+        tagged = [option for option in options if key in _tags(option)] if len(options) > 1 else []
+        if tagged:  # a union puts the name of the chosen class into the place; the file has no such key
+            options = tagged
             continue
-        current = nested[0]
-    return sorted(current.model_fields)
+        path, owner = (*path, key), options[0]
+        field = owner.model_fields.get(str(key))
+        options = (_nested_models(field) if field is not None else []) or options
+    return path, owner
+
+
+def _tags(cls: type[BaseModel]) -> set[Any]:
+    literals = (f.annotation for f in cls.model_fields.values() if get_origin(f.annotation) is Literal)
+    return {tag for literal in literals for tag in get_args(literal)}
 
 
 def _nested_models(field: FieldInfo) -> list[type[BaseModel]]:

@@ -165,7 +165,7 @@ def _by_user(
     if users is None:
         return array, np.ones_like(array)
     _, row = np.unique(np.asarray(users), return_inverse=True)
-    return np.bincount(row, weights=array), np.bincount(row).astype(np.float64)
+    return np.bincount(row, weights=array).astype(np.float64), np.bincount(row).astype(np.float64)
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:

@@ -45,7 +45,8 @@ class FusedGRU(nn.GRU):
             inputs: Inputs, [B, T, D].
             state: State before the first step, [1, B, H], or None for zeros.
         """
-        if inputs.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        is_exported = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if inputs.device.type != "cpu" or is_exported:
             states, last = super().forward(inputs, state)
             return states, last
         start = inputs.new_zeros(len(inputs), self.hidden_size) if state is None else state[0]
