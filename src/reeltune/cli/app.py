@@ -16,6 +16,7 @@ from reeltune.cli import (
     report,
     serve,
     studies,
+    tradeoff,
     train,
     trials,
     tune,
@@ -43,6 +44,7 @@ app.command()(studies.rm)
 app.command()(dashboard.dashboard)
 app.command()(report.report)
 app.command()(evaluate.evaluate)
+app.command()(tradeoff.tradeoff)
 app.command()(export.export)
 app.command()(recommend.recommend)
 app.command()(serve.serve)

@@ -12,6 +12,7 @@ from reeltune.evaluation import sections
 from reeltune.evaluation.final import read_evaluation
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
 from reeltune.evaluation.studies import Notify, protocol, silent
+from reeltune.evaluation.tradeoff import read_trade_off, trade_off_section
 from reeltune.files import write_text
 from reeltune.tuning.results import importance, pressed_bounds
 from reeltune.tuning.study import Study
@@ -53,6 +54,7 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         sections.curves(study, board),
         sections.coordinates(study),
         sections.search(shares, pressed, n_best=min(N_BEST, len(study.best()))),
+        trade_off_section(read_trade_off(study_dir)),
         sections.trials(study),
         sections.failures(rows),
         sections.cost(study),

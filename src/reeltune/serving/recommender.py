@@ -1,6 +1,6 @@
 """Recommendations for a person the model has never seen.
 
-Shapes: B batch, D embedding, V catalogue.
+Shapes: B batch, V catalogue.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.serving.bundle import Bundle, load_bundle
 from reeltune.serving.filters import NO_FILTERS, Filters
-from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes
+from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes, directions_of
 from reeltune.serving.state import PersonState
 from reeltune.serving.titles import TitleIndex
 
@@ -173,13 +172,7 @@ class Recommender:
 
     @functools.cached_property
     def _directions(self) -> NDArray[np.float64]:
-        """Output embeddings of length 1, shape [V+1, D]; the row of padding is zero."""
-        with torch.inference_mode():
-            vectors = self.bundle.network.item_vectors().double().numpy().copy()
-        vectors[PAD] = 0.0
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        directions: NDArray[np.float64] = vectors / np.where(lengths > 0, lengths, 1.0)
-        return directions
+        return directions_of(self.bundle.network)
 
     def _listable(
         self, scores: NDArray[np.float64], hidden: Iterable[int], filters: Filters

@@ -22,12 +22,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from reeltune.data.prepared import Catalogue
+from reeltune.data.prepared import PAD, Catalogue
 from reeltune.errors import UserError
+from reeltune.models.base import SequenceNetwork
 
-__all__ = ["AS_SCORED", "Reranker", "Reranking", "best_codes"]
+__all__ = ["AS_SCORED", "Reranker", "Reranking", "best_codes", "directions_of"]
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +87,16 @@ def best_codes(scores: Floats, k: int) -> NDArray[np.int64]:
     ordered = codes[np.argsort(-scores[codes], kind="stable")][:k]
     best: NDArray[np.int64] = ordered[np.isfinite(scores[ordered])]
     return best
+
+
+def directions_of(network: SequenceNetwork) -> Floats:
+    """Return the output embeddings of length 1, shape [V+1, D]; the row of padding is zero."""
+    with torch.inference_mode():
+        vectors = network.item_vectors().double().numpy().copy()
+    vectors[PAD] = 0.0
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: Floats = vectors / np.where(lengths > 0, lengths, 1.0)
+    return directions
 
 
 class Reranker:

@@ -1,0 +1,40 @@
+"""``reeltune tradeoff``: what re-ranking brings and costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, study_path
+
+__all__ = ["tradeoff"]
+
+
+def tradeoff(
+    study: str = STUDY,
+    trial: int | None = typer.Option(None, "--trial", help="Number of the trial. [default: the best]"),
+    n_people: int = typer.Option(1000, "--people", help="Most validation queries that are re-ranked."),
+    tolerance: float = typer.Option(0.02, "--tolerance", help="Share of NDCG@10 that may be lost, 0 to 1."),
+    studies: Path | None = STUDIES,
+    data_dir: Path | None = DATA_DIR,
+) -> None:
+    """Measure on validation what popularity, novelty and calibration cost; tune and draw them."""
+    from reeltune.cli.tables import make_table, print_table
+    from reeltune.evaluation.tradeoff import GAINS
+    from reeltune.serving.tradeoff import measure_trade_off
+
+    folder = study_path(study, studies)
+    found = measure_trade_off(
+        folder, trial=trial, n_people=n_people, tolerance=tolerance, data_dir=data_dir, notify=note
+    )
+    table = make_table("weight", "value", "NDCG@10", "moves", "to", "coverage")
+    for name, points in found.curves.items():
+        for point in points:
+            mark = " *" if point.weight == found.tuned[name] else ""
+            field = GAINS[name][0]
+            cells = (f"{point.weight:g}{mark}", f"{point.ndcg:.4f}", field, f"{getattr(point, field):.4g}")
+            table.add_row(name, *cells, f"{point.coverage:.0%}")
+    print_table(table)
+    print(f"* strongest that keeps {1 - tolerance:.0%} of the NDCG")
+    print(folder / "tradeoff.svg")

@@ -1,0 +1,174 @@
+"""Measures on validation what each weight of re-ranking brings and costs, and tunes it.
+
+Shapes: B batch, K listed, M people, V catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reeltune.data.features.assemble import query_features
+from reeltune.data.prepared import Queries, TuningData
+from reeltune.data.sequences import query_batches
+from reeltune.errors import StudyError, UserError
+from reeltune.evaluation.studies import Notify, open_study_data, selected_trial, silent
+from reeltune.evaluation.tradeoff import Point, TradeOff, draw_trade_off
+from reeltune.files import write_json, write_text
+from reeltune.metrics.ranking import parse_metric
+from reeltune.models.base import SequenceNetwork
+from reeltune.seeding import derive
+from reeltune.serving.rerank import Reranker, Reranking, directions_of
+from reeltune.training.checkpoint import load_network
+from reeltune.tuning.study import Study
+
+__all__ = ["WEIGHTS", "measure_trade_off", "trade_off_of"]
+
+WEIGHTS: dict[str, tuple[float, ...]] = {
+    "popularity": (-1.0, -0.75, -0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.25, 0.5),
+    "novelty": (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0),
+    "calibration": (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0),
+}
+"""The weights that are tried, one name at a time."""
+
+K = 10
+"""Length of the lists."""
+
+
+def measure_trade_off(
+    study_dir: Path,
+    *,
+    trial: int | None = None,
+    n_people: int = 1000,
+    tolerance: float = 0.02,
+    data_dir: Path | None = None,
+    notify: Notify = silent,
+) -> TradeOff:
+    """Return the trade-off of the study's best trial, or of ``trial``; write tradeoff.json and tradeoff.svg.
+
+    Args:
+        study_dir: Folder of the study.
+        trial: Number of the trial, None for the best.
+        n_people: Most validation queries, drawn by the study's seed.
+        tolerance: Share of NDCG@10 that the tuned weights may lose, 0 to 1.
+        data_dir: Where to look for the data first.
+        notify: Receives lines of progress.
+
+    Raises:
+        UserError: ``n_people`` or ``tolerance`` is out of range.
+        StudyError: No study, no such trial, or its weights are gone.
+    """
+    if n_people < 1 or not 0.0 <= tolerance <= 1.0:
+        raise UserError(f"{n_people} people and a tolerance of {tolerance:g}: at least 1, and from 0 to 1")
+    study = Study.open(study_dir)
+    row = selected_trial(study, trial)
+    checkpoint = study.trial_directory(row.number) / "best.ckpt"
+    if not checkpoint.is_file():
+        raise StudyError(f"the weights of trial {row.number} are gone ({checkpoint}); take another --trial")
+    _, data = open_study_data(study, data_dir=data_dir, notify=notify)
+    curves = trade_off_of(
+        load_network(checkpoint), data, n_people=n_people, seed=study.spec.study.seed, notify=notify
+    )
+    trade_off = TradeOff(
+        study=study.name,
+        trial=row.number,
+        k=K,
+        n_people=min(n_people, data.validation.n_queries),
+        n_candidates=Reranking().n_candidates,
+        tolerance=tolerance,
+        curves=curves,
+        tuned={name: _strongest(points, tolerance) for name, points in curves.items()},
+    )
+    write_json(study_dir / "tradeoff.json", trade_off.plain())
+    write_text(study_dir / "tradeoff.svg", draw_trade_off(trade_off))
+    return trade_off
+
+
+def trade_off_of(
+    network: SequenceNetwork, data: TuningData, *, n_people: int, seed: int, notify: Notify = silent
+) -> dict[str, tuple[Point, ...]]:
+    """Return the curve of each weight for a network on at most ``n_people`` validation queries."""
+    queries = query_features(network.side.config, data, data.validation)
+    if n_people < queries.n_queries:
+        rng = np.random.default_rng(derive(seed, "tradeoff"))
+        queries = _some(queries, np.sort(rng.choice(queries.n_queries, n_people, replace=False)))
+    counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
+    reranker = Reranker(data.catalogue, counts, directions_of(network))
+    sums = {(name, weight): _Sums(counts) for name, weights in WEIGHTS.items() for weight in weights}
+    n_done = 0
+    for batch in query_batches(queries, batch_size=128):
+        with torch.inference_mode():
+            scores = network.scores(batch.histories).double().numpy().copy()  # [B, V+1]
+        for row, target, index in zip(scores, batch.targets.tolist(), batch.index.tolist(), strict=True):
+            seen = queries.history(index)
+            stars = _stars(queries, index)
+            row[seen[seen != target]] = -np.inf
+            wanted = reranker.genre_shares(seen.tolist(), stars.tolist())
+            for (name, weight), total in sums.items():
+                reranking = Reranking(**{name: weight})  # type: ignore[arg-type]
+                listed = reranker.choose(row, K, reranking, codes=seen.tolist(), stars=stars.tolist())
+                total.add(
+                    listed,
+                    target,
+                    reranker.novelty_of(listed, seen.tolist()),
+                    reranker.miscalibration(listed, wanted),
+                )
+        n_done += len(scores)
+        notify(f"re-ranked for {n_done:,} of {queries.n_queries:,} people")
+    return {
+        name: tuple(sums[name, weight].point(weight) for weight in weights)
+        for name, weights in WEIGHTS.items()
+    }
+
+
+class _Sums:
+    """Sums over people for one weight."""
+
+    def __init__(self, counts: NDArray[np.int64]) -> None:
+        self._counts = counts
+        self._is_listed = np.zeros(len(counts), dtype=np.bool_)
+        self._totals = np.zeros(4)
+        self._n_people = 0
+        self._ndcg: Callable[[NDArray[np.int64]], NDArray[np.float64]] = parse_metric(f"ndcg@{K}").per_query
+
+    def add(self, listed: NDArray[np.int64], target: int, distance: float, miscalibration: float) -> None:
+        """Add the list of one person."""
+        place = np.flatnonzero(listed == target) + 1
+        ndcg = float(self._ndcg(place)[0]) if len(place) else 0.0
+        self._totals += (ndcg, self._counts[listed].mean(), distance, miscalibration)
+        self._is_listed[listed] = True
+        self._n_people += 1
+
+    def point(self, weight: float) -> Point:
+        """Return the means."""
+        ndcg, events, distance, miscalibration = (self._totals / max(self._n_people, 1)).tolist()
+        coverage = float(self._is_listed[1:].mean())
+        return Point(weight, ndcg, events, distance, miscalibration, coverage)
+
+
+def _strongest(points: tuple[Point, ...], tolerance: float) -> float:
+    """Return the weight farthest from 0, towards the unknown first, that keeps enough of the NDCG."""
+    least = (1.0 - tolerance) * next(point.ndcg for point in points if point.weight == 0.0)
+    side = [p for p in points if p.weight <= 0.0] if points[0].weight < 0.0 else list(points)
+    return max((p.weight for p in side if p.ndcg >= least), key=abs)
+
+
+def _some(queries: Queries, rows: NDArray[np.int64]) -> Queries:
+    return replace(
+        queries,
+        user=queries.user[rows],
+        end=queries.end[rows],
+        target=queries.target[rows],
+        target_rating=queries.target_rating[rows],
+        target_timestamp=queries.target_timestamp[rows],
+    )
+
+
+def _stars(queries: Queries, query: int) -> NDArray[np.float32]:
+    start = queries.sequences.offsets[queries.user[query]]
+    return queries.sequences.ratings[start : queries.end[query]]
