@@ -28,6 +28,7 @@ __all__ = [
     "ReeltuneError",
     "StudyError",
     "UserError",
+    "first_line",
     "unknown_name",
 ]
 
@@ -66,6 +67,16 @@ class DivergedError(ReeltuneError):
 
 class EngineError(ReeltuneError):
     """Ray, the disk or a worker failed for no fault of the caller's input."""
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of another library says, in one line.
+
+    >>> first_line(KeyError("seconds"))
+    "KeyError: 'seconds'"
+    """
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:

@@ -7,8 +7,9 @@ import pytest
 from studies_for_tests import ledger, make_study, spec
 
 from reeltune.errors import EngineError, StudyError
+from reeltune.tuning.folders import find_study, list_studies, remove_study
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.study import Study, find_study, list_studies, remove_study
+from reeltune.tuning.study import Study
 
 
 def row(number, state=TrialState.COMPLETE, value=0.1):
@@ -100,6 +101,21 @@ def test_rows_and_epochs_survive_torn_and_repeated_writes(tmp_path):
         study.rows()
 
 
+@pytest.mark.parametrize("text", ["[]\n", "{}\n", "null\n", None])
+def test_a_damaged_file_of_a_study_is_named(tmp_path, text):
+    study = make_study(tmp_path / "s")
+    files = [study.trial_directory(0) / name for name in ("trial.json", "epochs.jsonl")]
+    for path in [*files, study.directory / "elapsed.json"]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            path.mkdir()
+        else:
+            path.write_text(text)
+    for read in (study.rows, lambda: study.epochs(0), lambda: study.elapsed_seconds):
+        with pytest.raises(StudyError, match="is damaged"):
+            read()
+
+
 def test_only_ended_trials_with_a_figure_win_and_complete_ones_first(tmp_path):
     study = make_study(tmp_path / "s", trials=6)
     for number, (state, value) in enumerate(
@@ -118,6 +134,16 @@ def test_only_ended_trials_with_a_figure_win_and_complete_ones_first(tmp_path):
     assert not study.is_finished
     study.write_row(replace(row(5), state=TrialState.FAILED))
     assert study.is_finished
+
+
+def test_a_folder_of_something_else_is_left_alone_but_not_one_that_a_kill_left(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    with pytest.raises(StudyError, match="a folder but no study"):
+        make_study(tmp_path / "photos")
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".study.json.x1.part").write_text("{")
+    assert make_study(tmp_path / "killed").n_trials
 
 
 def test_the_lock_belongs_to_one(tmp_path):

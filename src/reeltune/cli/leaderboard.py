@@ -12,15 +12,11 @@ __all__ = ["print_leaderboard"]
 
 def print_leaderboard(leaderboard: Leaderboard) -> None:
     """Print trials and baselines on validation, best first, and the verdict."""
-    from rich.console import Console
-    from rich.table import Table
-
     from reeltune.cli.progress import short_params, short_time
+    from reeltune.cli.tables import make_table, print_table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
     labels = list(leaderboard.entries[0].metrics)
-    for heading in ["validation", *labels, "epochs", "time"]:
-        table.add_column(heading, justify="left" if heading == "validation" else "right", no_wrap=True)
+    table = make_table("validation", *labels, "epochs", "time")
     table.add_column("parameters", overflow="ellipsis", no_wrap=True)
     for entry in leaderboard.entries:
         figures = [f"{entry.metrics[label].value:.4f}" for label in labels]
@@ -28,8 +24,5 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
         style = "bold" if entry.kind == "baseline" else None
         params = short_params(entry.params)
         table.add_row(entry.name, *figures, epochs, short_time(entry.seconds), params, style=style)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)  # a pipe has no edge to fold at
-    console.print(table)
+    print_table(table)
     print(leaderboard.verdict)

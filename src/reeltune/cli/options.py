@@ -34,7 +34,7 @@ def studies_root(given: Path | None) -> Path:
 
 def study_path(name: str, given: Path | None) -> Path:
     """Return the folder of the study ``name``."""
-    from reeltune.tuning.study import find_study
+    from reeltune.tuning.folders import find_study
 
     return find_study(name, studies_root(given))
 

@@ -206,14 +206,15 @@ class TableObserver:
 
     def trial_interrupted(self, number: int, reason: str) -> None:
         """Print a line above the table."""
-        self._console.print(f"trial {number}: {reason}", style="yellow")
+        self._console.print(f"trial {number}: {reason}", style="yellow", markup=False)
 
     def trial_ended(self, row: TrialRow) -> None:
         """Take in an end; a failure also gets a line above the table."""
         if self._board is not None:
             self._board.end(row)
         if row.state in (TrialState.FAILED, TrialState.DIVERGED):
-            self._console.print(f"trial {row.number} {row.state}: {row.reason}", style="red")
+            text = f"trial {row.number} {row.state}: {row.reason}"
+            self._console.print(text, style="red", markup=False)  # a reason may hold brackets
 
     def study_ended(self) -> None:
         """Draw for the last time."""

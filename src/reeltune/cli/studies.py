@@ -15,7 +15,8 @@ __all__ = ["rm", "studies"]
 def studies(studies: Path | None = STUDIES) -> None:
     """List the studies with their state and best figure."""
     from reeltune.errors import StudyError
-    from reeltune.tuning.study import Study, list_studies
+    from reeltune.tuning.folders import list_studies
+    from reeltune.tuning.study import Study
 
     root = studies_root(studies)
     found = list_studies(root)
@@ -45,7 +46,7 @@ def rm(
     is_sure: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
 ) -> None:
     """Remove a study and everything in its folder."""
-    from reeltune.tuning.study import remove_study
+    from reeltune.tuning.folders import remove_study
 
     path = study_path(study, studies)
     if not is_sure:

@@ -41,10 +41,10 @@ def trials(
 
 
 def _print_table(study: Study, rows: list[TrialRow]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from reeltune.cli.progress import short_time, short_value
+    from reeltune.cli.tables import print_table
 
     names = list(study.spec.space.space)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -62,7 +62,4 @@ def _print_table(study: Study, rows: list[TrialRow]) -> None:
         figures = [f"{row.metrics[metric]:.4f}" if metric in row.metrics else "" for metric in metrics]
         values = [short_value(row.params[name]) if name in row.params else "" for name in names]
         table.add_row(str(row.number), str(row.state), epochs, *figures, short_time(row.seconds), *values)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)  # a pipe has no edge to fold at
-    console.print(table)
+    print_table(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,10 @@ def resume(
 def _checked_name(name: str) -> str:
     from reeltune.errors import ConfigError
 
-    if not name or name.startswith(".") or "/" in name:
-        raise ConfigError(f"{name!r} cannot name a study; use letters, digits, - and _")
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ConfigError(
+            f"{name!r} cannot name a study; use letters, digits, -, _ and dots, and begin with no dot or dash"
+        )
     return name
 
 

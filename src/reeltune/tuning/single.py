@@ -10,10 +10,11 @@ from reeltune.errors import StudyError
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.metrics.ranking import parse_metric
 from reeltune.seeding import derive
+from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.tuning.folders import folder_lock
 from reeltune.tuning.job import TrialJob, run_job
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.space import flatten
-from reeltune.tuning.study import folder_lock
 from reeltune.tuning.trial import TrialConfig
 
 __all__ = ["train_single"]
@@ -64,12 +65,11 @@ def train_single(
             logging=dict(logging or {}),
         )
         result = run_job(job, record)
-        has_value = result.best_epoch > 0 and result.state is TrialState.COMPLETE
         row = replace(
             row,
             state=result.state,
             reason=result.reason,
-            value=result.metrics[parse_metric(config.objective).label] if has_value else None,
+            value=result.metrics[parse_metric(config.objective).label] if result.metrics else None,
             best_epoch=result.best_epoch,
             metrics=result.metrics,
             n_epochs=result.n_epochs,
@@ -77,7 +77,7 @@ def train_single(
             seconds=result.seconds,
         )
         write_json(directory / "trial.json", row.plain())
-        (directory / "last.ckpt").unlink(missing_ok=True)
+        (directory / LAST_CHECKPOINT).unlink(missing_ok=True)
         return row
 
 
@@ -85,8 +85,11 @@ def _row(config: TrialConfig, directory: Path, seed: int, data: str) -> TrialRow
     path = directory / "trial.json"
     wanted = flatten(config.plain()) | {"seed": seed, "data": Path(data).name}
     if path.exists():
-        row = TrialRow.from_plain(read_json(path))
-        there = flatten(row.config) | {"seed": row.seed, "data": row.params["data"]}
+        try:
+            row = TrialRow.from_plain(read_json(path))
+            there = flatten(row.config) | {"seed": row.seed, "data": row.params["data"]}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StudyError(f"{path} is damaged ({error}); remove its folder to train again") from error
         for name, value in wanted.items():
             if there.get(name) != value:
                 raise StudyError(

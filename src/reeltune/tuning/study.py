@@ -12,12 +12,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.metadata
-import os
 import platform
-import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,34 +24,23 @@ from pydantic import ValidationError
 
 import reeltune
 from reeltune.data.prepared import Ledger
-from reeltune.errors import EngineError, StudyError, unknown_name
+from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.metrics.ranking import parse_metric
+from reeltune.tuning.folders import folder_lock, is_folder_locked
 from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.searchers import GridConfig, n_points
 from reeltune.tuning.spec import StudySpec, first_difference
 
 __all__ = [
-    "LOCK_FILE",
-    "LOCK_TRIES",
     "PACKAGES",
     "SCHEMA",
     "Study",
-    "find_study",
-    "folder_lock",
-    "list_studies",
-    "remove_study",
 ]
 
 SCHEMA = 1
 """Version of the folder's layout; a folder of another one is refused."""
-
-LOCK_FILE = "study.lock"
-"""Held by the driver."""
-
-LOCK_TRIES = 3
-"""Attempts, a tenth of a second apart."""
 
 PACKAGES = ("torch", "lightning", "ray", "optuna", "numpy", "pydantic")
 """Packages whose versions a study records."""
@@ -80,7 +65,7 @@ class Study:
             EngineError: The folder cannot be written.
         """
         path = directory / "study.json"
-        if not path.exists() and directory.exists() and any(directory.iterdir()):
+        if not path.exists() and directory.exists() and not _is_empty(directory):
             raise StudyError(f"{directory} is a folder but no study; choose another --name")
         if not path.exists():
             record = {
@@ -118,10 +103,7 @@ class Study:
             spec = StudySpec.model_validate(record["spec"])
             Ledger.model_validate(record["ledger"])
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-            summary = str(error).splitlines()[0]
-            raise StudyError(
-                f"{path} is damaged ({summary}); restore it from a copy or remove the study"
-            ) from error
+            raise _damaged(path, error) from error
         return cls(directory, record, spec)
 
     def _extend(self, spec: StudySpec, ledger: Ledger) -> None:
@@ -132,9 +114,10 @@ class Study:
             raise StudyError(f"study {self.name!r} exists with {name} = {old!r}, now it is {new!r}; {remedy}")
         self.check_ledger(ledger)
         if spec != self.spec:
-            self.spec = spec
-            self._record["spec"] = spec.plain()
-            write_json(self.directory / "study.json", self._record)
+            with self.lock():
+                self.spec = spec
+                self._record["spec"] = spec.plain()
+                write_json(self.directory / "study.json", self._record)
 
     def check_ledger(self, ledger: Ledger) -> None:
         """Check that ``ledger`` is that of the data the study was made on.
@@ -142,14 +125,12 @@ class Study:
         Raises:
             StudyError: The data differ.
         """
-        before, now = self.ledger.plain(), ledger.plain()
-        for name, value in before.items():
-            if now.get(name) != value:
-                raise StudyError(
-                    f"study {self.name!r} was made on data with {name} = {value!r}, now it is "
-                    f"{now.get(name)!r}; bring the same data back, choose another --name, or remove it "
-                    f"with `reeltune rm {self.name}`"
-                )
+        for name in self.ledger.differences(ledger):
+            raise StudyError(
+                f"study {self.name!r} was made on data with {name} = {getattr(self.ledger, name)!r}, "
+                f"now it is {getattr(ledger, name)!r}; bring the same data back, "
+                f"choose another --name, or remove it with `reeltune rm {self.name}`"
+            )
 
     @property
     def name(self) -> str:
@@ -160,6 +141,11 @@ class Study:
     def ledger(self) -> Ledger:
         """The ledger of the data."""
         return Ledger.model_validate(self._record["ledger"])
+
+    @property
+    def first_name(self) -> str:
+        """Name that the folder was made under; Optuna keeps it when the folder is renamed."""
+        return str(self._record["name"])
 
     @property
     def created(self) -> str:
@@ -219,10 +205,8 @@ class Study:
         for path in sorted((self.directory / "trials").glob("[0-9]*/trial.json")):
             try:
                 found.append(TrialRow.from_plain(read_json(path)))
-            except (ValueError, TypeError, KeyError) as error:
-                raise StudyError(
-                    f"{path} is damaged ({error}); restore it from a copy or remove the study"
-                ) from error
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise _damaged(path, error) from error
         return sorted(found, key=lambda row: row.number)
 
     def write_row(self, row: TrialRow) -> None:
@@ -230,11 +214,19 @@ class Study:
         write_json(self.trial_directory(row.number) / "trial.json", row.plain())
 
     def epochs(self, number: int) -> list[EpochReport]:
-        """Return the epochs of a trial, from the first on without a gap."""
+        """Return the epochs of a trial, from the first on without a gap.
+
+        Raises:
+            StudyError: ``epochs.jsonl`` is damaged otherwise than by a crash, which tears a line.
+        """
+        path = self.trial_directory(number) / "epochs.jsonl"
         by_epoch: dict[int, EpochReport] = {}
-        for value in read_lines(self.trial_directory(number) / "epochs.jsonl"):
-            report = EpochReport(**value)
-            by_epoch.setdefault(report.epoch, report)
+        try:
+            for value in read_lines(path):
+                report = EpochReport(**value)
+                by_epoch.setdefault(report.epoch, report)
+        except (OSError, TypeError) as error:
+            raise _damaged(path, error) from error
         return [by_epoch[epoch] for epoch in range(1, len(by_epoch) + 1) if epoch in by_epoch]
 
     def append_epoch(self, number: int, report: EpochReport) -> None:
@@ -247,9 +239,18 @@ class Study:
 
     @property
     def elapsed_seconds(self) -> float:
-        """Wall-clock seconds that the runs of the study took, up to the last trial that ended."""
+        """Wall-clock seconds that the runs of the study took, up to the last trial that ended.
+
+        Raises:
+            StudyError: ``elapsed.json`` is damaged.
+        """
         path = self.directory / "elapsed.json"
-        return float(read_json(path)["seconds"]) if path.exists() else 0.0
+        try:
+            return float(read_json(path)["seconds"]) if path.exists() else 0.0
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StudyError(
+                f"{path} is damaged ({first_line(error)}); remove it, and the study's time counts from 0"
+            ) from error
 
     def write_elapsed(self, seconds: float) -> None:
         """Write the seconds that the runs of the study took."""
@@ -278,88 +279,16 @@ class Study:
 
     def is_locked(self) -> bool:
         """Return whether a driver runs the study now."""
-        try:
-            with (self.directory / LOCK_FILE).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return False
+        return is_folder_locked(self.directory)
 
 
-def remove_study(directory: Path) -> None:
-    """Delete a study's folder, also a damaged one's.
-
-    Raises:
-        StudyError: A driver runs the study.
-        EngineError: The folder cannot be deleted.
-    """
-    with folder_lock(directory):
-        try:
-            shutil.rmtree(directory)
-        except OSError as error:
-            raise EngineError(f"cannot remove {directory}: {error.strerror}") from error
+def _damaged(path: Path, error: Exception) -> StudyError:
+    return StudyError(f"{path} is damaged ({first_line(error)}); restore it from a copy or remove the study")
 
 
-@contextmanager
-def folder_lock(directory: Path) -> Iterator[None]:
-    """Hold the folder of a study or training while the block runs; the system lets go when the process dies.
-
-    Raises:
-        StudyError: Another process holds it.
-        EngineError: The folder cannot be written.
-    """
-    path = directory / LOCK_FILE
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise EngineError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
-    with file:
-        if not _try_lock(file.fileno()):
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise StudyError(
-                f"{directory.name!r} is being run by {holder}; wait for it, stop it, or choose another --name"
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
-        yield
-
-
-def _try_lock(handle: int) -> bool:
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(0.1)  # `reeltune studies` looks at the lock for a moment
-        else:
-            return True
-    return False
-
-
-def find_study(name: str, root: Path) -> Path:
-    """Return the folder of the study that ``name`` means: a path, or a name under ``root``.
-
-    Raises:
-        StudyError: There is none; the message names near ones.
-    """
-    for candidate in (root / name, Path(name)):
-        if (candidate / "study.json").is_file():
-            return candidate.resolve()
-    known = [path.name for path in list_studies(root)]
-    if not known:
-        raise StudyError(
-            f"no study {name!r}: there is none in {root}; start one with `reeltune tune EXPERIMENT`"
-        )
-    raise StudyError(f"{unknown_name('study', name, known)} (in {root})")
-
-
-def list_studies(root: Path) -> list[Path]:
-    """Return the study folders under ``root``, by name."""
-    return sorted(path.parent for path in root.glob("*/study.json"))
+def _is_empty(directory: Path) -> bool:
+    """Return whether the folder holds nothing, or only the part of a ``study.json`` that a kill cut off."""
+    return all(path.name.startswith(".study.json.") for path in directory.iterdir())
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,13 @@
+import pytest
+
+from reeltune.errors import StudyError
+from reeltune.tuning.single import train_single
+from reeltune.tuning.trial import TrialConfig
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"state": "finished"}', '{"state": "running"}'])
+def test_a_damaged_row_is_told_and_kept(tmp_path, content):
+    (tmp_path / "trial.json").write_text(content)
+    with pytest.raises(StudyError, match=r"trial\.json is damaged .*; remove its folder to train again"):
+        train_single(TrialConfig(), tmp_path / "data", tmp_path, seed=1)
+    assert (tmp_path / "trial.json").read_text() == content
