@@ -9,7 +9,7 @@ from reeltune.data.sequences import to_histories
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import ranking_metrics
-from reeltune.models.baselines.registry import BASELINES, fit_baseline
+from reeltune.models.baselines.registry import BASELINES, fit_baseline, restore_baseline
 
 each_baseline = pytest.mark.parametrize("name", BASELINES)
 HISTORIES = to_histories([[3, 9, 1], [5], [2, 2, 7, 8, 4, 30, 12]])
@@ -48,6 +48,16 @@ def test_beats_chance(name, tiny_data):
     ranks = rank_queries(baseline, tiny_data.validation)
     unseen = tiny_data.n_items - tiny_data.train.lengths.mean()
     assert ranking_metrics(ranks)["hr@10"] > 1.2 * 10 / unseen
+
+
+@each_baseline
+def test_comes_back_from_its_tables(name, tiny_data):
+    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    restored = restore_baseline(name, baseline.tables())
+    assert restored.n_items == tiny_data.n_items
+    assert torch.equal(restored.scores(HISTORIES), baseline.scores(HISTORIES))
+    with pytest.raises(KeyError):
+        restore_baseline(name, {})
 
 
 def test_an_unknown_baseline_names_the_nearest(tiny_data):

@@ -24,6 +24,9 @@ def export(
     is_int8: bool = typer.Option(
         False, "--int8", help="Store matrices in int8, without the checkpoint, and measure what it costs."
     ),
+    baseline: str | None = typer.Option(
+        None, "--baseline", metavar="NAME", help="Export popularity, markov or windowed-markov instead."
+    ),
     is_hub: bool = typer.Option(False, "--hub", help="Add what the Hugging Face Hub reads, ready to push."),
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
@@ -32,8 +35,19 @@ def export(
     from reeltune.files import read_json
     from reeltune.serving.export import export_study
 
+    folder = study_path(study, studies)
+    if baseline is not None:
+        from reeltune.errors import UserError
+        from reeltune.serving.export_baseline import export_baseline
+
+        if trial is not None or is_int8 or is_hub or with_onnx:
+            raise UserError("--baseline has no trial, int8, hub or ONNX form; leave those options out")
+        print(
+            f"bundle: {export_baseline(folder, out, baseline, force=force, data_dir=data_dir, notify=note)}"
+        )
+        return
     path = export_study(
-        study_path(study, studies),
+        folder,
         out,
         trial=trial,
         force=force,

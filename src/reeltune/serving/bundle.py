@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from reeltune import __version__
@@ -33,16 +34,18 @@ from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import Catalogue, Ledger
 from reeltune.errors import BundleError
 from reeltune.files import read_json, sha256_file, write_json, write_text
-from reeltune.models.base import SequenceNetwork
+from reeltune.models.base import Scorer, SequenceNetwork
+from reeltune.models.baselines.registry import BASELINES
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.folder import atomic_folder
 from reeltune.serving.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
-from reeltune.serving.weights import WeightFormat, read_weights, write_weights
+from reeltune.serving.weights import WeightFormat, read_baseline, read_weights, write_baseline, write_weights
 
 __all__ = [
     "SCHEMA",
     "Bundle",
     "BundleParts",
+    "FittedBaseline",
     "check_target",
     "export_bundle",
     "is_bundle",
@@ -58,10 +61,19 @@ _REQUIRED = ("weights.safetensors", "config.json", "vocabulary.json", "ledger.js
 
 
 @dataclass(frozen=True)
+class FittedBaseline:
+    """A baseline by its name in the registry, and what it counted."""
+
+    name: str
+    n_items: int
+    tables: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
 class BundleParts:
     """What goes into a bundle."""
 
-    network: SequenceNetwork
+    network: SequenceNetwork | FittedBaseline
     training: dict[str, Any]  # plain training configuration
     catalogue: Catalogue
     ledger: Ledger
@@ -78,12 +90,23 @@ class Bundle:
     """A bundle that was read and checked."""
 
     directory: Path
-    network: SequenceNetwork  # in evaluation mode
+    scorer: Scorer  # a network in evaluation mode, or a baseline
     catalogue: Catalogue
     ledger: Ledger
     metrics: dict[str, Any]
     manifest: dict[str, Any]
     facts: MovieFacts = NO_FACTS
+
+    @property
+    def network(self) -> SequenceNetwork:
+        """The network.
+
+        Raises:
+            BundleError: The bundle holds a baseline.
+        """
+        if not isinstance(self.scorer, SequenceNetwork):
+            raise BundleError(f"{self.directory} holds a baseline, no network; export a trial for this")
+        return self.scorer
 
 
 def export_bundle(
@@ -107,17 +130,7 @@ def export_bundle(
     """
     check_target(out, force)
     with atomic_folder(out) as folder:
-        write_weights(parts.network, folder / "weights.safetensors", parts.weight_format)
-        write_json(
-            folder / "config.json",
-            {
-                "model": parts.network.config.plain(),
-                "training": parts.training,
-                "n_items": parts.network.n_items,
-                "side": parts.network.side.shapes.plain(),
-                "weights": parts.weight_format,
-            },
-        )
+        write_json(folder / "config.json", _write_model(parts, folder / "weights.safetensors"))
         write_vocabulary(folder / "vocabulary.json", parts.catalogue, parts.facts)
         write_json(folder / "ledger.json", parts.ledger.plain())
         write_json(folder / "metrics.json", parts.metrics)
@@ -164,13 +177,9 @@ def load_bundle(directory: Path) -> Bundle:
     path = directory / "vocabulary.json"
     catalogue, facts = read_vocabulary(path, _read(path))
     try:
-        model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
-        n_items = int(config["n_items"])
-        shapes = SideShapes.model_validate(config.get("side", {}))
-        weight_format = TypeAdapter[WeightFormat](WeightFormat).validate_python(
-            config.get("weights", "float32")
-        )
+        name, n_items = str(config["model"]["name"]), int(config["n_items"])
         ledger = Ledger.model_validate(_read(directory / "ledger.json"))
+        network = None if name in BASELINES else _unfilled(config, n_items)
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
         raise BundleError(
@@ -178,12 +187,16 @@ def load_bundle(directory: Path) -> Bundle:
         ) from error
     if catalogue.n_items != n_items:
         raise BundleError(
-            f"{directory / 'vocabulary.json'} lists {catalogue.n_items} movies, the network knows {n_items}"
+            f"{directory / 'vocabulary.json'} lists {catalogue.n_items} movies, the model knows {n_items}"
         )
-    network = build_network(model, n_items, shapes)
-    read_weights(network, directory / "weights.safetensors", weight_format)
-    network.eval()
-    return Bundle(directory, network, catalogue, ledger, _read(directory / "metrics.json"), manifest, facts)
+    weights = directory / "weights.safetensors"
+    scorer: Scorer
+    if network is None:
+        scorer = read_baseline(name, weights)
+    else:
+        read_weights(network, weights, config.get("weights", "float32"))
+        scorer = network.eval()
+    return Bundle(directory, scorer, catalogue, ledger, _read(directory / "metrics.json"), manifest, facts)
 
 
 def verify_bundle(directory: Path) -> dict[str, Any]:
@@ -242,6 +255,28 @@ def _manifest(folder: Path) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": files,
     }
+
+
+def _write_model(parts: BundleParts, path: Path) -> dict[str, Any]:
+    """Write what the model learned to ``path`` and return its configuration."""
+    model = parts.network
+    if isinstance(model, FittedBaseline):
+        write_baseline(model.tables, path)
+        return {"model": {"name": model.name}, "training": parts.training, "n_items": model.n_items}
+    write_weights(model, path, parts.weight_format)
+    return {
+        "model": model.config.plain(),
+        "training": parts.training,
+        "n_items": model.n_items,
+        "side": model.side.shapes.plain(),
+        "weights": parts.weight_format,
+    }
+
+
+def _unfilled(config: dict[str, Any], n_items: int) -> SequenceNetwork:
+    TypeAdapter[WeightFormat](WeightFormat).validate_python(config.get("weights", "float32"))
+    model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
+    return build_network(model, n_items, SideShapes.model_validate(config.get("side", {})))
 
 
 def _read(path: Path) -> Any:

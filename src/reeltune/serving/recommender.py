@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
+from reeltune.models.base import SequenceNetwork
 from reeltune.serving.bundle import Bundle, load_bundle
 from reeltune.serving.filters import NO_FILTERS, Filters
 from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes, directions_of
@@ -154,14 +155,17 @@ class Recommender:
         """Return the ``k`` movies nearest to ``movie``, by title or ``id:...``; the score is the cosine.
 
         Near are movies whose embeddings in the network point the same way: people see them in like
-        surroundings.
+        surroundings. A baseline has no embeddings: it lists what it scores best after this movie alone.
 
         Raises:
             UserError: The title is unknown or ambiguous, or ``k`` is below 1.
         """
         _check_k(k)
         code = self.titles.find(movie)
-        nearness = self._directions @ self._directions[code]  # [V+1]
+        if self._directions is None:
+            nearness = self.scores([[code]], [[math.nan]])[0]  # [V+1]
+        else:
+            nearness = self._directions @ self._directions[code]  # [V+1]
         best = best_codes(self._listable(nearness, [code], filters), k)
         return [self._describe(rank, int(code), nearness[code]) for rank, code in enumerate(best, start=1)]
 
@@ -171,8 +175,9 @@ class Recommender:
         return Reranker(self.catalogue, self.bundle.facts.counts, self._directions)
 
     @functools.cached_property
-    def _directions(self) -> NDArray[np.float64]:
-        return directions_of(self.bundle.network)
+    def _directions(self) -> NDArray[np.float64] | None:
+        scorer = self.bundle.scorer
+        return directions_of(scorer) if isinstance(scorer, SequenceNetwork) else None
 
     def _listable(
         self, scores: NDArray[np.float64], hidden: Iterable[int], filters: Filters
@@ -187,7 +192,7 @@ class Recommender:
         """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""
         histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in stars])
         with torch.inference_mode():
-            return self.bundle.network.scores(histories).double().numpy().copy()
+            return self.bundle.scorer.scores(histories).double().numpy().copy()
 
     def _reasons(
         self, codes: Sequence[int], stars: Sequence[float], best: Sequence[int], scores: NDArray[np.float64]

@@ -105,7 +105,7 @@ class PersonState:
         )
 
     def _read(self, n_new: int) -> None:
-        scorer = self.recommender.bundle.network
+        scorer = self.recommender.bundle.scorer
         if not isinstance(scorer, RecurrentNetwork):
             self._scores = self.recommender.scores([self.codes], [self.stars])[0]
             return

@@ -12,15 +12,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltune.errors import BundleError
-from reeltune.models.base import SequenceNetwork
+from reeltune.models.base import Scorer, SequenceNetwork
+from reeltune.models.baselines.registry import restore_baseline
 
-__all__ = ["WeightFormat", "as_stored", "read_weights", "write_weights"]
+__all__ = ["WeightFormat", "as_stored", "read_baseline", "read_weights", "write_baseline", "write_weights"]
 
 WeightFormat = Literal["float32", "int8"]
 """How matrices are stored."""
@@ -57,6 +60,28 @@ def read_weights(network: SequenceNetwork, path: Path, weight_format: WeightForm
         raise BundleError(
             f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
         ) from error
+
+
+def write_baseline(tables: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Write what a baseline counted to ``path``."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, str(path))
+
+
+def read_baseline(name: str, path: Path) -> Scorer:
+    """Return the baseline ``name`` from its tables at ``path``.
+
+    Raises:
+        BundleError: The file is damaged or of another baseline.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return restore_baseline(name, load_file(str(path)))
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(f"{path} does not hold what the baseline {name} counted: {error}") from error
 
 
 def as_stored(network: SequenceNetwork, weight_format: WeightFormat) -> SequenceNetwork:

@@ -5,6 +5,9 @@ Shapes: B batch, T steps, N events, V catalogue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -50,6 +53,33 @@ class Markov:
         self._transitions = _transitions(config, train, n_items)  # [V+1, V+1]
         counts = count_items(train, n_items)  # [V+1]
         self._prior = config.popularity_weight * counts / counts.sum()  # [V+1]
+
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """Return what was counted, as arrays by name; :meth:`from_tables` takes them back."""
+        table = self._transitions
+        return {
+            "transitions": table.data,
+            "columns": table.indices.astype(np.int32),
+            "row_starts": table.indptr.astype(np.int64),
+            "prior": self._prior.numpy(),
+        }
+
+    @classmethod
+    def from_tables(cls, config: MarkovConfig, tables: Mapping[str, NDArray[Any]]) -> Markov:
+        """Return the baseline that was counted before.
+
+        Raises:
+            KeyError: A table is missing.
+            ValueError: The tables do not fit each other.
+        """
+        markov = cls.__new__(cls)
+        markov.config = config
+        markov._prior = torch.from_numpy(tables["prior"])
+        markov.n_items = len(markov._prior) - 1
+        arrays = (tables["transitions"], tables["columns"], tables["row_starts"])
+        markov._transitions = sparse.csr_array(arrays, shape=(markov.n_items + 1, markov.n_items + 1))
+        markov._transitions.check_format(full_check=True)
+        return markov
 
     def scores(self, histories: Histories) -> Tensor:
         """Return the scores of the catalogue after each row's last movie, [B, V+1]."""

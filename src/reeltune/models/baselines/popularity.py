@@ -5,8 +5,12 @@ Shapes: B batch, V catalogue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltune.data.batch import Histories
@@ -28,6 +32,22 @@ class Popularity:
         self.n_items = n_items
         self._scores = count_items(train, n_items)  # [V+1]
         self._scores[PAD] = float("-inf")
+
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """Return what was counted, as arrays by name; :meth:`from_tables` takes them back."""
+        return {"scores": self._scores.numpy()}
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, NDArray[Any]]) -> Popularity:
+        """Return the baseline that was counted before.
+
+        Raises:
+            KeyError: The table is missing.
+        """
+        popularity = cls.__new__(cls)
+        popularity._scores = torch.from_numpy(tables["scores"])
+        popularity.n_items = len(popularity._scores) - 1
+        return popularity
 
     def scores(self, histories: Histories) -> Tensor:
         """Return the counts for every row, [B, V+1]."""

@@ -1,0 +1,64 @@
+"""From a study's data to the bundle of a baseline: the same recommender, no training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reeltune.data.store import open_side
+from reeltune.errors import ConfigError, unknown_name
+from reeltune.evaluation.leaderboard import FIGURES
+from reeltune.evaluation.studies import Notify, open_study_data, protocol, silent
+from reeltune.metrics.evaluate import rank_queries
+from reeltune.metrics.ranking import per_query
+from reeltune.models.baselines.registry import BASELINES, fit_baseline
+from reeltune.serving.bundle import BundleParts, FittedBaseline, check_target, export_bundle
+from reeltune.serving.export import movie_facts
+from reeltune.tuning.study import Study
+
+__all__ = ["export_baseline"]
+
+
+def export_baseline(
+    study_dir: Path,
+    out: Path,
+    name: str,
+    *,
+    force: bool = False,
+    data_dir: Path | None = None,
+    notify: Notify = silent,
+) -> Path:
+    """Write the baseline ``name``, counted on what precedes the study's validation, as the bundle ``out``.
+
+    Raises:
+        ConfigError: No baseline has that name.
+        StudyError: The folder holds no study, or the data differ.
+        BundleError: ``out`` exists and may not be replaced.
+    """
+    if name not in BASELINES:
+        raise ConfigError(unknown_name("baseline", name, BASELINES))
+    check_target(out, force)
+    study = Study.open(study_dir)
+    prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
+    notify(f"counting the baseline {name}")
+    baseline = fit_baseline(name, data.validation.known(), data.n_items)
+    ranks = rank_queries(baseline, data.validation)
+    figures = {label: float(per_query(ranks, label).mean()) for label in FIGURES}
+    lines = "\n".join(f"| {label.upper()} | {value:.4f} |" for label, value in figures.items())
+    ledger = study.ledger
+    card = (
+        f"# Baseline {name}, counted on {ledger.dataset}\n\n"
+        f"It ranks {ledger.n_items:,} movies by counts alone; nothing was trained. Use it as a bundle of a "
+        "network: `reeltune recommend DIR --liked TITLE`.\n\n"
+        f"On validation ({len(ranks):,} queries, split {ledger.split}, whole catalogue ranked):\n\n"
+        f"| metric | value |\n|---|---|\n{lines}\n"
+    )
+    parts = BundleParts(
+        network=FittedBaseline(name, data.n_items, baseline.tables()),
+        training={},
+        catalogue=data.catalogue,
+        ledger=ledger,
+        metrics={"study": study.name, "validation": figures, "test": None, "protocol": protocol(study)},
+        card=card,
+        facts=movie_facts(data, open_side(prepared)),
+    )
+    return export_bundle(parts, out, force=force)
