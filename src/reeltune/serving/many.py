@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from reeltune.serving.filters import NO_FILTERS, Filters
 from reeltune.serving.people_table import PeopleTable, deal_rows
 from reeltune.serving.recommender import Recommender
 from reeltune.serving.rerank import AS_SCORED, Reranking
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["BatchResult", "recommend_many"]
 
@@ -156,27 +159,34 @@ class _Histories:
 
 def _groups(people: PeopleTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
     """Yield columns to write, the rows read for them, the people listed and those left without a list."""
-    for frame in people.read():
-        user = frame["user"].to_numpy(dtype=object)
-        bounds = np.concatenate(([0], np.flatnonzero(user[1:] != user[:-1]) + 1, [len(user)]))
-        # A movie that stands twice counts once, as it was seen first.
-        is_first = (frame["code"] > 0) & ~frame.duplicated(["user", "code"])
-        keep = is_first.to_numpy()
-        before = np.concatenate(([0], np.cumsum(keep)))[bounds]  # [B+1]
-        histories = _Histories(frame["code"].to_numpy()[keep], frame["rating"].to_numpy()[keep], before)
-        names, lengths = user[bounds[:-1]], np.diff(before)
-        rows_of = np.diff(bounds)
-        a_group = max(lists.most_people, ROWS_A_GROUP // lists.k)
-        for first in range(0, len(names), a_group):
-            group = np.arange(first, min(first + a_group, len(names)))
-            listed = group[lengths[group] > 0]
-            found = _listed(listed, histories, lists)
-            yield (
-                _columns(names[listed], found, lists),
-                int(rows_of[group].sum()),
-                len(listed),
-                len(group) - len(listed),
-            )
+    for part in people.parts:
+        # The part is gone before the next one is read.
+        yield from _groups_of(people.read(part), lists)
+
+
+def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
+    if frame.empty:
+        return
+    user = frame["user"].to_numpy(dtype=object)
+    bounds = np.concatenate(([0], np.flatnonzero(user[1:] != user[:-1]) + 1, [len(user)]))
+    # A movie that stands twice counts once, as it was seen first.
+    is_first = (frame["code"] > 0) & ~frame.duplicated(["user", "code"])
+    keep = is_first.to_numpy()
+    before = np.concatenate(([0], np.cumsum(keep)))[bounds]  # [B+1]
+    histories = _Histories(frame["code"].to_numpy()[keep], frame["rating"].to_numpy()[keep], before)
+    names, lengths = user[bounds[:-1]], np.diff(before)
+    rows_of = np.diff(bounds)
+    a_group = max(lists.most_people, ROWS_A_GROUP // lists.k)
+    for first in range(0, len(names), a_group):
+        group = np.arange(first, min(first + a_group, len(names)))
+        listed = group[lengths[group] > 0]
+        found = _listed(listed, histories, lists)
+        yield (
+            _columns(names[listed], found, lists),
+            int(rows_of[group].sum()),
+            len(listed),
+            len(group) - len(listed),
+        )
 
 
 def _listed(

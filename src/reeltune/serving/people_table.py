@@ -31,10 +31,10 @@ __all__ = ["PeopleTable", "deal_rows"]
 COLUMNS = ("user", "item", "title", "rating", "timestamp")
 """What a table may hold: ``user``, ``item`` (the data set's id) or ``title``, and the optional others."""
 
-ROWS_A_PART = 2_000_000
-"""Rows of a part, about 100 MB in memory."""
+ROWS_A_PART = 500_000
+"""Rows of a part, some 100 MB in memory with the copies that sorting makes."""
 
-MAX_PARTS = 512
+MAX_PARTS = 256
 """Files that are open at once."""
 
 BYTES_A_ROW = 16
@@ -50,20 +50,18 @@ class PeopleTable:
     n_unknown: int = 0  # rows whose movie the catalogue does not hold
     unknown: list[str] = field(default_factory=list)  # a few of those movies
 
-    def read(self) -> Iterator[pd.DataFrame]:
-        """Yield each part: ``user``, ``code``, ``rating``, ``timestamp``; people together, oldest first.
+    def read(self, part: Path) -> pd.DataFrame:
+        """Return a part: ``user``, ``code``, ``rating``, ``timestamp``; people together, oldest first.
 
         A person's events of one second keep the order of the table. Unknown movies have the code 0.
         """
         import pandas as pd
         import pyarrow.ipc
 
-        for path in self.parts:
-            with pyarrow.memory_map(str(path)) as file:
-                frame: pd.DataFrame = pyarrow.ipc.open_stream(file).read_pandas()
-            if len(frame):
-                person, _ = pd.factorize(frame["user"])
-                yield frame.iloc[np.lexsort((frame["timestamp"], person))].reset_index(drop=True)
+        with pyarrow.memory_map(str(part)) as file:
+            frame: pd.DataFrame = pyarrow.ipc.open_stream(file).read_pandas()
+        person, _ = pd.factorize(frame["user"])
+        return frame.iloc[np.lexsort((frame["timestamp"], person))]
 
 
 @contextmanager

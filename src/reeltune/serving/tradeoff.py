@@ -32,7 +32,7 @@ __all__ = ["WEIGHTS", "measure_trade_off", "trade_off_of"]
 WEIGHTS: dict[str, tuple[float, ...]] = {
     "popularity": (-1.0, -0.75, -0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.25, 0.5),
     "novelty": (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0),
-    "calibration": (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0),
+    "calibration": (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.35, 0.5, 0.75, 1.0),
 }
 """The weights that are tried, one name at a time."""
 
