@@ -74,6 +74,10 @@ def test_from_a_finished_study_to_a_recommendation(run: Shell, studies: Path, tm
     assert "because of" in out
     assert "Group 2" not in out
 
+    code, out, err = run("recommend", bundle, "--liked", "Synthetic Film 003", "--since", "3000")
+    assert (code, out) == (0, "")
+    assert "no movie is left" in err
+
     bad_lines(run, bundle)
 
 

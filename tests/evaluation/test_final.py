@@ -143,10 +143,21 @@ def test_a_training_process_that_dies_is_told(study_dir: Path, monkeypatch: pyte
     assert not (study_dir / "evaluation.json").exists()
 
 
-def test_a_damaged_log_is_refused(study_dir: Path) -> None:
-    (study_dir / "evaluation.json").write_text("{")
-    with pytest.raises(StudyError, match=r"evaluation\.json is damaged"):
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"\xff" * 400])
+def test_a_damaged_log_is_refused(study_dir: Path, content: bytes) -> None:
+    (study_dir / "evaluation.json").write_bytes(content)
+    with pytest.raises(StudyError, match=r"evaluation\.json is damaged") as caught:
         evaluate_study(study_dir)
+    assert len(str(caught.value)) < 400
+
+
+def test_damaged_weights_open_nothing(study_dir: Path, openings: list[Path]) -> None:
+    for path in (study_dir / "trials").glob("*/best.ckpt"):
+        path.write_bytes(b"torn")
+    with pytest.raises(StudyError, match="cannot read the checkpoint"):
+        evaluate_study(study_dir)
+    assert not openings
+    assert not (study_dir / "evaluation.json").exists()
 
 
 def test_another_process_holding_the_study_is_told(study_dir: Path) -> None:

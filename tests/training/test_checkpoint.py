@@ -7,13 +7,14 @@ from reeltune.errors import EngineError, StudyError
 from reeltune.training.checkpoint import load_network, read_checkpoint, write_checkpoint
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 a torn archive"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"torn", b"PK\x03\x04 a torn archive"])
 def test_a_damaged_file_is_reported_in_one_line(tmp_path, content):
     path = tmp_path / "last.ckpt"
     path.write_bytes(content)
     with pytest.raises(StudyError, match=r"cannot read the checkpoint .*last\.ckpt.*; remove it") as caught:
         load_network(path)
     assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)
 
 
 def test_a_full_disk_is_reported_and_leaves_the_old_file(tmp_path):

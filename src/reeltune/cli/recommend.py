@@ -98,6 +98,9 @@ def recommend(
     if as_json:
         print(json.dumps([line.plain() for line in found], indent=2, ensure_ascii=False))
         return
+    if not found:
+        note("no movie is left: every one of these genres and years is seen or disliked; ask for more")
+        return
     from rich.markup import escape
 
     from reeltune.cli.tables import make_table, print_table

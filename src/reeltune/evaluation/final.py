@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_held_out
-from reeltune.errors import StudyError
+from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.compare import Comparison, Interval
 from reeltune.evaluation.leaderboard import (
     BASELINE_LABELS,
@@ -35,6 +35,9 @@ from reeltune.files import read_json, write_json
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
+
+if TYPE_CHECKING:
+    from reeltune.models.base import SequenceNetwork
 
 __all__ = ["Evaluation", "SeedFigures", "evaluate_study", "read_evaluation", "select_candidates"]
 
@@ -144,13 +147,16 @@ def evaluate_study(
 
 
 def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluation:
+    from reeltune.training.checkpoint import load_network
+
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     selected = selected_trial(study)
     candidates = select_candidates(study, selected, data, notify)
+    networks = [load_network(candidate.checkpoint) for candidate in candidates]  # a damaged one opens nothing
     openings = _log_opening(study, selected, candidates[0])
     notify(f"opening the test set for trial {selected.number} (opening {len(openings)})")
     test = open_held_out(prepared).test
-    ranks = _rank_all(candidates, data, test, notify)
+    ranks = _rank_all(networks, data, test, notify)
     baselines, _ = rank_baselines(test, data.n_items, notify)
     evaluation = _evaluation(
         study,
@@ -177,9 +183,9 @@ def read_evaluation(study_dir: Path) -> Evaluation | None:
     try:
         plain = read_json(path)["figures"]
         return None if plain is None else Evaluation.from_plain(plain)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
-            f"{path} is damaged: {error!r}; restore it, it is the log of test openings"
+            f"{path} is damaged ({first_line(error)}); restore it, it is the log of test openings"
         ) from error
 
 
@@ -217,15 +223,15 @@ def _log_opening(study: Study, selected: TrialRow, best: Candidate) -> list[dict
     return openings
 
 
-def _rank_all(candidates: list[Candidate], data: TuningData, test: Queries, notify: Notify) -> list[Ranks]:
+def _rank_all(
+    networks: list[SequenceNetwork], data: TuningData, test: Queries, notify: Notify
+) -> list[Ranks]:
     from reeltune.data.features.assemble import query_features
     from reeltune.metrics.evaluate import rank_queries
-    from reeltune.training.checkpoint import load_network
 
     ranks = []
-    for number, candidate in enumerate(candidates, start=1):
-        notify(f"ranking the test set with checkpoint {number} of {len(candidates)}")
-        network = load_network(candidate.checkpoint)
+    for number, network in enumerate(networks, start=1):
+        notify(f"ranking the test set with checkpoint {number} of {len(networks)}")
         ranks.append(rank_queries(network, query_features(network.side.config, data, test)))
     return ranks
 

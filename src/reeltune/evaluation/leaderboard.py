@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.prepared import Queries, TuningData
-from reeltune.errors import StudyError
+from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
@@ -173,8 +173,8 @@ def read_leaderboard(study_dir: Path) -> Leaderboard | None:
         return None
     try:
         return Leaderboard.from_plain(read_json(path))
-    except (ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"{path} is damaged: {error!r}; remove it, it is made again") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{path} is damaged ({first_line(error)}); remove it, it is made again") from error
 
 
 def figures(ranks: Ranks, users: Ranks, seed: int) -> dict[str, Interval]:
