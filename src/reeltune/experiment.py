@@ -6,7 +6,6 @@ that the file does not give has the default of its config class.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from reeltune.config import Config, Document, load_yaml, parse, parse_yaml
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, unknown_name
+from reeltune.evaluation.studies import open_study_data
+from reeltune.files import write_text
 from reeltune.models.registry import NETWORKS
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
@@ -232,7 +233,8 @@ def tune(
     prepared = prepare(spec.data, data_dir=data_dir, notify=notify)
     study = Study.create(directory, spec, open_tuning(prepared).ledger)
     if not (directory / "experiment.yaml").exists():
-        shutil.copyfile(experiment.document.source, directory / "experiment.yaml")
+        text = Path(experiment.document.source).read_text(encoding="utf-8")
+        write_text(directory / "experiment.yaml", text)
     return Run(study, run_study(study, prepared, observer=observer))
 
 
@@ -251,8 +253,7 @@ def resume(
         EngineError: Ray or the disk failed.
     """
     study = Study.open(directory)
-    prepared = prepare(study.spec.data, data_dir=data_dir, notify=notify)
-    study.check_ledger(open_tuning(prepared).ledger)
+    prepared, _ = open_study_data(study, data_dir=data_dir, notify=notify)
     return Run(study, run_study(study, prepared, observer=observer))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reeltune.errors import ConfigError
+from reeltune.evaluation import compare
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
 
 
@@ -28,7 +29,8 @@ def test_interval_agrees_with_scipy_bootstrap() -> None:
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=2e-3)
 
 
-def test_interval_covers_the_truth_about_95_times_in_100() -> None:
+def test_interval_covers_the_truth_about_95_times_in_100(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "N_BOOTSTRAP", 1000)
     truth = float(np.mean(_ndcg(np.random.default_rng(99), 500_000, 0.1)))
     intervals = [mean_interval(_ndcg(np.random.default_rng(i), 200, 0.1)) for i in range(100)]
     covered = sum(i.low <= truth <= i.high for i in intervals)
@@ -53,8 +55,9 @@ def test_p_value_agrees_with_scipy_permutation_test() -> None:
     assert found.p_value == pytest.approx(theirs.pvalue, abs=0.015)
 
 
-@pytest.mark.slow
-def test_p_value_is_uniform_when_nothing_differs() -> None:
+def test_p_value_is_uniform_when_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "N_FLIPS", 1999)
+    monkeypatch.setattr(compare, "N_BOOTSTRAP", 10)
     p_values = []
     for i in range(40):
         rng = np.random.default_rng(i)

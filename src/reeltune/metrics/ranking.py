@@ -8,14 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 from reeltune.errors import ConfigError, unknown_name
 
-__all__ = ["METRICS", "ChosenMetric", "RankingMetric", "parse_metric", "per_query", "ranking_metrics"]
+__all__ = [
+    "METRICS",
+    "ChosenMetric",
+    "MetricLabel",
+    "RankingMetric",
+    "parse_metric",
+    "per_query",
+    "ranking_metrics",
+]
 
 Ranks = NDArray[np.integer[Any]]
 Values = NDArray[np.float64]
@@ -96,6 +105,17 @@ def parse_metric(label: str) -> ChosenMetric:
     if name not in METRICS:
         raise ConfigError(unknown_name("metric", name, METRICS))
     return ChosenMetric(name, k)
+
+
+def _checked_label(label: str) -> str:
+    try:
+        return parse_metric(label).label
+    except ConfigError as error:
+        raise ValueError(str(error)) from error  # what pydantic turns into a line of its own
+
+
+MetricLabel = Annotated[str, AfterValidator(_checked_label)]
+"""A config field that spells a metric, ``NAME@K``."""
 
 
 def per_query(ranks: Ranks, label: str) -> Values:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from reeltune.config import Config
 from reeltune.data.config import DataConfig
-from reeltune.errors import ConfigError, unknown_name
-from reeltune.metrics.ranking import parse_metric
+from reeltune.errors import unknown_name
+from reeltune.metrics.ranking import MetricLabel
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.schedulers import SCHEDULERS, AshaConfig, SchedulerConfig
 from reeltune.tuning.searchers import SEARCHERS, SearcherConfig, TpeConfig
@@ -44,7 +44,7 @@ class StudySettings(Config):
     """What stops trials early: a name, or a mapping with ``name`` and its fields."""
     trials: int = Field(default=32, ge=1, le=100000)
     """Trials in all, 1 to 100000; may be raised later to extend a study."""
-    objective: str = "ndcg@10"
+    objective: MetricLabel = "ndcg@10"
     """Validation metric that is searched for, ``NAME@K``."""
     seed: int = Field(default=17, ge=0, lt=2**63)
     """Origin of every suggestion and of every trial's seed."""
@@ -64,15 +64,6 @@ class StudySettings(Config):
     """Time limit of the study in seconds over all its runs, above 0; None for none."""
     keep_checkpoints: int = Field(default=3, ge=1, le=100000)
     """Best trials whose weights are kept, 1 to 100000."""
-
-    @field_validator("objective")
-    @classmethod
-    def _is_known_metric(cls, value: str) -> str:
-        try:
-            parse_metric(value)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return value
 
 
 class FinalConfig(Config):

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reeltune.config import Config
 from reeltune.data.prepared import TuningData
-from reeltune.errors import ConfigError, DivergedError
-from reeltune.metrics.ranking import parse_metric
+from reeltune.errors import DivergedError
+from reeltune.metrics.ranking import MetricLabel, parse_metric
 from reeltune.models.gru import GRUConfig
 from reeltune.models.registry import ModelConfig
 from reeltune.seeding import derive
@@ -36,17 +36,8 @@ class TrialConfig(Config):
     """The network and its sizes."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """How it is trained."""
-    objective: str = "ndcg@10"
+    objective: MetricLabel = "ndcg@10"
     """Validation metric that chooses the best epoch, ``NAME@K``."""
-
-    @field_validator("objective")
-    @classmethod
-    def _is_known_metric(cls, value: str) -> str:
-        try:
-            parse_metric(value)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return value
 
 
 def run_trial(
