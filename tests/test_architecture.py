@@ -69,7 +69,8 @@ def imported(path: Path, *, is_run: bool = False):
 def test_imports_point_up_the_house(path):
     part = part_of(path)
     assert part in RANK, f"{part} is in no layer: add it to LAYERS and to docs/architecture.md"
-    for name in imported(path):
+    # The package's own face names parts for the type checker; what it runs, it loads on demand.
+    for name in imported(path, is_run=path == SOURCE / "__init__.py"):
         if name.split(".")[0] == "reeltune":
             _, _, rest = name.partition(".")
             other = rest.split(".")[0]

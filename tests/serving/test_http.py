@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from reeltune.serving.bundle import export_bundle
 from reeltune.serving.http import LOOPBACK, Service, guarded
 from reeltune.serving.http_guard import MAX_BODY_BYTES
+from reeltune.serving.http_schema import Lines
 from reeltune.serving.recommender import Recommender
 from serving_parts import make_parts
 
@@ -36,6 +37,7 @@ def test_recommend_answers_as_the_recommender(client: TestClient, bundle_dir: Pa
     expected = Recommender.load(bundle_dir).recommend(
         [("toy story", 4.5)], 5, exclude=["id:503"], is_explained=True
     )
+    Lines.model_validate(answer.json(), strict=True, extra="forbid")
     found = answer.json()["movies"]
     assert [(m["rank"], m["item_id"], m["because"]) for m in found] == [
         (line.rank, line.item_id, line.because) for line in expected

@@ -85,6 +85,7 @@ class Line(Movie):
     """A movie of a ranked list."""
 
     rank: int = Field(description="from 1")
+    code: int = Field(description="of the bundle, from 1")
     score: float = Field(description="comparable within one list")
     because: str = Field(default="", description="the seen movie without which the score falls most")
 

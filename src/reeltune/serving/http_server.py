@@ -67,6 +67,7 @@ def serve(directory: Path, bound: socket.socket, host: str, notify: Callable[[st
         limit_concurrency=MAX_WAITING,
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    bound.listen(MAX_WAITING)  # whoever reads the next line may connect at once
     port = bound.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     notify(f"serving {directory} on http://{shown}:{port}  (Ctrl-C ends it)")
