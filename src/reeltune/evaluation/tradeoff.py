@@ -133,10 +133,9 @@ def _panel(trade_off: TradeOff, name: str) -> str:
         for value in (0.0, max(up))
     )
     return (
-        f'<text x="{_LEFT}" y="14" font-weight="600">{escape(name)}</text>'
+        f'<text x="{_LEFT}" y="14"><tspan font-weight="600">{escape(name)}</tspan>, NDCG@{trade_off.k}</text>'
         f'<path d="M{_LEFT} {_TOP}V{base}H{right}" fill="none" stroke="currentColor" opacity=".4"/>{ticks}'
         f'<text x="{(_LEFT + right) / 2}" y="{base + 36}" text-anchor="middle">{escape(label)}</text>'
-        f'<text x="{_LEFT - 6}" y="{_TOP - 6}" text-anchor="end">NDCG@{trade_off.k}</text>'
         f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.5" opacity=".7"/>'
         f"{''.join(marks)}"
     )
