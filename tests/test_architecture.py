@@ -43,7 +43,7 @@ def modules():
 def part_of(path: Path) -> str:
     relative = path.relative_to(SOURCE)
     name = relative.parts[0].removesuffix(".py")
-    return "" if name in {"__init__", "__main__"} else name
+    return {"__init__": "", "__main__": "cli"}.get(name, name)
 
 
 def imported(path: Path, *, is_run: bool = False):

@@ -61,7 +61,7 @@ def test_every_public_definition_is_listed():
 
 
 def _imported(tree):
-    return {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    return {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
 
 
 if __name__ == "__main__":
