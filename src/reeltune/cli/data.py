@@ -119,9 +119,9 @@ def cache(
             remove_item(item)
         else:
             total += item.size_bytes
-        note = "removed" if removed else "outdated" if outdated else ""
+        remark = "removed" if removed else "outdated" if outdated else ""
         when = datetime.fromtimestamp(item.modified).strftime("%Y-%m-%d %H:%M")
-        print(f"{item.kind:<9} {item.size_bytes / 1e6:10.1f} MB  {when}  {item.path.name}  {note}".rstrip())
+        print(f"{item.kind:<9} {item.size_bytes / 1e6:10.1f} MB  {when}  {item.path.name}  {remark}".rstrip())
     print(f"{total / 1e6:.1f} MB in {cache_root()}")
 
 
