@@ -28,7 +28,7 @@ from reeltune.training.averaging import WeightAverage
 from reeltune.training.config import TrainingConfig
 from reeltune.training.schedules import learning_rate_factor
 
-__all__ = ["NextItemModule"]
+__all__ = ["NextItemModule", "parameter_groups"]
 
 
 class NextItemModule(pl.LightningModule):
