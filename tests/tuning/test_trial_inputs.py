@@ -18,7 +18,9 @@ from reeltune.tuning.job import count_parameters
 from reeltune.tuning.trial import TrialConfig, run_trial
 
 N_USERS, N_MOVIES, N_EVENTS = 120, 32, 12
-TRAINING = TrainingConfig(batch_size=32, max_epochs=8, learning_rate=0.02, history_length=16)
+pytestmark = pytest.mark.slow
+
+TRAINING = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.02, history_length=16)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,9 @@ __all__ = ["ItemEmbedding", "SideInputs"]
 
 _N_STAR_BUCKETS = 11
 """0 for no rating, then half stars from 0.5 to 5."""
+_FIRST_SHARE = 0.1
+"""First deviation of the added vectors over that of the movies' own. On Rotten Tomatoes a whole one, noise as
+loud as the movie, cost .004 NDCG@10 for lexicon sentiment (2 seeds, 12 epochs)."""
 _N_SENTIMENT = 2
 """Sentiment and its strength."""
 
@@ -53,7 +56,7 @@ class SideInputs(nn.Module):
     adds nothing: a person without ratings, times, reviews or profile is read as by a network that has
     no such input. Adding keeps the width of the layers, so networks with and without an input have
     the same recurrent layers and, from one seed, the same first weights of them. Vectors are drawn
-    with the deviation of the movie embeddings, ``embedding_dim ** -.5``.
+    with a tenth of the movie embeddings' deviation: an input begins as a whisper and grows if it helps.
 
     The tables lie in buffers, so a checkpoint or bundle holds all that it takes to score.
     """
@@ -69,12 +72,12 @@ class SideInputs(nn.Module):
 
         def linear(n_columns: int) -> nn.Linear:
             layer = nn.Linear(n_columns, embedding_dim, bias=False)
-            nn.init.normal_(layer.weight, std=embedding_dim**-0.5)
+            nn.init.normal_(layer.weight, std=_FIRST_SHARE * embedding_dim**-0.5)
             return layer
 
         def embedding(n_codes: int) -> nn.Embedding:
             layer = nn.Embedding(n_codes, embedding_dim, padding_idx=0)
-            nn.init.normal_(layer.weight, std=embedding_dim**-0.5)
+            nn.init.normal_(layer.weight, std=_FIRST_SHARE * embedding_dim**-0.5)
             nn.init.zeros_(layer.weight[0].detach())
             return layer
 
