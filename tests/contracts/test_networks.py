@@ -196,8 +196,18 @@ def test_overfits_a_tiny_set(name, n_layers):
 @each_depth
 def test_reaches_its_floor_and_comes_back_from_a_file(name, n_layers, tiny_data, tmp_path):
     config = TrialConfig(
-        model=network_entry(name).config_class(embedding_dim=32, hidden_dim=48, n_layers=n_layers),
-        training=TrainingConfig(batch_size=16, max_epochs=15, learning_rate=0.01, history_length=32),
+        model=network_entry(name).config_class(
+            embedding_dim=32, hidden_dim=48, n_layers=n_layers, embedding_dropout=0.2, dropout=0.2
+        ),
+        # The world is so small that there are 150 steps: a slow start and little decay.
+        training=TrainingConfig(
+            batch_size=16,
+            max_epochs=15,
+            learning_rate=0.01,
+            history_length=32,
+            weight_decay=0.01,
+            warmup_fraction=0.3,
+        ),
     )
     result = run_trial(config, tiny_data, lambda _: None, directory=tmp_path, seed=1)
     popularity = fit_baseline("popularity", tiny_data.train, tiny_data.n_items)

@@ -34,9 +34,9 @@ class RecurrentConfig(Config):
     """Width of each recurrent layer, 1 to 8192."""
     n_layers: int = Field(default=1, ge=1, le=16)
     """Recurrent layers, 1 to 16."""
-    embedding_dropout: float = Field(default=0.2, ge=0.0, le=0.95)
+    embedding_dropout: float = Field(default=0.3, ge=0.0, le=0.95)
     """Share of the input embeddings' entries that is zeroed while training, 0 to .95."""
-    dropout: float = Field(default=0.2, ge=0.0, le=0.95)
+    dropout: float = Field(default=0.3, ge=0.0, le=0.95)
     """Share of each recurrent layer's outputs that is zeroed while training, 0 to .95."""
     inputs: FeatureConfig = FeatureConfig()
     """What each step reads besides the movie."""
