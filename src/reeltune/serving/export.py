@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from reeltune.serving.onnx_model import check_parity, is_onnx_available, write_o
 from reeltune.serving.vocabulary import MovieFacts
 from reeltune.serving.weights import as_stored
 from reeltune.training.checkpoint import load_network, read_checkpoint
-from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
 __all__ = ["export_study", "movie_facts"]
@@ -81,6 +80,9 @@ def export_study(
             f"the weights of trial {row.number} are gone ({checkpoint}): a study keeps those of its "
             f"{study.spec.study.keep_checkpoints} best trials; export one of them"
         )
+    is_own = checkpoint.parent == study.trial_directory(row.number)
+    # Of a checkpoint trained again from another seed, the study keeps the objective alone.
+    validation = row.metrics if is_own or evaluation is None else {study.objective: evaluation.validation}
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     trained = load_network(checkpoint)
     network = as_stored(trained, "int8" if is_int8 else "float32")
@@ -92,7 +94,7 @@ def export_study(
         model=network.config.plain(),
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
         objective=study.objective,
-        validation=row.metrics,
+        validation=validation,
         n_trials=len(study.rows()),
         ledger=study.ledger,
         evaluation=evaluation,
@@ -104,7 +106,7 @@ def export_study(
         training=read_checkpoint(checkpoint)["hyper_parameters"]["training"],
         catalogue=data.catalogue,
         ledger=study.ledger,
-        metrics=_metrics(study, row, evaluation),
+        metrics=_metrics(study, row.number, validation, evaluation),
         card=(hub_header(facts) if is_hub else "") + make_card(facts),
         checkpoint=None if is_int8 else checkpoint,
         facts=movie_facts(data, open_side(prepared)),
@@ -147,11 +149,13 @@ def _onnx_extras(with_onnx: bool | None) -> Callable[[SequenceNetwork, Path], No
     return write
 
 
-def _metrics(study: Study, row: TrialRow, evaluation: Evaluation | None) -> dict[str, Any]:
+def _metrics(
+    study: Study, number: int, validation: Mapping[str, float], evaluation: Evaluation | None
+) -> dict[str, Any]:
     return {
         "study": study.name,
-        "trial": row.number,
-        "validation": row.metrics,
+        "trial": number,
+        "validation": dict(validation),
         "test": None if evaluation is None else evaluation.plain(),
         "protocol": protocol(study),
     }
