@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from reeltune.errors import StudyError
+from reeltune.errors import EngineError, StudyError
 from reeltune.files import write_json
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
 
@@ -68,6 +68,15 @@ def run_badly(job, report):
     if job.number == 6 and not once.exists():
         once.touch()
         (Path(job.directory) / "last.ckpt").write_text("{torn")
+    return run(job, report)
+
+
+def fill_the_disk(job, report):
+    """Find the disk full in the second trial, once."""
+    once = Path(job.study_directory) / "once"
+    if job.number == 1 and not once.exists():
+        once.touch()
+        raise EngineError("cannot write last.ckpt: No space left on device; free space")
     return run(job, report)
 
 

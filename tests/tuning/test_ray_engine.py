@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import TrialState as OptunaState
 from studies_for_tests import make_study
 
-from reeltune.errors import ConfigError, StudyError
+from reeltune.errors import ConfigError, EngineError, StudyError
 from reeltune.tuning.observer import SilentObserver
 from reeltune.tuning.ray_engine import Outcome, run_study
 from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
@@ -197,7 +197,7 @@ def test_a_second_driver_is_refused(tmp_path):
 
 
 def test_a_hung_trial_and_a_slow_one_meet_their_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("reeltune.tuning.ray_search.HANG_GRACE_SECONDS", 3.0)
+    monkeypatch.setattr("reeltune.tuning.ray_callback.HANG_GRACE_SECONDS", 3.0)
     study = make_study(tmp_path / "s", trials=3, trial_seconds=0.035, scheduler={"name": "none"})
     assert run(study, "hang") is Outcome.FINISHED
     rows = study.rows()
@@ -205,6 +205,27 @@ def test_a_hung_trial_and_a_slow_one_meet_their_limit(tmp_path, monkeypatch):
     assert "silent for" in rows[1].reason
     assert rows[0].state is TrialState.STOPPED
     assert "time limit of 0.035 s" in rows[0].reason
+
+
+def test_a_full_disk_ends_the_run_and_fails_no_trial(tmp_path, monkeypatch):
+    study = make_study(tmp_path / "s", trials=4)
+    with pytest.raises(EngineError, match=r"No space left on device; .* `reeltune resume s`"):
+        run(study, "fill_the_disk")
+    assert not any(row.state is TrialState.FAILED for row in study.rows())
+
+    def fail(self, number, report):
+        raise EngineError("cannot write epochs.jsonl: No space left on device; free space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "append_epoch", fail)
+        with pytest.raises(EngineError) as caught:
+            run(study, "run")
+    assert str(caught.value) == (
+        "the run broke off: cannot write epochs.jsonl: No space left on device; free space; "
+        "go on with `reeltune resume s`"
+    )
+    assert run(study, "run") is Outcome.FINISHED
+    check_accounts(study)
 
 
 def test_the_time_of_a_study_is_limited_and_can_be_raised(tmp_path):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Protocol
 
 from reeltune.tuning.rows import EpochReport, TrialRow
 
-__all__ = ["Observer", "SilentObserver", "StudyProgress"]
+__all__ = ["Observer", "Outcome", "SilentObserver", "StudyProgress"]
+
+
+class Outcome(enum.StrEnum):
+    """How a run of a study ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    TIME_OVER = "time over"
 
 
 @dataclass(frozen=True)

@@ -6,37 +6,21 @@ trials that have finished since. Each run is a fresh one over the trials that th
 
 from __future__ import annotations
 
-import enum
 import functools
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from reeltune.errors import EngineError
+from reeltune.errors import EngineError, ReeltuneError
 from reeltune.tuning.job import DEFAULT_ENTRY
-from reeltune.tuning.observer import Observer, SilentObserver, StudyProgress
+from reeltune.tuning.observer import Observer, Outcome, SilentObserver, StudyProgress
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
 
 __all__ = ["Outcome", "run_study"]
-
-
-class Outcome(enum.StrEnum):
-    """How a run of a study ended."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    TIME_OVER = "time over"
-
-
-class _Stop(BaseException):
-    """Leaves Ray Tune's loop at a safe point; a handler of errors must not catch it."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
 
 
 def run_study(
@@ -72,7 +56,7 @@ def _open_storage(study: Study) -> TrialStorage:
     spec = study.spec
     return TrialStorage(
         study.storage_path,
-        name=study.name,
+        name=study.first_name,
         space=spec.space,
         searcher=spec.study.searcher,
         seed=spec.study.seed,
@@ -88,31 +72,29 @@ def _run(recorder: Recorder, entry: str) -> Outcome:
     recorder.observer.study_started(_progress(recorder))
     try:
         with stop_signals() as is_asked_to_stop, private_ray(study.spec.study):
-            _fit(recorder, functools.partial(_check, recorder, is_asked_to_stop), entry)
-    except _Stop as stop:
-        if stop.outcome is Outcome.TIME_OVER:
+            check = functools.partial(_check, recorder, is_asked_to_stop)
+            outcome = check() or _fit(recorder, check, entry)
+        if outcome is Outcome.TIME_OVER:
             limit = study.spec.study.study_seconds
             for row in recorder.rows:
                 if not row.state.is_finished:
                     reason = f"the study's time limit of {limit:g} s was reached"
                     recorder.finish(row.number, TrialState.STOPPED, reason)
-        return stop.outcome
     finally:
         study.write_elapsed(recorder.elapsed_seconds)
         recorder.observer.study_ended()
-    if recorder.pending():
+    if outcome is Outcome.FINISHED and recorder.pending():
         numbers = ", ".join(str(number) for number in recorder.pending())
         raise EngineError(f"Ray ended before trials {numbers} did; go on with `reeltune resume {study.name}`")
-    return Outcome.FINISHED
+    return outcome
 
 
-def _check(recorder: Recorder, is_asked_to_stop: Callable[[], bool]) -> None:
-    """Leave the loop when a signal has arrived or the study's time is over."""
+def _check(recorder: Recorder, is_asked_to_stop: Callable[[], bool]) -> Outcome | None:
+    """Return why the run is to end now, None if it is not: a signal, or the study's time is over."""
     if is_asked_to_stop():
-        raise _Stop(Outcome.INTERRUPTED)
+        return Outcome.INTERRUPTED
     limit = recorder.study.spec.study.study_seconds
-    if limit is not None and recorder.elapsed_seconds >= limit:
-        raise _Stop(Outcome.TIME_OVER)
+    return Outcome.TIME_OVER if limit is not None and recorder.elapsed_seconds >= limit else None
 
 
 def _progress(recorder: Recorder) -> StudyProgress:
@@ -132,19 +114,19 @@ def _progress(recorder: Recorder) -> StudyProgress:
     )
 
 
-def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
+def _fit(recorder: Recorder, check: Callable[[], Outcome | None], entry: str) -> Outcome:
     from ray import tune
-    from ray.tune.error import TuneError
 
+    from reeltune.tuning.ray_callback import Halt, StudyCallback
     from reeltune.tuning.ray_schedulers import StudyScheduler
-    from reeltune.tuning.ray_search import StudyCallback, StudySearch
+    from reeltune.tuning.ray_search import StudySearch
     from reeltune.tuning.ray_worker import trial_runner
 
-    check()
     study = recorder.study
     settings = study.spec.study
     scheduler = StudyScheduler(recorder, study.max_epochs)
-    search = StudySearch(recorder, scheduler)
+    halt = Halt()
+    search = StudySearch(recorder, scheduler, halt)
     scratch = study.directory / ".ray"  # Ray Tune insists on a folder; nothing in it is read
     shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -154,7 +136,8 @@ def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
             storage_path=str(scratch),
             search_alg=search,
             scheduler=scheduler,
-            callbacks=[StudyCallback(recorder, scheduler, check)],
+            callbacks=[StudyCallback(recorder, scheduler, halt, check)],
+            stop=halt,
             num_samples=search.n_left,
             max_concurrent_trials=settings.concurrency,
             resources_per_trial={"cpu": settings.n_threads, "gpu": settings.gpus_per_trial},
@@ -165,8 +148,23 @@ def _fit(recorder: Recorder, check: Callable[[], None], entry: str) -> None:
             trial_dirname_creator=lambda trial: trial.trial_id,
             verbose=0,
         )
-    except TuneError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise EngineError(f"Ray Tune failed: {reason}; go on with `reeltune resume {study.name}`") from error
+    except ReeltuneError:
+        raise
+    except Exception as error:
+        raise EngineError(
+            f"the run broke off: {_summary(error)}; go on with `reeltune resume {study.name}`"
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if halt.breakdown is not None:
+        raise EngineError(f"{halt.breakdown}; then go on with `reeltune resume {study.name}`")
+    return halt.outcome or Outcome.FINISHED
+
+
+def _summary(error: Exception) -> str:
+    """Return the last error that a message names: Ray Tune wraps whole tracebacks into its own errors."""
+    named = re.findall(r"^(?:[\w.]*\.)?(\w+(?:Error|Exception)): (.+)$", str(error), re.MULTILINE)
+    if not named:
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    name, message = named[-1]
+    return str(message) if name == "EngineError" else f"{name}: {message}"

@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from reeltune.tuning.job import TrialJob
-from reeltune.tuning.ray_worker import EPOCH, JOB, OBJECTIVE, RESULT
+from reeltune.tuning.ray_worker import BREAKDOWN, EPOCH, JOB, OBJECTIVE, RESULT
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.schedulers import AshaConfig, MedianConfig, NoSchedulerConfig
 
@@ -102,7 +102,7 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether the trial goes on after an epoch."""
-        if RESULT in result:
+        if RESULT in result or BREAKDOWN in result:
             return str(TrialScheduler.STOP)  # ended by itself
         job: TrialJob = TrialJob(**trial.config[JOB])
         epoch = int(result[EPOCH])

@@ -1,4 +1,4 @@
-"""Ray Tune's Optuna searcher made to say the truth, and the callback that writes epochs.
+"""Ray Tune's Optuna searcher made to say the truth.
 
 The stock class tells Optuna that a stopped trial is complete, leaves one with a NaN running for
 ever and fails on a trial told twice. Here the recorder writes the row and tells Optuna from it.
@@ -7,34 +7,29 @@ ever and fails on a trial told twice. Here the recorder writes the row and tells
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
-import ray
-from ray.tune import Callback
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from reeltune.tuning.ray_callback import Halt
 from reeltune.tuning.ray_schedulers import StudyScheduler
-from reeltune.tuning.ray_worker import JOB, OBJECTIVE, REPORT, RESULT
+from reeltune.tuning.ray_worker import JOB, OBJECTIVE, RESULT
 from reeltune.tuning.recorder import Recorder
-from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
+from reeltune.tuning.rows import TrialResult, TrialState
 from reeltune.tuning.searchers import draw
 from reeltune.tuning.space import flatten
 
-__all__ = ["StudyCallback", "StudySearch"]
-
-HANG_GRACE_SECONDS = 30.0
-"""A trial that says nothing this long beyond its time limit is ended by force; covers a worker's start."""
+__all__ = ["StudySearch"]
 
 
 class StudySearch(OptunaSearch):  # type: ignore[misc]
     """Suggests first the trials that a kill left unfinished, then new ones, up to the study's count."""
 
-    def __init__(self, recorder: Recorder, scheduler: StudyScheduler) -> None:
+    def __init__(self, recorder: Recorder, scheduler: StudyScheduler, halt: Halt) -> None:
         self._recorder = recorder
         self._scheduler = scheduler
+        self._halt = halt
         base = flatten(recorder.study.spec.trial.plain())
         super().__init__(
             space=lambda trial: draw(recorder.study.spec.space, trial, base),
@@ -52,7 +47,7 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Return the job of the next trial, or that there is none."""
-        number = self._take_number()
+        number = None if self._halt.is_on else self._take_number()
         if number is None:
             return str(Searcher.FINISHED)
         row = self._recorder.row(number)
@@ -84,7 +79,7 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]
     ) -> None:
         """Record the end of a trial: ended by itself, stopped, or its worker lost too often."""
         number = self._numbers.pop(trial_id, None)
-        if number is None:
+        if number is None or self._halt.is_on:  # a halted trial goes on in the next run
             return
         if error or result is None:
             n_restarts = self._recorder.study.spec.study.n_restarts
@@ -110,61 +105,3 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]
     def restore(self, checkpoint_path: str) -> None:
         """Refuse: a study goes on from its folder."""
         raise NotImplementedError("a study goes on from its folder, not from a snapshot of Ray's")
-
-
-class StudyCallback(Callback):  # type: ignore[misc]
-    """Records each epoch, watches time limits, and ends the run when it is asked to."""
-
-    def __init__(self, recorder: Recorder, scheduler: StudyScheduler, check: Callable[[], None]) -> None:
-        self._recorder = recorder
-        self._scheduler = scheduler
-        self._check = check
-        self._heard: dict[int, float] = {}  # monotonic time of the last word of a running trial
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Start the trial's clock."""
-        self._heard[trial.config[JOB]["number"]] = time.monotonic()
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """Record the epoch in ``result``."""
-        number = trial.config[JOB]["number"]
-        self._heard[number] = time.monotonic()
-        if REPORT in result:
-            self._recorder.epoch(number, EpochReport(**json.loads(result[REPORT])))
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Stop the trial's clock."""
-        self._heard.pop(trial.config[JOB]["number"], None)
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tell that a worker died and its trial starts again."""
-        number = trial.config[JOB]["number"]
-        self._heard.pop(number, None)
-        n_failures = trial.run_metadata.num_failures
-        self._recorder.observer.trial_interrupted(
-            number, f"its worker died (time {n_failures}); starting again"
-        )
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Stop the trial's clock."""
-        self._heard.pop(trial.config[JOB]["number"], None)
-
-    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """End hung trials and, when asked to, the run; called many times a second."""
-        self._check()
-        limit = self._recorder.study.spec.study.trial_seconds
-        if limit is None:
-            return
-        now = time.monotonic()
-        late = {n for n, heard in self._heard.items() if now - heard > limit + HANG_GRACE_SECONDS}
-        for trial in trials:
-            if late and trial.config[JOB]["number"] in late and trial.temporary_state.ray_actor is not None:
-                number = trial.config[JOB]["number"]
-                self._heard.pop(number)
-                self._scheduler.reasons[number] = (
-                    f"silent for {limit + HANG_GRACE_SECONDS:g} s, ended by force"
-                )
-                trial.max_failures = 0  # it would hang again
-                ray.kill(trial.temporary_state.ray_actor)

@@ -94,6 +94,11 @@ def start_ray(n_cpus: int) -> str:
 
 
 def _check_resources(settings: StudySettings, there: Mapping[str, float]) -> None:
+    n_cores = os.cpu_count() or 1
+    if settings.n_threads > n_cores:
+        raise ConfigError(
+            f"study.n_threads is {settings.n_threads}, this machine has {n_cores} cores; lower it"
+        )
     asked = {"gpus_per_trial": ("GPU", settings.gpus_per_trial), "n_threads": ("CPU", settings.n_threads)}
     for field, (kind, amount) in asked.items():
         if amount > there.get(kind, 0.0):

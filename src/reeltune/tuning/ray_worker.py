@@ -9,12 +9,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import ReeltuneError, StudyError
+from reeltune.errors import EngineError, ReeltuneError, StudyError
 from reeltune.files import write_text
 from reeltune.tuning.job import TrialJob, load_entry
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialState
 
 __all__ = [
+    "BREAKDOWN",
     "END_SECONDS",
     "EPOCH",
     "ERROR_FILE",
@@ -31,6 +32,7 @@ EPOCH = "epoch"
 OBJECTIVE = "objective"
 REPORT = "report"
 RESULT = "result"
+BREAKDOWN = "breakdown"
 JOB = "job"
 END_SECONDS = 8.0
 """Ray Tune ends a worker by force after 10."""
@@ -84,12 +86,20 @@ def _run_in_worker(config: dict[str, Any], entry: str) -> None:
         tune.report({EPOCH: epoch.epoch, OBJECTIVE: epoch.best, REPORT: message})
 
     job = TrialJob(**config[JOB])
-    result = _run(entry, job, report)
-    tune.report({RESULT: json.dumps(result)})
+    try:
+        result = _run(entry, job, report)
+    except EngineError as error:
+        tune.report({BREAKDOWN: str(error)})
+    else:
+        tune.report({RESULT: json.dumps(result)})
 
 
 def _run(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
-    """Return the trial's result as plain values; an error becomes a failed result with its reason."""
+    """Return the trial's result as plain values; an error becomes a failed result with its reason.
+
+    Raises:
+        EngineError: The disk failed; that is no fault of the trial, which can go on another time.
+    """
     try:
         try:
             run = load_entry(entry)
@@ -98,6 +108,8 @@ def _run(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
             # Its checkpoint is damaged. What it reported will be reported again, equal, from the start.
             (Path(job.directory) / "last.ckpt").unlink(missing_ok=True)
             result = run(job, report)
+    except EngineError:
+        raise
     except Exception as error:
         write_text(Path(job.directory) / ERROR_FILE, traceback.format_exc())
         first_line = (str(error).splitlines() or [""])[0]
