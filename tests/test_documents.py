@@ -74,7 +74,7 @@ def test_the_readme_commands_run_in_their_order(tmp_path):
     text = re.sub(r"max_epochs: \d+", "max_epochs: 3", text)
     assert "max_epochs: 3" in text
     (tmp_path / "experiments" / "ml100k_gru.yaml").write_text(text, encoding="utf-8")
-    titles = {"Toy Story (1995)": "1", "Fargo (1996)": "2"}
+    titles = {"Toy Story (1995)": "Synthetic Film 001", "Fargo (1996)": "Synthetic Film 002"}
     ran = []
     for written in commands(ROOT / "README.md"):
         words = [titles.get(word, word) for word in written]

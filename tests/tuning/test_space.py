@@ -125,7 +125,7 @@ def test_the_default_is_the_nearest_point_to_the_configuration():
         "model.hidden_dim": 128,
         "training.learning_rate": 0.004,
         "training.schedule": "one-cycle",
-        "training.warmup_fraction": 0.3,
+        "training.warmup_fraction": TrainingConfig().warmup_fraction,
     }
     narrow = parsed(
         "model.hidden_dim: {kind: int, low: 8, high: 16}",
