@@ -12,6 +12,7 @@ from ray.tune import Callback, Stopper
 
 from reeltune.tuning.observer import Outcome
 from reeltune.tuning.ray_schedulers import StudyScheduler
+from reeltune.tuning.ray_session import is_ray_alive
 from reeltune.tuning.ray_worker import BREAKDOWN, JOB, REPORT
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import EpochReport
@@ -20,6 +21,9 @@ __all__ = ["Halt", "StudyCallback"]
 
 HANG_GRACE_SECONDS = 30.0
 """A trial that says nothing this long beyond its time limit is ended by force; covers a worker's start."""
+
+LOOK_SECONDS = 5.0
+"""Time between two looks at Ray itself."""
 
 
 class Halt(Stopper):  # type: ignore[misc]
@@ -33,6 +37,11 @@ class Halt(Stopper):  # type: ignore[misc]
     def is_on(self) -> bool:
         """Whether the run is to end."""
         return self.outcome is not None or self.breakdown is not None
+
+    def look_after_ray(self) -> None:
+        """Halt when Ray itself is gone; the trials that it takes along have not failed."""
+        if not self.is_on and not is_ray_alive():
+            self.breakdown = "Ray's daemon died or was killed"
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Return False: no trial is ended by itself here."""
@@ -58,6 +67,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self._halt = halt
         self._check = check
         self._has_halted = False
+        self._looked = time.monotonic()
         self._heard: dict[int, float] = {}  # monotonic time of the last word of a running trial
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -94,6 +104,9 @@ class StudyCallback(Callback):  # type: ignore[misc]
         """End hung trials and, when asked to, the run; called many times a second."""
         if not self._halt.is_on:
             self._halt.outcome = self._check()
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._halt.look_after_ray()
         if self._halt.is_on and not self._has_halted:
             self._has_halted = True
             for trial in trials:

@@ -78,6 +78,8 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Record the end of a trial: ended by itself, stopped, or its worker lost too often."""
+        if error:
+            self._halt.look_after_ray()
         number = self._numbers.pop(trial_id, None)
         if number is None or self._halt.is_on:  # a halted trial goes on in the next run
             return

@@ -15,7 +15,7 @@ from typing import Any
 from reeltune.errors import ConfigError, EngineError
 from reeltune.tuning.spec import StudySettings
 
-__all__ = ["ENVIRONMENT", "OBJECT_STORE_BYTES", "private_ray", "start_ray", "stop_signals"]
+__all__ = ["ENVIRONMENT", "OBJECT_STORE_BYTES", "is_ray_alive", "private_ray", "start_ray", "stop_signals"]
 
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # a Ray of this process alone, on loopback; else a token file in the home
@@ -91,6 +91,16 @@ def start_ray(n_cpus: int) -> str:
             "and free ports on the loopback interface"
         ) from error
     return str(context.address_info["session_dir"])
+
+
+def is_ray_alive() -> bool:
+    """Return whether any node of Ray is left to run trials on."""
+    import ray
+
+    try:
+        return any(node["Alive"] for node in ray.nodes())
+    except (RuntimeError, OSError, ray.exceptions.RayError):
+        return False
 
 
 def _check_resources(settings: StudySettings, there: Mapping[str, float]) -> None:
