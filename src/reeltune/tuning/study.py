@@ -50,7 +50,7 @@ class Study:
     """A study folder. Open one with :meth:`open`, make or go on with one with :meth:`create`."""
 
     def __init__(self, directory: Path, record: dict[str, Any], spec: StudySpec) -> None:
-        self.directory = directory
+        self.directory = directory.absolute()  # workers have a working directory of their own
         self.spec = spec
         self._record = record
 
