@@ -56,7 +56,9 @@ def first(data_dir=None):
     for sources in (chain.given(data_dir), chain.cached_or_fetched()):
         for found in sources:
             try:
-                return found, found.read(), told
+                raw = found.read()
+                chain.tell()
+                return found, raw, told
             except DataError as error:
                 chain.failed(str(error))
     raise chain.error()

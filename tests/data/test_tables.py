@@ -183,5 +183,66 @@ def test_own_files_are_found_and_never_mixed_up(tmp_path, monkeypatch):
     assert open_tuning(first).catalogue.item_ids[-1] == "14"
     assert open_tuning(second).catalogue.item_ids[-1] == "15"
     assert prepare(config.located(tmp_path / "first")) == first
-    with pytest.raises(DataError, match=r"own.csv does not exist.*--data-dir"):
+    with pytest.raises(DataError, match=r"no such file: .*own.csv; .*--data-dir"):
         prepare(config)
+
+
+ODD = {
+    "a zero byte": (b"who,what\n1,2\n1\x00,2\n", r"own.csv:3: a zero byte; .*columns.encoding"),
+    "a tab in an id": (b'who,what\n1,"2\t3"\n', r"own.csv:2: what is '2.*3'; it must be printable"),
+    "a line end in an id": (b'who,what\n1,2\n"1\n1",2\n', r"own.csv:4: who is .*; it must be printable"),
+    "two columns of one name": (b"who,what,who\n1,2,3\n", r"own.csv:1: 2 columns are called 'who'"),
+    "another encoding": ("who,what\n1,2\n".encode("utf-16-le"), r"own.csv:1: a zero byte; .*utf-16"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_bytes_are_told(tmp_path, kind):
+    text, message = ODD[kind]
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, text, Columns(user="who", item="what"))
+
+
+def test_a_second_column_of_a_name_that_nobody_asks_for(tmp_path):
+    raw = read(tmp_path, "who,what,x,x\n1,2,3,4\n", Columns(user="who", item="what"))
+    assert raw.interactions.item.tolist() == ["2"]
+
+
+def test_user_and_item_are_two_columns():
+    with pytest.raises(ValidationError, match="both the column 'a'"):
+        Columns(user="a", item="a")
+
+
+@pytest.mark.parametrize(
+    ("unit", "kind", "second"),
+    [("seconds", "us", 100), ("milliseconds", "ns", 100), ("day", "s", 0)],
+)
+def test_times_of_parquet(tmp_path, unit, kind, second):
+    when = pa.array([100, None], pa.timestamp("s")).cast(pa.timestamp(kind))
+    parquet.write_table(pa.table({"who": [1, 2], "what": [3, 4], "when": when}), tmp_path / "own.parquet")
+    columns = Columns(user="who", item="what", timestamp="when", time_unit=unit)
+    if unit == "day":
+        times = read_table(FileSet(tmp_path), "own.parquet", columns).interactions.timestamp
+        assert times.tolist() == [second, -1]
+        return
+    with pytest.raises(DataError, match=r"row 2: when is empty"):
+        read_table(FileSet(tmp_path), "own.parquet", columns)
+
+
+def test_parquet_of_lists(tmp_path):
+    parquet.write_table(pa.table({"who": [[1], [2]], "what": [3, 4]}), tmp_path / "own.parquet")
+    with pytest.raises(DataError, match=r"column 'who' for user holds list"):
+        read_table(FileSet(tmp_path), "own.parquet", Columns(user="who", item="what"))
+
+
+def test_a_fault_in_an_own_file_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "own.csv").write_text("u,i\n1,\n")
+    told = []
+    config = DataConfig(dataset="csv", path="own.csv", columns=Columns(user="u", item="i"))
+    with pytest.raises(DataError, match=r"^\S+own.csv:2: i is empty; an id is needed$"):
+        prepare(config, data_dir=tmp_path, notify=told.append)
+    assert told == []
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=r"folder is a folder; name the file in it$"):
+        prepare(config.model_copy(update={"path": "folder"}), data_dir=tmp_path)

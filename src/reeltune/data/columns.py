@@ -49,6 +49,12 @@ class Columns(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Columns:
+        if self.user == self.item:
+            raise ValueError(f"user and item are both the column {self.user!r}; they must be two")
+        return self
+
     def used(self) -> dict[str, str]:
         """Return the mapped columns: what they hold, and their name in the file."""
         names = ("user", "item", "rating", "timestamp", "review", "label", "title", "genres")

@@ -77,6 +77,8 @@ def _prepared_before(chain: SourceChain, stem: str, config: DataConfig) -> Path 
             f"{len(entries)} different sources of {config.dataset} are prepared; say which with --data-dir"
         )
         return None
+    if entries:
+        chain.tell()
     return next(iter(entries), None)
 
 
@@ -100,15 +102,18 @@ def _from_sources(
     for found in sources:
         entry = prepared_root() / f"{stem}-{_short_hash(found.identity)}"
         if entry.is_dir():
+            chain.tell()
             return entry
         with cache_lock(entry.name, notify):
             if entry.is_dir():
+                chain.tell()
                 return entry
             try:
                 raw = found.read()
             except DataError as error:
                 chain.failed(str(error))
                 continue
+            chain.tell()
             notify(f"preparing {config.dataset} from {found.origin}")
             write_entry(entry, raw, config, origin=found.origin)
         return entry

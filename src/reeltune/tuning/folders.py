@@ -71,13 +71,15 @@ def folder_lock(directory: Path) -> Iterator[None]:
     """Hold the folder of a study or training while the block runs; the system lets go when the process dies.
 
     Raises:
-        StudyError: Another process holds it.
+        StudyError: Another process holds it, or there is a file where the folder should be.
         EngineError: The folder cannot be written.
     """
     path = directory / LOCK_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StudyError(f"{directory} is a file or lies below one; choose another folder") from error
     except OSError as error:
         raise EngineError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
     with file:
