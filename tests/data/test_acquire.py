@@ -12,7 +12,7 @@ from data_parts import write_zip, zip_bytes
 
 from reeltune.data import acquire, movielens
 from reeltune.data.acquire import SourceChain
-from reeltune.data.datasets import DatasetEntry, Package
+from reeltune.data.dataset_entry import DatasetEntry, Package
 from reeltune.data.sources import Layout
 from reeltune.errors import DataError
 

@@ -5,7 +5,7 @@ import pytest
 from data_parts import zip_bytes
 
 from reeltune.data import download
-from reeltune.data.datasets import Package
+from reeltune.data.dataset_entry import Package
 from reeltune.data.download import fetch_address, fetch_package
 from reeltune.errors import DataError
 
@@ -99,7 +99,7 @@ def test_the_wheel_of_a_package_is_kept(tmp_path, pip):
     ("body", "message"),
     [
         ("echo 'WARNING: x' >&2; echo 'ERROR: No matching distribution' >&2; exit 1", "ERROR: No matching"),
-        ("exit 0", "pip brought no wheel"),
+        ("exit 0", "pip brought no archive"),
         ('echo junk > "$7/a.whl"', "not a whole zip archive"),
     ],
 )

