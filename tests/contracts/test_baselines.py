@@ -63,3 +63,22 @@ def test_comes_back_from_its_tables(name, tiny_data):
 def test_an_unknown_baseline_names_the_nearest(tiny_data):
     with pytest.raises(ConfigError, match="did you mean 'popularity'"):
         fit_baseline("popularty", tiny_data.train, tiny_data.n_items)
+
+
+@each_baseline
+def test_a_linear_form_gives_the_same_scores(name, tiny_data):
+    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    form = baseline.linear()
+    if form is None:
+        pytest.skip("not linear in the history")
+    expected = torch.from_numpy(form.prior).repeat(3, 1)
+    matrix = form.dense()
+    if matrix is not None:
+        for row, (items, length) in enumerate(
+            zip(HISTORIES.items.tolist(), HISTORIES.lengths.tolist(), strict=True)
+        ):
+            recent = items[:length][-(form.n_recent or length) :]
+            for back, item in enumerate(reversed(recent)):
+                expected[row] += form.decay**back * torch.from_numpy(matrix[item])
+    assert form.n_items == tiny_data.n_items
+    torch.testing.assert_close(baseline.scores(HISTORIES)[:, 1:], expected[:, 1:])

@@ -10,7 +10,7 @@ import yaml
 from reeltune.errors import BundleError, StudyError, UserError
 from reeltune.evaluation.final import evaluate_study
 from reeltune.files import read_json
-from reeltune.serving import export as export_module
+from reeltune.serving import onnx_model
 from reeltune.serving.bundle import load_bundle
 from reeltune.serving.export import export_study
 from reeltune.serving.recommender import Recommender
@@ -84,7 +84,7 @@ def test_onnx_travels_along_where_it_is_installed(
 def test_onnx_is_left_out_or_refused_where_it_is_not(
     study_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_module, "is_onnx_available", lambda: False)
+    monkeypatch.setattr(onnx_model, "is_onnx_available", lambda: False)
     assert not (export_study(study_dir, tmp_path / "bundle") / "model.onnx").exists()
     with pytest.raises(UserError, match=r"reeltune\[onnx\]"):
         export_study(study_dir, tmp_path / "other", with_onnx=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from reeltune.data.features.config import FeatureConfig, SideShapes
+from reeltune.data.sequences import to_histories
 from reeltune.errors import BundleError
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.registry import NETWORKS, build_network
@@ -13,6 +15,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
 from reeltune.serving.onnx_model import check_parity, write_onnx
+from reeltune.serving.onnx_scorer import OnnxScorer
 
 
 def _network(name: str, n_layers: int) -> SequenceNetwork:
@@ -37,3 +40,28 @@ def test_another_networks_file_is_refused(tmp_path: Path) -> None:
     write_onnx(_network("gru", 1), tmp_path / "model.onnx")
     with pytest.raises(BundleError, match=r"model\.onnx differs from PyTorch by"):
         check_parity(_network("lstm", 1), tmp_path / "model.onnx")
+
+
+def test_stars_enter_the_graph_of_a_network_that_reads_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    inputs = FeatureConfig(rating=True, taste=True, time_gap=True, genres=True)
+    config = NETWORKS["gru"].config_class(embedding_dim=8, hidden_dim=12, inputs=inputs)
+    network = build_network(config, 50, SideShapes(n_taste=4, n_item_features=3)).eval()  # type: ignore[arg-type]
+    write_onnx(network, tmp_path / "model.onnx")
+    assert check_parity(network, tmp_path / "model.onnx").largest_difference <= 1e-4
+    scorer = OnnxScorer(tmp_path / "model.onnx")
+    unrated, rated = (
+        scorer.scores(to_histories([[3, 4]], ratings=None if stars is None else [stars]))
+        for stars in (None, [1.0, 5.0])
+    )
+    assert not torch.equal(unrated, rated)
+    assert torch.equal(unrated, scorer.scores(to_histories([[3, 4]], ratings=[[float("nan")] * 2])))
+
+
+def test_a_file_that_is_no_graph_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"holds no model\.onnx"):
+        OnnxScorer(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(BundleError, match="cannot be read by ONNX Runtime") as caught:
+        OnnxScorer(tmp_path / "model.onnx")
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -25,7 +26,7 @@ def export(
         False, "--int8", help="Store matrices in int8, without the checkpoint, and measure what it costs."
     ),
     baseline: str | None = typer.Option(
-        None, "--baseline", metavar="NAME", help="Export popularity, markov or windowed-markov instead."
+        None, "--baseline", metavar="NAME", help="Export a baseline instead, e.g. windowed-markov."
     ),
     is_hub: bool = typer.Option(False, "--hub", help="Add what the Hugging Face Hub reads, ready to push."),
     studies: Path | None = STUDIES,
@@ -40,23 +41,23 @@ def export(
         from reeltune.errors import UserError
         from reeltune.serving.export_baseline import export_baseline
 
-        if trial is not None or is_int8 or is_hub or with_onnx:
-            raise UserError("--baseline has no trial, int8, hub or ONNX form; leave those options out")
-        print(
-            f"bundle: {export_baseline(folder, out, baseline, force=force, data_dir=data_dir, notify=note)}"
+        if trial is not None or is_int8 or is_hub:
+            raise UserError("--baseline has no trial, int8 or hub form; leave those options out")
+        path = export_baseline(
+            folder, out, baseline, force=force, with_onnx=with_onnx, data_dir=data_dir, notify=note
         )
-        return
-    path = export_study(
-        folder,
-        out,
-        trial=trial,
-        force=force,
-        with_onnx=with_onnx,
-        is_int8=is_int8,
-        is_hub=is_hub,
-        data_dir=data_dir,
-        notify=note,
-    )
+    else:
+        path = export_study(
+            folder,
+            out,
+            trial=trial,
+            force=force,
+            with_onnx=with_onnx,
+            is_int8=is_int8,
+            is_hub=is_hub,
+            data_dir=data_dir,
+            notify=note,
+        )
     size = sum(file.stat().st_size for file in path.iterdir())
     print(f"bundle: {path} ({size / 1e6:.1f} MB)")
     if (path / "parity.json").exists():
@@ -68,4 +69,4 @@ def export(
     if compression := read_json(path / "manifest.json").get("compression"):
         before, change = compression["float32"]["ndcg@10"], compression["change"]["ndcg@10"]
         print(f"int8 weights: NDCG@10 on validation {before:.4f} {change:+.4f}")
-    print(f'try: reeltune recommend {path} --liked "TITLE" -k 10')
+    print(f'try: reeltune recommend {shlex.quote(str(path))} --liked "TITLE" -k 10')

@@ -44,8 +44,12 @@ class Histories:
         inside = torch.arange(n_steps, device=self.items.device) < lengths[:, None]
         items = self.items.gather(1, columns).where(inside, 0)
         ratings, timestamps, sentiment = (
-            None if column is None else column.gather(1, columns)
-            for column in (self.ratings, self.timestamps, self.sentiment)
+            None if column is None else column.gather(1, columns).where(inside, absent)
+            for column, absent in (
+                (self.ratings, float("nan")),
+                (self.timestamps, -1),
+                (self.sentiment, float("nan")),
+            )
         )
         return Histories(items, lengths, ratings, timestamps, sentiment, self.profiles)
 

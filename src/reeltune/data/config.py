@@ -15,7 +15,7 @@ from reeltune.data.sources import Layout
 from reeltune.data.splits import GlobalTime, LeaveOneOut, SplitConfig
 from reeltune.errors import unknown_name
 
-__all__ = ["DATASETS", "SPLITS", "DataConfig"]
+__all__ = ["DATASETS", "SPLITS", "DataConfig", "split_in_words"]
 
 SPLITS: dict[str, type[SplitConfig]] = {
     "leave-one-out": LeaveOneOut,
@@ -24,6 +24,16 @@ SPLITS: dict[str, type[SplitConfig]] = {
     "k-fold": KFold,
 }
 """Splits by name."""
+
+
+def split_in_words(text: str) -> str:
+    """Return what is validation and what test, from the ``text`` of a split in a ledger.
+
+    >>> split_in_words("leave-one-out")
+    'the last movie of each person is test, the one before it validation'
+    """
+    return SPLITS[text.partition("(")[0]].in_words
+
 
 _PLACES = ("path", "movies", "people")
 """Fields that say where files lie; the files' contents are told apart by their checksums."""

@@ -10,7 +10,7 @@ Shapes: N events, M queries.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ _OFFICIAL_SEED = 17  # the publisher's folds have no validation rows: these are 
 class KFold(SplitConfig):
     """Rows are dealt into folds at random; one fold is test, a tenth of the rest validation."""
 
+    in_words: ClassVar[str] = (
+        "rows are dealt into folds at random: one fold is test, a tenth of the others validation"
+    )
     name: Literal["k-fold"] = "k-fold"
     n_folds: int = Field(default=5, ge=2, le=100)
     """Number of folds, 2 to 100."""
@@ -55,6 +58,9 @@ class KFold(SplitConfig):
 class OfficialFold(SplitConfig):
     """The publisher's folds: ``u1.test`` to ``u5.test`` of MovieLens 100K."""
 
+    in_words: ClassVar[str] = (
+        "a fold of the data's publisher is test, a tenth of the other rows, at random, validation"
+    )
     name: Literal["official-fold"] = "official-fold"
     fold: int = Field(default=1, ge=1, le=5)
     """The fold that is test, 1 to 5."""

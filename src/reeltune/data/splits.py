@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Parts:
 class SplitConfig(Config):
     """Base of the splits' configs."""
 
+    in_words: ClassVar[str]
+    """What is validation and what is test, in a sentence without its full stop."""
     name: str
     """Name in the registry of splits."""
 
@@ -67,6 +69,7 @@ class LeaveOneOut(SplitConfig):
     The history of a test query includes the validation event. Users need at least 3 events.
     """
 
+    in_words: ClassVar[str] = "the last movie of each person is test, the one before it validation"
     name: Literal["leave-one-out"] = "leave-one-out"
 
     def parts(self, prepared: Prepared) -> Parts:
@@ -88,6 +91,9 @@ class LeaveOneOut(SplitConfig):
 class GlobalTime(SplitConfig):
     """Training, validation and test follow each other on the calendar, for all users alike."""
 
+    in_words: ClassVar[str] = (
+        "what was seen after a first moment is validation and after a second one test, for all people alike"
+    )
     name: Literal["global-time"] = "global-time"
     validation_from: float | str = Field(default=0.8)
     """Where validation begins: a quantile of all timestamps, 0 to 1, or a day such as 2019-06-30 (UTC)."""

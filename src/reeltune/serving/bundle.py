@@ -95,6 +95,7 @@ class Bundle:
     ledger: Ledger
     metrics: dict[str, Any]
     manifest: dict[str, Any]
+    model: dict[str, Any]  # plain configuration of the network; of a baseline its name
     facts: MovieFacts = NO_FACTS
 
     @property
@@ -196,7 +197,8 @@ def load_bundle(directory: Path) -> Bundle:
     else:
         read_weights(network, weights, config.get("weights", "float32"))
         scorer = network.eval()
-    return Bundle(directory, scorer, catalogue, ledger, _read(directory / "metrics.json"), manifest, facts)
+    metrics = _read(directory / "metrics.json")
+    return Bundle(directory, scorer, catalogue, ledger, metrics, manifest, config["model"], facts)
 
 
 def verify_bundle(directory: Path) -> dict[str, Any]:

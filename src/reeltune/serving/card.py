@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reeltune.data.datasets import DATASETS
+from reeltune.data.config import DATASETS, split_in_words
 from reeltune.data.prepared import Ledger
 from reeltune.evaluation.final import Evaluation
 
@@ -67,7 +67,7 @@ def _figures(facts: CardFacts) -> str:
     evaluation = facts.evaluation
     labels = list(evaluation.metrics)
     lines += [
-        f"On the test set ({evaluation.n_queries:,} people, the last movie of each; opened "
+        f"On the test set ({evaluation.n_queries:,} queries; opened "
         f"{len(evaluation.openings)} time(s)), with 95 % intervals over people:",
         "",
         f"| | {' | '.join(label.upper() for label in labels)} |",
@@ -122,12 +122,33 @@ def _limits(facts: CardFacts) -> str:
     return (
         "## What it cannot do\n\n"
         f"* It knows the {facts.ledger.n_items:,} movies of its catalogue and no other.\n"
-        "* It reads which movies were seen and their order, not how they were rated, so a movie that was "
-        "disliked counts as seen.\n"
+        f"* {_reads(facts.model)}\n"
         "* Scores order the movies of one list; they are no probabilities and do not compare between lists.\n"
         "* It learned what people of its data watched next, with their tastes and their time; movies that "
         "few of them saw are rarely recommended."
     )
+
+
+def _reads(model: Mapping[str, Any]) -> str:
+    inputs = model.get("inputs", {})
+    if inputs.get("rating") or inputs.get("taste"):
+        told = "It reads which movies were seen, their order and the stars they were given"
+    else:
+        told = (
+            "It reads which movies were seen and their order, not how they were rated, so a movie that was "
+            "disliked counts as seen"
+        )
+    untold = {
+        "time_gap": inputs.get("time_gap"),
+        "sentiment": inputs.get("sentiment", "none") != "none",
+        "profile": inputs.get("profile"),
+    }
+    if names := [name for name, is_on in untold.items() if is_on]:
+        told += (
+            f". In training it also read, of each person, {', '.join(names)}: the recommender is told none "
+            "of these, and the network treats them as unknown"
+        )
+    return told + "."
 
 
 def _data(facts: CardFacts) -> str:
@@ -138,7 +159,7 @@ def _data(facts: CardFacts) -> str:
         "",
         f"* {ledger.dataset}: {ledger.n_users:,} people, {ledger.n_items:,} movies, "
         f"{ledger.n_interactions:,} ratings after preparation; every rating counts as seen.",
-        f"* Split {ledger.split}: the last movie of each person is test, the one before it validation. "
+        f"* Split {ledger.split}: {split_in_words(ledger.split)}. "
         f"Movies with fewer than {ledger.k_core} ratings were dropped; ties in time: {ledger.tie_rule}.",
         "* The whole catalogue is ranked, movies already seen are removed, ties count against the model.",
         f"* Selected by {facts.objective} on validation. Fingerprint of the test set: "

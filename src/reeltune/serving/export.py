@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,19 @@ import numpy as np
 from reeltune.data.prepared import TuningData
 from reeltune.data.side import SideInformation
 from reeltune.data.store import open_side
-from reeltune.errors import StudyError, UserError
+from reeltune.errors import StudyError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
-from reeltune.files import write_json, write_text
-from reeltune.models.base import SequenceNetwork
+from reeltune.files import write_text
 from reeltune.serving.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.card import CardFacts, make_card
 from reeltune.serving.compressed import measure_compression
 from reeltune.serving.hub import GIT_ATTRIBUTES, hub_header
-from reeltune.serving.onnx_model import check_parity, is_onnx_available, write_onnx
+from reeltune.serving.onnx_model import is_onnx_wanted, write_proved_onnx
 from reeltune.serving.vocabulary import MovieFacts
 from reeltune.serving.weights import as_stored
 from reeltune.training.checkpoint import load_network, read_checkpoint
+from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study import Study
 
 __all__ = ["export_study", "movie_facts"]
@@ -64,7 +64,7 @@ def export_study(
         BundleError: ``out`` exists and may not be replaced.
     """
     check_target(out, force)
-    write_extras = _onnx_extras(with_onnx)
+    has_onnx = is_onnx_wanted(with_onnx)
     study = Study.open(study_dir)
     evaluation = read_evaluation(study_dir)
     if evaluation is not None and trial is None:
@@ -72,7 +72,7 @@ def export_study(
         checkpoint = study_dir / evaluation.checkpoint
     else:
         row = selected_trial(study, trial)
-        checkpoint = study.trial_directory(row.number) / "best.ckpt"
+        checkpoint = study.trial_directory(row.number) / BEST_CHECKPOINT
         if evaluation is not None and checkpoint != study_dir / evaluation.checkpoint:
             evaluation = None
     if not checkpoint.is_file():
@@ -113,14 +113,14 @@ def export_study(
         weight_format="int8" if is_int8 else "float32",
         notes={} if compression is None else {"compression": compression},
     )
-    if write_extras is None and with_onnx is None:
+    if not has_onnx and with_onnx is None:
         notify('without ONNX: install it with pip install "reeltune[onnx]"')
 
     def extras(folder: Path) -> None:
         if is_hub:
             write_text(folder / ".gitattributes", GIT_ATTRIBUTES)
-        if write_extras is not None:
-            write_extras(network, folder)
+        if has_onnx:
+            write_proved_onnx(network, network, folder)
 
     return export_bundle(parts, out, force=force, extras=extras)
 
@@ -133,20 +133,6 @@ def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:
     )
     people = tuple(tuple(dict.fromkeys((*d, *a))) for d, a in zip(directors, actors, strict=True))
     return MovieFacts(counts, people if any(people) else ())
-
-
-def _onnx_extras(with_onnx: bool | None) -> Callable[[SequenceNetwork, Path], None] | None:
-    """Return what writes the ONNX files into a folder, None where they are left out."""
-    if with_onnx is False or (with_onnx is None and not is_onnx_available()):
-        return None
-    if not is_onnx_available():
-        raise UserError('ONNX needs packages that are not installed: pip install "reeltune[onnx]"')
-
-    def write(network: SequenceNetwork, folder: Path) -> None:
-        write_onnx(network, folder / "model.onnx")
-        write_json(folder / "parity.json", check_parity(network, folder / "model.onnx").plain())
-
-    return write
 
 
 def _metrics(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reeltune.data.store import open_side
-from reeltune.errors import ConfigError, unknown_name
+from reeltune.errors import ConfigError, UserError, unknown_name
 from reeltune.evaluation.leaderboard import FIGURES
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, silent
 from reeltune.metrics.evaluate import rank_queries
@@ -13,6 +13,7 @@ from reeltune.metrics.ranking import per_query
 from reeltune.models.baselines.registry import BASELINES, fit_baseline
 from reeltune.serving.bundle import BundleParts, FittedBaseline, check_target, export_bundle
 from reeltune.serving.export import movie_facts
+from reeltune.serving.onnx_model import has_small_matrix, is_onnx_wanted, write_proved_onnx
 from reeltune.tuning.study import Study
 
 __all__ = ["export_baseline"]
@@ -24,12 +25,26 @@ def export_baseline(
     name: str,
     *,
     force: bool = False,
+    with_onnx: bool | None = None,
     data_dir: Path | None = None,
     notify: Notify = silent,
 ) -> Path:
     """Write the baseline ``name``, counted on what precedes the study's validation, as the bundle ``out``.
 
+    A baseline that is linear in the history also becomes an ONNX graph, its matrices inside.
+
+    Args:
+        study_dir: Folder of the study.
+        out: Folder to make.
+        name: Name of the baseline.
+        force: Replace ``out`` if it is a bundle already.
+        with_onnx: Write ``model.onnx``; None for yes where its packages are installed and the baseline
+            has a graph.
+        data_dir: Where to look for the data first.
+        notify: Receives lines of progress.
+
     Raises:
+        UserError: ONNX was asked for, and its packages are not installed or the baseline has no graph.
         ConfigError: No baseline has that name.
         StudyError: The folder holds no study, or the data differ.
         BundleError: ``out`` exists and may not be replaced.
@@ -37,6 +52,7 @@ def export_baseline(
     if name not in BASELINES:
         raise ConfigError(unknown_name("baseline", name, BASELINES))
     check_target(out, force)
+    has_onnx = is_onnx_wanted(with_onnx)
     study = Study.open(study_dir)
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     notify(f"counting the baseline {name}")
@@ -61,4 +77,17 @@ def export_baseline(
         card=card,
         facts=movie_facts(data, open_side(prepared)),
     )
-    return export_bundle(parts, out, force=force)
+    form = baseline.linear() if has_onnx else None
+    if with_onnx and form is None:
+        raise UserError(
+            f"the baseline {name} is not linear in the history, so it has no ONNX graph; leave --onnx out"
+        )
+    if form is not None and with_onnx is None and not has_small_matrix(form):
+        notify(f"without ONNX: a matrix over {form.n_items:,} movies is too large for its graph")
+        form = None
+
+    def extras(folder: Path) -> None:
+        if form is not None:
+            write_proved_onnx(baseline, form, folder)
+
+    return export_bundle(parts, out, force=force, extras=extras)

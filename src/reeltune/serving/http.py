@@ -194,15 +194,17 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
     async def health() -> Health:
         """Tell that the service answers, and from what."""
         recommender = service.recommender
-        config = recommender.bundle.network.config.plain()
+        model = recommender.bundle.model
+        inputs = model.get("inputs", {})
         return Health(
             status="ok",
             version=__version__,
             dataset=recommender.bundle.ledger.dataset,
             n_movies=recommender.catalogue.n_items,
-            model=str(config.get("name", "")),
+            model=str(model["name"]),
             has_popularity=recommender.bundle.facts.counts is not None,
-            reads_ratings=bool(config.get("inputs", {}).get("rating")),
+            has_embeddings=recommender.has_embeddings,
+            reads_ratings=bool(inputs.get("rating") or inputs.get("taste")),
             bundle=service.fingerprint(recommender),
         )
 

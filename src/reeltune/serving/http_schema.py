@@ -112,6 +112,7 @@ class Health(BaseModel):
     n_movies: int
     model: str
     has_popularity: bool = Field(description="whether the bundle tells how often movies were seen")
+    has_embeddings: bool = Field(description="whether movies have embeddings, from which novelty is told")
     reads_ratings: bool = Field(description="whether stars enter the scores")
     bundle: str = Field(description="SHA-256 of the bundle's weights")
 

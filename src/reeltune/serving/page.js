@@ -1,12 +1,12 @@
 "use strict";
 (function () {
-  const KEY = "reeltune-ratings";
   const SHOWN = 12;
   const byId = (id) => document.getElementById(id);
   const search = byId("search"), found = byId("found"), rated = byId("rated"), list = byId("list");
   const sliders = { popularity: byId("popularity"), novelty: byId("novelty") };
   let movies = []; // {item_id, title, year, genres, stars}, the oldest first; stars 0 where not given
   let readsRatings = false;
+  let key = "reeltune-ratings"; // in the browser's store; each catalogue has its own
 
   // --- Small helpers -------------------------------------------------------------------------------
   function element(tag, attributes = {}, ...children) {
@@ -89,13 +89,13 @@
   // --- The visitor's movies --------------------------------------------------------------------------
   function store() {
     try {
-      localStorage.setItem(KEY, JSON.stringify(movies));
+      localStorage.setItem(key, JSON.stringify(movies));
     } catch { /* the list lives as long as the page */ }
   }
 
   function restore() {
     try {
-      const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+      const kept = JSON.parse(localStorage.getItem(key) ?? "[]");
       if (Array.isArray(kept)) movies = kept.filter((movie) => movie?.item_id && movie.title);
     } catch { /* an empty list is a fine beginning */ }
   }
@@ -278,17 +278,19 @@
 
   // --- Beginning -------------------------------------------------------------------------------------
   async function begin() {
-    restore();
     try {
       const [health, genres] = await Promise.all([ask("health"), ask("genres")]);
       readsRatings = health.reads_ratings;
+      key = `reeltune-ratings-${health.dataset}`;
       sliders.popularity.disabled = !health.has_popularity;
+      sliders.novelty.disabled = !health.has_embeddings;
       byId("about").textContent =
         `reeltune · ${health.n_movies.toLocaleString("en")} movies of ${health.dataset} · ${health.model}`;
       byId("genre").append(...genres.map((name) => element("option", { value: name }, name)));
     } catch (error) {
       tell(error);
     }
+    restore();
     byId("ratings-note").textContent = readsRatings
       ? "Your stars enter the scores."
       : "One or two stars: left out of your taste and of the list.";

@@ -169,6 +169,11 @@ class Recommender:
         best = best_codes(self._listable(nearness, [code], filters), k)
         return [self._describe(rank, int(code), nearness[code]) for rank, code in enumerate(best, start=1)]
 
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether the model holds a vector of each movie, from which novelty and likeness are told."""
+        return self._directions is not None
+
     @functools.cached_property
     def reranker(self) -> Reranker:
         """Chooses lists from scores."""

@@ -25,6 +25,7 @@ from reeltune.models.base import SequenceNetwork
 from reeltune.seeding import derive
 from reeltune.serving.rerank import Reranker, Reranking, directions_of
 from reeltune.training.checkpoint import load_network
+from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study import Study
 
 __all__ = ["WEIGHTS", "measure_trade_off", "trade_off_of"]
@@ -67,7 +68,7 @@ def measure_trade_off(
         raise UserError(f"{n_people} people and a tolerance of {tolerance:g}: at least 1, and from 0 to 1")
     study = Study.open(study_dir)
     row = selected_trial(study, trial)
-    checkpoint = study.trial_directory(row.number) / "best.ckpt"
+    checkpoint = study.trial_directory(row.number) / BEST_CHECKPOINT
     if not checkpoint.is_file():
         raise StudyError(f"the weights of trial {row.number} are gone ({checkpoint}); take another --trial")
     _, data = open_study_data(study, data_dir=data_dir, notify=notify)

@@ -60,7 +60,7 @@ def running_taste(items: Tensor, ratings: Tensor | None, table: Tensor) -> Tenso
     else:
         is_rated = ~ratings.isnan()
         stars = (ratings - _MIDDLE_STARS).where(is_rated, 0.0)
-        n_rated = is_rated.cumsum(dim=1).clamp(min=1)
+        n_rated = is_rated.long().cumsum(dim=1).clamp(min=1)  # ONNX cannot sum truths
         mean = stars.cumsum(dim=1) / n_rated
         variance = stars.square().cumsum(dim=1) / n_rated - mean.square()
         spread = variance.clamp(min=0).sqrt()

@@ -18,6 +18,7 @@ from torch import Tensor
 from reeltune.config import Config
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD, Sequences
+from reeltune.models.baselines.linear import LinearForm
 from reeltune.models.baselines.popularity import count_items
 
 __all__ = ["Markov", "MarkovConfig"]
@@ -63,6 +64,10 @@ class Markov:
             "row_starts": table.indptr.astype(np.int64),
             "prior": self._prior.numpy(),
         }
+
+    def linear(self) -> LinearForm:
+        """Return the scores as a weighted sum over the recent movies."""
+        return LinearForm(self._prior.numpy(), self._transitions, self.config.n_recent, self.config.decay)
 
     @classmethod
     def from_tables(cls, config: MarkovConfig, tables: Mapping[str, NDArray[Any]]) -> Markov:

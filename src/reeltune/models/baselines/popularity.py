@@ -15,6 +15,7 @@ from torch import Tensor
 
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD, Sequences
+from reeltune.models.baselines.linear import LinearForm
 
 __all__ = ["Popularity", "count_items"]
 
@@ -36,6 +37,10 @@ class Popularity:
     def tables(self) -> dict[str, NDArray[Any]]:
         """Return what was counted, as arrays by name; :meth:`from_tables` takes them back."""
         return {"scores": self._scores.numpy()}
+
+    def linear(self) -> LinearForm:
+        """Return the counts as scores that no history moves."""
+        return LinearForm(self._scores.numpy())
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, NDArray[Any]]) -> Popularity:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reeltune.data.prepared import Sequences
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.models.base import Scorer
+from reeltune.models.baselines.linear import Baseline
 from reeltune.models.baselines.markov import Markov, MarkovConfig
 from reeltune.models.baselines.popularity import Popularity
 
@@ -18,7 +18,7 @@ __all__ = ["BASELINES", "fit_baseline", "restore_baseline"]
 # Many counts of one lag are equal: float32 tells this weight apart, and a transition outweighs it.
 FIRST_ORDER = MarkovConfig(max_lag=1, n_recent=1, shrinkage=0.0, popularity_weight=1e-3)
 
-BASELINES: dict[str, Callable[[Sequences, int], Popularity | Markov]] = {
+BASELINES: dict[str, Callable[[Sequences, int], Baseline]] = {
     "popularity": Popularity,
     "markov": lambda train, n_items: Markov(FIRST_ORDER, train, n_items),
     "windowed-markov": lambda train, n_items: Markov(MarkovConfig(), train, n_items),
@@ -26,7 +26,7 @@ BASELINES: dict[str, Callable[[Sequences, int], Popularity | Markov]] = {
 """Makers of fitted baselines, given training sequences and the number of movies."""
 
 
-def fit_baseline(name: str, train: Sequences, n_items: int) -> Popularity | Markov:
+def fit_baseline(name: str, train: Sequences, n_items: int) -> Baseline:
     """Return the baseline ``name``, fitted to ``train``.
 
     Raises:
@@ -37,7 +37,7 @@ def fit_baseline(name: str, train: Sequences, n_items: int) -> Popularity | Mark
     return BASELINES[name](train, n_items)
 
 
-def restore_baseline(name: str, tables: Mapping[str, NDArray[Any]]) -> Scorer:
+def restore_baseline(name: str, tables: Mapping[str, NDArray[Any]]) -> Baseline:
     """Return the baseline ``name`` from the tables that it gave when it was fitted.
 
     Raises:
