@@ -19,6 +19,7 @@ from reeltune.errors import ConfigError, EngineError, StudyError
 from reeltune.tuning.observer import SilentObserver
 from reeltune.tuning.ray_engine import Outcome, run_study
 from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
+from reeltune.tuning.results import pareto_front
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.study import Study
 
@@ -150,6 +151,34 @@ def test_bad_trials_are_recorded_and_never_win(tmp_path):
     assert {row.number for row in study.best()} == {0, 3, 6, 7}
     assert sorted(listener.interrupted) == [3, 4], "a lost worker's trial starts again"
     assert rows[3].n_epochs == 8
+
+
+def test_several_objectives_stop_early_and_keep_their_limits(tmp_path):
+    study = make_study(
+        tmp_path / "s",
+        trials=24,
+        objectives=["ndcg@10", "coverage@10"],
+        constraints={"model_megabytes": {"max": 5.0}},
+        scheduler={"name": "asha", "grace_epochs": 1},
+    )
+    assert run(study, "run_two") is Outcome.FINISHED
+    rows = study.rows()
+    assert all(row.state.is_finished for row in rows)
+    by_asha = [row for row in rows if row.reason.startswith("stopped by asha")]
+    assert by_asha
+    assert all("coverage@10" in row.reason for row in by_asha)
+    too_large = [row for row in rows if row.metrics["model_megabytes"] > 5]
+    assert too_large
+    assert all(row.n_epochs == 1 and row.reason.startswith("cannot win: model_mega") for row in too_large)
+    front = pareto_front(rows, study.goal)
+    assert len(front.rows) > 1
+    assert not {row.number for row in too_large} & {row.number for row in study.best()}
+    assert study.best(1)[0].number == front.knee
+    told = optuna_trials(study)
+    assert [t.values for t in told] == [list(study.goal.values(row.metrics)) for row in rows]
+    for path in study.directory.glob("study.db*"):
+        path.unlink()
+    assert run(study, "run_two") is Outcome.FINISHED, "the storage is rebuilt"
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])

@@ -1,11 +1,14 @@
 """Every order in which rows and Optuna can be left behind by a kill is mended."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from optuna.trial import TrialState as OptunaState
 from studies_for_tests import spec
 
 from reeltune.errors import StudyError
+from reeltune.tuning.goal import Goal, Limit
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.searchers import SEARCHERS, draw, n_points
 from reeltune.tuning.space import flatten
@@ -21,7 +24,11 @@ space:
 """
 
 
-def opened(path, searcher="tpe", *, given=(), seed=3, **options):
+ONE = Goal(("ndcg@10",))
+TWO = Goal(("ndcg@10", "coverage@10"), {"model_megabytes": Limit(max=2.0)})
+
+
+def opened(path, searcher="tpe", *, given=(), seed=3, goal=ONE, **options):
     described = spec(searcher=searcher, **options)
     return TrialStorage(
         path / "study.db",
@@ -29,7 +36,7 @@ def opened(path, searcher="tpe", *, given=(), seed=3, **options):
         space=described.space,
         searcher=described.study.searcher,
         seed=seed,
-        higher_is_better=True,
+        goal=goal,
         given=given,
     )
 
@@ -220,3 +227,65 @@ def test_readers_do_not_hold_up_the_writer(storage, tmp_path):
         storage.tell(ended(0, params), epochs(2, 0.1))
     assert study.trials[0].state is OptunaState.COMPLETE
     reader.engine.dispose()
+
+
+def tell_two(storage, n):
+    """Run ``n`` trials with two objectives: complete, stopped, diverged and over the limit in turn."""
+    rows = []
+    for number in range(n):
+        params = suggest(storage, number)
+        state = [TrialState.COMPLETE, TrialState.STOPPED, TrialState.DIVERGED, TrialState.COMPLETE][
+            number % 4
+        ]
+        rate = params["training.learning_rate"]
+        metrics = {"ndcg@10": rate, "coverage@10": 1 - rate, "model_megabytes": 1.0 + 2 * (number % 4 == 3)}
+        row = replace(ended(number, params, state, rate), metrics=metrics)
+        storage.tell(row, epochs(2, rate))
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.parametrize("searcher", ["tpe", "random", "qmc"])
+def test_several_objectives_and_limits_reach_optuna(tmp_path, searcher):
+    storage = opened(tmp_path, searcher, goal=TWO)
+    rows = tell_two(storage, 16)
+    trials = storage.trials()
+    assert [trial.state.name for trial in trials[:4]] == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
+    rate = rows[1].metrics["ndcg@10"]
+    assert trials[1].values == [rate, 1 - rate], "a stopped trial teaches with its figures so far"
+    assert trials[0].constraints == {"model_megabytes": -0.5}
+    assert trials[3].constraints == {"model_megabytes": 0.5}
+    assert trials[2].constraints["finite"] > 0
+    assert not {2, 3} & {trial.number for trial in storage.study.best_trials}
+    suggest(storage, 16)
+
+
+def test_several_objectives_are_rebuilt_from_the_rows(tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    storage = opened(tmp_path / "first", goal=TWO)
+    rows = tell_two(storage, 8)
+    rebuilt = opened(tmp_path / "second", goal=TWO)
+    rebuilt.reconcile(rows, {row.number: epochs(2, row.value) for row in rows})
+    for mine, theirs in zip(storage.trials(), rebuilt.trials(), strict=True):
+        assert (mine.state, mine.values, mine.constraints) == (
+            theirs.state,
+            theirs.values,
+            theirs.constraints,
+        )
+    assert suggest(rebuilt, 8) == suggest(storage, 8)
+
+
+def test_one_objective_with_a_limit_steers_away_from_what_breaks_it(tmp_path):
+    storage = opened(tmp_path, goal=Goal(("ndcg@10",), {"model_megabytes": Limit(max=1.0)}))
+    wide = 0
+    for number in range(30):
+        params = suggest(storage, number)
+        size = params["model.hidden_dim"]
+        row = replace(
+            ended(number, params, value=size / 100),
+            metrics={"ndcg@10": size / 100, "model_megabytes": size / 32},
+        )
+        storage.tell(row, [])
+        wide += number >= 16 and size > 32
+    assert wide < 7, "half of blind draws would be too large, and larger is better"

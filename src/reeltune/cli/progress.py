@@ -80,7 +80,7 @@ class Board:
 
     def best(self, n: int | None = None) -> list[TrialRow]:
         """Return the best trials so far."""
-        return best_rows(list(self.rows.values()), higher_is_better=self.progress.higher_is_better, n=n)
+        return best_rows(list(self.rows.values()), self.progress.goal, n)
 
     def running(self) -> list[TrialRow]:
         """Return the trials that run, by number."""

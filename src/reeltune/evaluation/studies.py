@@ -12,6 +12,7 @@ from reeltune.data.entry import read_ledger
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import StudyError
+from reeltune.tuning.results import has_figures
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
@@ -59,6 +60,7 @@ def selected_trial(study: Study, number: int | None = None) -> TrialRow:
     ranked = study.best()
     if number is None:
         if not ranked:
+            _refuse_broken(study)
             raise StudyError(
                 f"study {study.name!r}: none of its {len(study.rows())} trials has ended with a figure; "
                 f"go on with: reeltune resume {study.name}"
@@ -69,6 +71,22 @@ def selected_trial(study: Study, number: int | None = None) -> TrialRow:
             return row
     known = ", ".join(str(row.number) for row in sorted(ranked, key=lambda row: row.number)) or "none"
     raise StudyError(f"study {study.name!r} has no trial {number} with a figure; those with one: {known}")
+
+
+def _refuse_broken(study: Study) -> None:
+    """Tell which limits keep every trial from winning.
+
+    Raises:
+        StudyError: There are trials with figures, and each breaks a limit.
+    """
+    rows = [row for row in study.rows() if has_figures(row, study.goal)]
+    if rows:
+        nearest = min(rows, key=lambda row: study.goal.violation(row.metrics))
+        raise StudyError(
+            f"study {study.name!r}: each of its {len(rows)} trials with figures breaks a limit; the nearest, "
+            f"trial {nearest.number}, has {'; '.join(study.goal.broken(nearest.metrics))}; "
+            "loosen study.constraints in a new study, or search smaller networks"
+        )
 
 
 def protocol(study: Study) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from reeltune.training.epochs import (
     Report,
     is_patience_out,
 )
+from reeltune.training.meter import Meter
 from reeltune.training.module import NextItemModule
 
 __all__ = ["EpochRecorder"]
@@ -41,13 +42,16 @@ class EpochRecorder(pl.Callback):
         patience: int,
         report: Report,
         epochs: list[EpochReport],
+        *,
+        meter: Meter | None = None,
     ) -> None:
-        """Start after ``epochs``, those of the run that is resumed."""
+        """Start after ``epochs``, those of the run that is resumed; ``meter`` takes further figures."""
         self.directory = directory
         self.objective = objective
         self.patience = patience
         self.report = report
         self.epochs = epochs
+        self.meter = meter
         self._started = 0.0
         self._validated: tuple[dict[str, float], float] = {}, 0.0  # metrics of the epoch, best so far
 
@@ -58,7 +62,10 @@ class EpochRecorder(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights and ranks when the objective is better than before."""
         assert isinstance(pl_module, NextItemModule)
-        metrics = ranking_metrics(pl_module.ranks, ks=sorted({10, self.objective.k}))
+        cuts = {10, self.objective.k, *(self.meter.cuts if self.meter else ())}
+        metrics = ranking_metrics(pl_module.ranks, ks=sorted(cuts))
+        if self.meter is not None:
+            metrics |= self.meter.figures(pl_module, self.epochs[-1].metrics if self.epochs else {})
         value = metrics[self.objective.label]
         is_best = not self.epochs or self._is_better(value, self.epochs[-1].best)
         if is_best:

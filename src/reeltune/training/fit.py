@@ -19,6 +19,7 @@ from reeltune.metrics.ranking import ChosenMetric
 from reeltune.training.callbacks import EpochRecorder
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
+from reeltune.training.meter import Meter
 from reeltune.training.module import NextItemModule
 
 __all__ = ["FitResult", "fit"]
@@ -40,6 +41,7 @@ def fit(
     objective: ChosenMetric,
     report: Report,
     loggers: Sequence[Logger] = (),
+    meter: Meter | None = None,
 ) -> FitResult:
     """Train ``module`` on ``data`` until its epochs or its patience are over.
 
@@ -54,6 +56,7 @@ def fit(
         objective: The validation metric that chooses the best epoch.
         report: Called after each epoch; what it raises ends the training and passes through.
         loggers: Lightning loggers that receive the figures of each epoch.
+        meter: Takes figures besides the ranking metrics.
 
     Raises:
         DivergedError: A loss or score is not finite.
@@ -68,7 +71,8 @@ def fit(
         bool(epochs) and is_patience_out(epochs, objective, config.patience)
     )
     if not is_over:
-        recorder = EpochRecorder(directory, objective, config.patience, report, epochs)
+        recorder = EpochRecorder(directory, objective, config.patience, report, epochs, meter=meter)
+        module.list_length = meter.list_length if meter is not None else 0
         with _quiet():
             trainer = _trainer(module, recorder, loggers)
             _fit(trainer, module, data, directory / LAST_CHECKPOINT if epochs else None)

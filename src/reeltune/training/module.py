@@ -20,6 +20,7 @@ from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import QueryBatch
 from reeltune.errors import DivergedError
+from reeltune.metrics.catalogue import top_items
 from reeltune.metrics.ranks import target_ranks
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.registry import ModelConfig, build_network
@@ -42,6 +43,12 @@ class NextItemModule(pl.LightningModule):
     ranks: NDArray[np.int32]
     """Ranks of the latest validation, [M]."""
 
+    lists: NDArray[np.int64]
+    """The first ``list_length`` movies of each query in the latest validation, [M, K]."""
+
+    list_length: int = 0
+    """Movies of each query's list that a validation keeps; 0 for none."""
+
     def __init__(
         self,
         model: dict[str, Any],
@@ -60,8 +67,10 @@ class NextItemModule(pl.LightningModule):
         self.average: WeightAverage | None = None
         self._saved_average: dict[str, Any] | None = None
         self.ranks = np.zeros(0, dtype=np.int32)
+        self.lists = np.zeros((0, 0), dtype=np.int64)
         self._loss_sum, self._n_positions = 0.0, 0
         self._rank_parts: list[tuple[Tensor, Tensor]] = []  # (index into the queries, ranks)
+        self._list_parts: list[Tensor] = []
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its learning rate schedule."""
@@ -125,7 +134,7 @@ class NextItemModule(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """Put the averaged weights in."""
-        self._rank_parts = []
+        self._rank_parts, self._list_parts = [], []
         if self.average is not None:
             self.average.swap(self.network)
 
@@ -135,13 +144,16 @@ class NextItemModule(pl.LightningModule):
         Raises:
             DivergedError: A score is not finite.
         """
+        scores = self.network.scores(batch.histories)  # [B, V+1]
         try:
-            ranks = target_ranks(self.network.scores(batch.histories), batch.targets, batch.histories.items)
+            ranks = target_ranks(scores, batch.targets, batch.histories.items)
         except DivergedError as error:
             raise DivergedError(
                 f"epoch {self.current_epoch + 1}, step {self.global_step}: {error}"
             ) from error
         self._rank_parts.append((batch.index, ranks))
+        if self.list_length:
+            self._list_parts.append(top_items(scores, batch.histories.items, self.list_length))
 
     def on_validation_epoch_end(self) -> None:
         """Bring the ranks into the order of the queries."""
@@ -149,6 +161,10 @@ class NextItemModule(pl.LightningModule):
         ranks = torch.cat([ranks.cpu() for _, ranks in self._rank_parts]).numpy()
         self.ranks = np.zeros(len(ranks), dtype=np.int32)
         self.ranks[index] = ranks
+        if self._list_parts:
+            lists = torch.cat([part.cpu() for part in self._list_parts]).numpy()
+            self.lists = np.zeros_like(lists)
+            self.lists[index] = lists
 
     def on_validation_end(self) -> None:
         """Put the weights in training back; callbacks have seen the averaged ones by now."""

@@ -33,6 +33,7 @@ class TrialJob:
     study_id: str = ""  # tells the study from others of its name
     n_threads: int = 1
     logging: dict[str, Any] = field(default_factory=dict)
+    measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
 
     def plain(self) -> dict[str, Any]:
         """Return the job as plain values."""
@@ -78,6 +79,7 @@ def run_job(job: TrialJob, report: Report) -> TrialResult:
             seed=job.seed,
             n_threads=job.n_threads,
             loggers=loggers,
+            measures=job.measures,
         )
 
 

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
+from reeltune.tuning.goal import Goal
 from reeltune.tuning.rows import EpochReport, TrialRow
 
 __all__ = ["Observer", "Outcome", "SilentObserver", "StudyProgress"]
@@ -24,12 +25,16 @@ class StudyProgress:
     """Where a study stands when a run of it begins."""
 
     name: str
-    objective: str
-    higher_is_better: bool
+    goal: Goal
     n_trials: int  # wanted in all
     concurrency: int
     rows: tuple[TrialRow, ...]  # known at the start, finished and unfinished
     epochs: dict[int, tuple[EpochReport, ...]]  # of the unfinished ones, by trial number
+
+    @property
+    def objective(self) -> str:
+        """Label of the first objective."""
+        return self.goal.first
 
 
 class Observer(Protocol):

@@ -60,7 +60,7 @@ def _open_storage(study: Study) -> TrialStorage:
         space=spec.space,
         searcher=spec.study.searcher,
         seed=spec.study.seed,
-        higher_is_better=study.higher_is_better,
+        goal=study.goal,
         given=study.given_points(),
     )
 
@@ -101,8 +101,7 @@ def _progress(recorder: Recorder) -> StudyProgress:
     study = recorder.study
     return StudyProgress(
         name=study.name,
-        objective=study.objective,
-        higher_is_better=study.higher_is_better,
+        goal=study.goal,
         n_trials=study.n_trials,
         concurrency=study.spec.study.concurrency,
         rows=tuple(recorder.rows),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
+from reeltune.tuning.goal import Goal
 from reeltune.tuning.job import TrialJob
-from reeltune.tuning.ray_worker import BREAKDOWN, EPOCH, JOB, OBJECTIVE, RESULT
+from reeltune.tuning.ray_halving import METRICS, NonDominatedHalving
+from reeltune.tuning.ray_worker import BREAKDOWN, EPOCH, JOB, OBJECTIVE, REPORT, RESULT
 from reeltune.tuning.recorder import Recorder
+from reeltune.tuning.rows import EpochReport
 from reeltune.tuning.schedulers import AshaConfig, MedianConfig, NoSchedulerConfig
 
 __all__ = ["BUILDERS", "StudyScheduler"]
@@ -48,6 +52,10 @@ BUILDERS: dict[str, Callable[[Any, str, int], TrialScheduler]] = {
 }
 
 
+FIXED = ("model_megabytes",)
+"""Measures that training does not change."""
+
+
 class _PastTrial:
     """Stands for a trial of an earlier run when a rule is told the past."""
 
@@ -69,7 +77,13 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
         settings = recorder.study.spec.study
         self._name = settings.scheduler.name
         mode = "max" if recorder.study.higher_is_better else "min"
-        self._rule = BUILDERS[self._name](settings.scheduler, mode, max_epochs)
+        self._goal = recorder.study.goal
+        self._rule = (
+            NonDominatedHalving(settings.scheduler, self._goal, max_epochs)
+            if self._goal.is_multiple and isinstance(settings.scheduler, AshaConfig)
+            else BUILDERS[self._name](settings.scheduler, mode, max_epochs)
+        )
+        self._at_best: dict[int, dict[str, float]] = {}  # metrics at each trial's best epoch so far
         self._time_limit = settings.trial_seconds
         self._told: dict[int, dict[str, Any]] = {}  # last result that the rule saw, by trial number
         self.reasons: dict[int, str] = {}
@@ -92,9 +106,27 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
             past = _PastTrial(f"past-{row.number}")
             self._rule.on_trial_add(None, past)
             for report in epochs:
-                result = {EPOCH: report.epoch, OBJECTIVE: report.best}
+                result = {
+                    EPOCH: report.epoch,
+                    OBJECTIVE: report.best,
+                    METRICS: self._best(row.number, report),
+                }
                 self._rule.on_trial_result(None, past, result)
             self._rule.on_trial_complete(None, past, result)
+
+    def _best(self, number: int, report: EpochReport) -> dict[str, float]:
+        """Return the trial's metrics at its best epoch up to ``report``."""
+        if number not in self._at_best or report.metrics[self._goal.first] == report.best:
+            before = self._at_best.get(number, {}).get(self._goal.first)
+            if before != report.best:  # the first epoch that reached it
+                self._at_best[number] = dict(report.metrics)
+        return self._at_best[number]
+
+    def _hopeless(self, metrics: dict[str, float]) -> str:
+        """Return the limit that no further training can mend, in words; empty where there is none."""
+        fixed = {label: value for label, value in metrics.items() if label in FIXED}
+        limits = {label: limit for label, limit in self._goal.limits.items() if label in fixed}
+        return "; ".join(Goal(self._goal.objectives, limits).broken(fixed))
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Tell the rule of a new trial."""
@@ -109,21 +141,29 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
         if epoch <= self._told.get(job.number, {}).get(EPOCH, 0):
             return str(TrialScheduler.CONTINUE)  # repeated after its worker died
         n_recorded = len(self._recorder.epochs(job.number))
+        metrics = self._best(job.number, EpochReport(**json.loads(result[REPORT])))
         self._told[job.number] = dict(result)
-        decision = str(self._rule.on_trial_result(tune_controller, trial, dict(result)))
+        decision = str(self._rule.on_trial_result(tune_controller, trial, {**result, METRICS: metrics}))
         if epoch >= job.max_epochs or epoch < n_recorded:
             return str(TrialScheduler.CONTINUE)
-        if decision == TrialScheduler.STOP:
-            objective = self._recorder.study.objective
-            self.reasons[job.number] = (
-                f"stopped by {self._name} at epoch {epoch} with best {objective} {result[OBJECTIVE]:.4f}"
-            )
-            return decision
-        seconds = sum(report.seconds for report in self._recorder.epochs(job.number))
-        if self._time_limit is not None and seconds >= self._time_limit:
-            self.reasons[job.number] = f"time limit of {self._time_limit:g} s reached after epoch {epoch}"
+        reason = self._reason(job.number, epoch, decision, metrics)
+        if reason:
+            self.reasons[job.number] = reason
             return str(TrialScheduler.STOP)
         return decision
+
+    def _reason(self, number: int, epoch: int, decision: str, metrics: dict[str, float]) -> str:
+        """Return why a trial is to stop after ``epoch``, empty where it goes on."""
+        hopeless = self._hopeless(metrics)
+        if hopeless:
+            return f"cannot win: {hopeless}"
+        if decision == TrialScheduler.STOP:
+            best = ", ".join(f"{label} {metrics[label]:.4f}" for label in self._goal.objectives)
+            return f"stopped by {self._name} at epoch {epoch} with best {best}"
+        seconds = sum(report.seconds for report in self._recorder.epochs(number))
+        if self._time_limit is not None and seconds >= self._time_limit:
+            return f"time limit of {self._time_limit:g} s reached after epoch {epoch}"
+        return ""
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tell the rule that a trial ended, with the last epoch that it saw."""

@@ -93,6 +93,7 @@ class Recorder:
             study_directory=str(self.study.directory),
             n_threads=spec.study.n_threads,
             logging=spec.logging.plain(),
+            measures=list(spec.study.goal.extra_measures),
         )
         self.observer.trial_started(row, job.max_epochs)
         return job
@@ -139,11 +140,7 @@ class Recorder:
         """Remove the checkpoints that nothing needs: all of finished trials but the weights of the best."""
         kept = {
             row.number
-            for row in best_rows(
-                self.rows,
-                higher_is_better=self.study.higher_is_better,
-                n=self.study.spec.study.keep_checkpoints,
-            )
+            for row in best_rows(self.rows, self.study.goal, self.study.spec.study.keep_checkpoints)
         }
         for number in sorted(self._untidy):
             if not self._rows[number].state.is_finished:

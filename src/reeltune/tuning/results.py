@@ -3,32 +3,105 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import quantiles
 from typing import Any
 
+from reeltune.tuning.goal import Goal
+from reeltune.tuning.pareto import front_ranks, hypervolume, knee_order
 from reeltune.tuning.rows import TrialRow, TrialState
 from reeltune.tuning.space import Choice, Space
 
-__all__ = ["PressedBound", "best_rows", "importance", "pressed_bounds"]
+__all__ = [
+    "Front",
+    "Importance",
+    "PressedBound",
+    "best_rows",
+    "has_figures",
+    "importance",
+    "pareto_front",
+    "pressed_bounds",
+]
 
 
-def best_rows(rows: Sequence[TrialRow], *, higher_is_better: bool, n: int | None = None) -> list[TrialRow]:
+N_TREES = 32
+"""Trees of the forest behind the importances."""
+
+N_RESAMPLES = 20
+"""Bootstrap resamples behind their ranges."""
+
+
+def has_figures(row: TrialRow, goal: Goal) -> bool:
+    """Return whether the trial ended with every objective known, whether or not it keeps the limits."""
+    return (
+        row.value is not None
+        and row.state in (TrialState.COMPLETE, TrialState.STOPPED)
+        and (not goal.is_multiple or goal.values(row.metrics) is not None)
+    )
+
+
+def best_rows(rows: Sequence[TrialRow], goal: Goal, n: int | None = None) -> list[TrialRow]:
     """Return the trials that may win, best first, at most ``n``.
 
     Complete trials come first; ones that the scheduler or a time limit stopped follow. Diverged,
-    failed and unfinished ones never win. Ties go to the earlier trial.
+    failed and unfinished ones and those that break a limit never win. Of one objective, ties go to
+    the earlier trial. Of several, the fronts follow each other, each from its knee on.
     """
-    eligible = [
-        row
-        for row in rows
-        if row.value is not None and row.state in (TrialState.COMPLETE, TrialState.STOPPED)
-    ]
-    sign = -1.0 if higher_is_better else 1.0
-    eligible.sort(
-        key=lambda row: (row.state is not TrialState.COMPLETE, sign * (row.value or 0.0), row.number)
+    eligible = [row for row in rows if has_figures(row, goal) and goal.violation(row.metrics) == 0]
+    complete = [row for row in eligible if row.state is TrialState.COMPLETE]
+    stopped = [row for row in eligible if row.state is TrialState.STOPPED]
+    return [*_ordered(complete, goal), *_ordered(stopped, goal)][:n]
+
+
+def _ordered(rows: Sequence[TrialRow], goal: Goal) -> list[TrialRow]:
+    if not goal.is_multiple:
+        sign = -1.0 if goal.higher_is_better[0] else 1.0
+        return sorted(rows, key=lambda row: (sign * (row.value or 0.0), row.number))
+    losses = [goal.losses(row.metrics) for row in rows]
+    ranks = front_ranks(losses)
+    ordered = []
+    for rank in range(max(ranks, default=-1) + 1):
+        front = [i for i, r in enumerate(ranks) if r == rank]
+        ordered += [rows[front[place]] for place in knee_order([losses[i] for i in front])]
+    return ordered
+
+
+@dataclass(frozen=True)
+class Front:
+    """The trials that no other beats in every objective, and how much they leave open."""
+
+    rows: tuple[TrialRow, ...]  # by the first objective, best first
+    knee: int  # number of the trial where the trade-off turns
+    hypervolume: float  # share of the box between worst and best of the study that the front dominates
+    reference: tuple[float, ...]  # the worst value of each objective among the trials with figures
+    ideal: tuple[float, ...]  # the best value of each
+
+
+def pareto_front(rows: Sequence[TrialRow], goal: Goal) -> Front | None:
+    """Return the front of the trials that keep the limits, None where there is none or one objective.
+
+    Stopped trials count with their figures so far.
+    """
+    eligible = [row for row in rows if has_figures(row, goal) and goal.violation(row.metrics) == 0]
+    if not eligible or not goal.is_multiple:
+        return None
+    losses = [goal.losses(row.metrics) for row in eligible]
+    on_front = [i for i, rank in enumerate(front_ranks(losses)) if rank == 0]
+    worst = [max(column) for column in zip(*losses, strict=True)]
+    best = [min(column) for column in zip(*losses, strict=True)]
+    widths = [(w - b) or 1.0 for w, b in zip(worst, best, strict=True)]
+    scaled = [[(x - b) / w for x, b, w in zip(losses[i], best, widths, strict=True)] for i in on_front]
+    signs = [-1.0 if up else 1.0 for up in goal.higher_is_better]
+    knee = on_front[knee_order([losses[i] for i in on_front])[0]]
+    return Front(
+        rows=tuple(sorted((eligible[i] for i in on_front), key=lambda row: goal.losses(row.metrics))),
+        knee=eligible[knee].number,
+        hypervolume=hypervolume(scaled, [1.0] * len(worst)),
+        reference=tuple(s * w for s, w in zip(signs, worst, strict=True)),
+        ideal=tuple(s * b for s, b in zip(signs, best, strict=True)),
     )
-    return eligible[:n]
 
 
 @dataclass(frozen=True)
@@ -77,12 +150,47 @@ def _place(value: float, low: float, high: float, is_log: bool) -> float:
     return (value - low) / (high - low)
 
 
-def importance(space: Space, rows: Sequence[TrialRow], *, higher_is_better: bool) -> dict[str, float]:
-    """Return the share of the objective's variance that each searched field explains, largest first.
+@dataclass(frozen=True)
+class Importance:
+    """The share of the objective's variance that a searched field explains, and how sure that is."""
+
+    share: float
+    low: float  # 5th percentile over resamples of the trials
+    high: float  # 95th percentile
+
+
+def importance(space: Space, rows: Sequence[TrialRow], *, higher_is_better: bool) -> dict[str, Importance]:
+    """Return what each searched field explains of the objective's variance, largest first.
 
     By functional ANOVA (Hutter et al., 2014) over the complete trials; empty with fewer than four of
-    them or when all have the same value. Shares sum to 1.
+    them or when all have the same value. Shares sum to 1. The range is that of the same estimate over
+    bootstrap resamples of the trials, each with a forest of its own.
     """
+    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
+    if len(complete) < 4 or len({row.value for row in complete}) == 1:
+        return {}
+    shares = _shares(space, complete, higher_is_better, seed=0)
+    chance = random.Random(0)
+    resampled: dict[str, list[float]] = {name: [] for name in shares}
+    for seed in range(1, N_RESAMPLES + 1):
+        drawn = chance.choices(complete, k=len(complete))
+        if len({row.value for row in drawn}) > 1:
+            for name, share in _shares(space, drawn, higher_is_better, seed=seed).items():
+                if name in resampled:
+                    resampled[name].append(share)
+    return {name: Importance(share, *_percentiles(resampled[name], share)) for name, share in shares.items()}
+
+
+def _percentiles(values: list[float], otherwise: float) -> tuple[float, float]:
+    if len(values) < 2:
+        return otherwise, otherwise
+    cuts = quantiles(values, n=20, method="inclusive")
+    return cuts[0], cuts[-1]
+
+
+def _shares(
+    space: Space, complete: Sequence[TrialRow], higher_is_better: bool, *, seed: int
+) -> dict[str, float]:
     import warnings
 
     import optuna
@@ -90,17 +198,16 @@ def importance(space: Space, rows: Sequence[TrialRow], *, higher_is_better: bool
 
     from reeltune.tuning.storage import frozen_trial, quiet_optuna
 
-    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
-    if len(complete) < 4 or len({row.value for row in complete}) == 1:
-        return {}
     quiet_optuna()
     study = optuna.create_study(
         direction="maximize" if higher_is_better else "minimize",
         sampler=optuna.samplers.RandomSampler(seed=0),
     )
     for row in complete:
-        study.add_trial(frozen_trial(space, row, []))
+        study.add_trial(frozen_trial(space, row, [], Goal(("ndcg@10",))))  # its values alone count
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's and Optuna's notes on small samples
-        shares: dict[str, Any] = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        shares: dict[str, Any] = get_param_importances(
+            study, evaluator=FanovaImportanceEvaluator(n_trees=N_TREES, seed=seed)
+        )
     return {name: float(share) for name, share in shares.items()}

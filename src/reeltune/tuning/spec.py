@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from reeltune.config import Config
 from reeltune.data.config import DataConfig
-from reeltune.errors import unknown_name
+from reeltune.errors import ConfigError, unknown_name
+from reeltune.metrics.measures import MeasureLabel, parse_measure
 from reeltune.metrics.ranking import MetricLabel
 from reeltune.training.loggers import LoggingConfig
+from reeltune.tuning.goal import Goal, Limit
 from reeltune.tuning.schedulers import SCHEDULERS, AshaConfig, SchedulerConfig
 from reeltune.tuning.searchers import SEARCHERS, SearcherConfig, TpeConfig
 from reeltune.tuning.space import Scalar, Space, flatten
 from reeltune.tuning.trial import TrialConfig
 
-__all__ = ["FinalConfig", "StudySettings", "StudySpec", "first_difference"]
+__all__ = ["FinalConfig", "RepeatsConfig", "StudySettings", "StudySpec", "first_difference"]
 
 
 def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
@@ -35,6 +37,19 @@ def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
     return validate
 
 
+MULTIPLE = ("asha", "none")
+"""Schedulers that know several objectives."""
+
+
+class RepeatsConfig(Config):
+    """The best configurations are trained again before a winner is named: one lucky seed names none."""
+
+    top: int = Field(default=3, ge=1, le=1000)
+    """Best configurations that are trained again, 1 to 1000."""
+    seeds: int = Field(default=0, ge=0, le=100)
+    """Further seeds of each, 0 to 100; 0 names the winner by its one trial."""
+
+
 class StudySettings(Config):
     """How a study searches."""
 
@@ -46,6 +61,13 @@ class StudySettings(Config):
     """Trials in all, 1 to 100000; may be raised later to extend a study."""
     objective: MetricLabel = "ndcg@10"
     """Validation metric that is searched for, ``NAME@K``."""
+    objectives: list[MeasureLabel] = Field(default=[])
+    """Several aims at once, the first being ``objective``: ranking metrics, ``coverage@K``, ``novelty@K``,
+    ``model_megabytes``, ``latency_ms``; empty for the one objective."""
+    constraints: dict[MeasureLabel, Limit] = Field(default={})
+    """Limits that the winner keeps, e.g. ``{model_megabytes: {max: 2}, latency_ms: {max: 5}}``."""
+    repeats: RepeatsConfig = RepeatsConfig()
+    """Retraining of the best configurations before a winner is named; a number is short for ``seeds``."""
     seed: int = Field(default=17, ge=0, lt=2**63)
     """Origin of every suggestion and of every trial's seed."""
     first: list[dict[str, Scalar]] = Field(default=[])
@@ -64,6 +86,51 @@ class StudySettings(Config):
     """Time limit of the study in seconds over all its runs, above 0; None for none."""
     keep_checkpoints: int = Field(default=3, ge=1, le=100000)
     """Best trials whose weights are kept, 1 to 100000."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        plain = dict(value)
+        objectives = plain.get("objectives")
+        if "objective" not in plain and isinstance(objectives, list) and objectives:
+            if isinstance(objectives[0], str) and _is_no_ranking(objectives[0]):
+                raise ValueError(
+                    f"objectives: the first one chooses a trial's best epoch, so it is a ranking metric such "
+                    f"as ndcg@10, not {objectives[0]}; reorder them"
+                )
+            plain["objective"] = objectives[0]
+        if isinstance(plain.get("repeats"), int) and not isinstance(plain["repeats"], bool):
+            plain["repeats"] = {"seeds": plain["repeats"]}
+        return plain
+
+    @model_validator(mode="after")
+    def _check_objectives(self) -> StudySettings:
+        if self.objectives and self.objectives[0] != self.objective:
+            raise ValueError(
+                f"objective is {self.objective}, objectives begin with {self.objectives[0]}; drop objective"
+            )
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError("objectives: one stands twice; keep one")
+        if self.goal.is_multiple and self.scheduler.name not in MULTIPLE:
+            raise ValueError(
+                f"scheduler {self.scheduler.name} compares one objective; "
+                f"with several use {' or '.join(MULTIPLE)}"
+            )
+        return self
+
+    @property
+    def goal(self) -> Goal:
+        """What the study wants."""
+        return Goal(tuple(self.objectives) or (self.objective,), self.constraints)
+
+
+def _is_no_ranking(label: str) -> bool:
+    try:
+        return not parse_measure(label).is_ranking
+    except ConfigError:
+        return False  # told where the field is checked
 
 
 class FinalConfig(Config):
@@ -102,6 +169,7 @@ EXTENDABLE = (
     "study.trial_seconds",
     "study.study_seconds",
     "study.keep_checkpoints",
+    "study.repeats",
     "final",
     "logging",
 )

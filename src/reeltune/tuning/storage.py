@@ -17,11 +17,12 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from reeltune.errors import EngineError, StudyError
+from reeltune.tuning.goal import Goal
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.searchers import make_sampler
 from reeltune.tuning.space import Choice, IntRange, Parameter, Space
 
-__all__ = ["TrialStorage", "distribution", "frozen_trial", "quiet_optuna"]
+__all__ = ["TrialStorage", "distribution", "frozen_trial", "quiet_optuna", "verdict"]
 
 OPTUNA_STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -31,6 +32,13 @@ OPTUNA_STATES = {
     TrialState.FAILED: OptunaState.FAIL,
     TrialState.RUNNING: OptunaState.RUNNING,
 }
+
+
+CONSTRAINT = "constraints:"
+"""What Optuna's samplers look for, from version 5 on: above 0 breaks the limit."""
+
+BEYOND = 1e9
+"""Worse than any broken limit."""
 
 
 def quiet_optuna() -> None:
@@ -51,16 +59,42 @@ def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
     )
 
 
-def frozen_trial(space: Space, row: TrialRow, epochs: Sequence[EpochReport]) -> FrozenTrial:
-    """Return a finished trial as Optuna keeps it."""
+def verdict(row: TrialRow, goal: Goal) -> tuple[OptunaState, list[float] | None]:
+    """Return the state and the values that tell Optuna how a trial ended.
+
+    Optuna cannot prune among several objectives: its samplers fail on a pruned trial. There a stopped trial
+    is complete with its figures so far, which another trial beats, and a diverged one breaks a limit.
+    """
     state = OPTUNA_STATES[row.state]
+    values = [row.value] if row.value is not None else None
+    if goal.is_multiple:
+        found = goal.values(row.metrics)
+        values = None if found is None else list(found)
+        if row.state is TrialState.STOPPED:
+            state = OptunaState.FAIL if values is None else OptunaState.COMPLETE
+        elif row.state is TrialState.DIVERGED:
+            values = None
+    return state, values if state in (OptunaState.COMPLETE, OptunaState.PRUNED) else None
+
+
+def _limits(row: TrialRow, goal: Goal) -> dict[str, float]:
+    """Return how far a trial is beyond each limit; a diverged one among several objectives is beyond all."""
+    if goal.is_multiple and row.state is TrialState.DIVERGED:
+        return {**dict.fromkeys(goal.limits, BEYOND), "finite": BEYOND}
+    return goal.excesses(row.metrics) if row.metrics else {}
+
+
+def frozen_trial(space: Space, row: TrialRow, epochs: Sequence[EpochReport], goal: Goal) -> FrozenTrial:
+    """Return a finished trial as Optuna keeps it."""
+    state, values = verdict(row, goal)
     return optuna.trial.create_trial(
         state=state,
-        value=row.value if state is not OptunaState.FAIL else None,
+        values=values,
         params=row.params,
         distributions={name: distribution(space.space[name]) for name in row.params},
         intermediate_values={epoch.epoch: epoch.best for epoch in epochs},
         user_attrs=_attributes(row),
+        system_attrs={f"{CONSTRAINT}{name}": excess for name, excess in _limits(row, goal).items()},
     )
 
 
@@ -84,7 +118,7 @@ class TrialStorage:
         space: Space,
         searcher: Any,
         seed: int,
-        higher_is_better: bool,
+        goal: Goal,
         given: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Open the storage at ``path`` or make it.
@@ -95,7 +129,7 @@ class TrialStorage:
             space: What is searched.
             searcher: Configuration of the searcher.
             seed: The study's seed.
-            higher_is_better: Direction of the objective.
+            goal: Objectives with their directions, and limits.
             given: Points of the space for the first trials.
 
         Raises:
@@ -107,11 +141,12 @@ class TrialStorage:
         self._searcher = searcher
         self._seed = seed
         self._given = given
+        self._goal = goal
         self._storage = _open_database(path)
         self.study = optuna.create_study(
             storage=self._storage,
             study_name=name,
-            direction="maximize" if higher_is_better else "minimize",
+            directions=["maximize" if up else "minimize" for up in goal.higher_is_better],
             load_if_exists=True,
         )
         self._study_id = self._storage.get_study_id_from_name(name)
@@ -158,11 +193,13 @@ class TrialStorage:
                 self._storage.set_trial_intermediate_value(trial._trial_id, epoch.epoch, epoch.best)
         for key, value in _attributes(row).items():
             self._storage.set_trial_user_attr(trial._trial_id, key, value)
-        state = OPTUNA_STATES[row.state]
-        value = row.value if state is OptunaState.COMPLETE else None
+        for key, excess in _limits(row, self._goal).items():
+            self._storage.set_trial_system_attr(trial._trial_id, f"{CONSTRAINT}{key}", excess)
+        state, values = verdict(row, self._goal)
+        told = values if state is OptunaState.COMPLETE else None  # Optuna finds a pruned one's by itself
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.study.tell(row.number, value, state=state)
+            self.study.tell(row.number, told, state=state)
 
     def reconcile(self, rows: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochReport]]) -> None:
         """Tell the storage what the rows know and it does not.
@@ -188,7 +225,7 @@ class TrialStorage:
     def _add(self, row: TrialRow, epochs: Sequence[EpochReport]) -> None:
         if row.number != len(self.trials()):
             raise StudyError(f"trial {row.number} is there, but trial {len(self.trials())} before it is not")
-        frozen = frozen_trial(self.space, row, epochs) if row.state.is_finished else None
+        frozen = frozen_trial(self.space, row, epochs, self._goal) if row.state.is_finished else None
         if frozen is None:
             self.study.enqueue_trial(dict(row.params))
             trial = self.study.ask()

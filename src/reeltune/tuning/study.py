@@ -26,8 +26,8 @@ import reeltune
 from reeltune.data.prepared import Ledger
 from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, read_lines, write_json
-from reeltune.metrics.ranking import parse_metric
 from reeltune.tuning.folders import folder_lock, is_folder_locked
+from reeltune.tuning.goal import Goal
 from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.searchers import GridConfig, n_points
@@ -163,9 +163,14 @@ class Study:
         return self.spec.study.objective
 
     @property
+    def goal(self) -> Goal:
+        """Objectives and limits."""
+        return self.spec.study.goal
+
+    @property
     def higher_is_better(self) -> bool:
         """Direction of the objective."""
-        return parse_metric(self.objective).higher_is_better
+        return self.goal.higher_is_better[0]
 
     @property
     def n_trials(self) -> int:
@@ -235,7 +240,7 @@ class Study:
 
     def best(self, n: int | None = None) -> list[TrialRow]:
         """Return the trials that may win, best first, at most ``n``."""
-        return best_rows(self.rows(), higher_is_better=self.higher_is_better, n=n)
+        return best_rows(self.rows(), self.goal, n)
 
     @property
     def elapsed_seconds(self) -> float:

@@ -49,6 +49,7 @@ def run_trial(
     seed: int,
     n_threads: int = 1,
     loggers: Sequence[Logger] = (),
+    measures: Sequence[str] = (),
 ) -> TrialResult:
     """Train one configuration and return how it ended.
 
@@ -65,6 +66,7 @@ def run_trial(
         seed: Origin of the weights, the order of batches and the dropout masks.
         n_threads: Threads that torch may use.
         loggers: Lightning loggers that receive the figures of each epoch.
+        measures: Labels of figures to take each epoch besides the ranking metrics.
 
     Raises:
         StudyError: The checkpoint in ``directory`` is damaged or of another configuration.
@@ -78,7 +80,7 @@ def run_trial(
 
     with _isolated(n_threads):
         state, reason, n_parameters = _train(
-            config, data, record, directory=directory, seed=seed, loggers=loggers
+            config, data, record, directory=directory, seed=seed, loggers=loggers, measures=measures
         )
     best = best_epoch(epochs, parse_metric(config.objective)) if epochs else None
     return TrialResult(
@@ -100,11 +102,13 @@ def _train(
     directory: Path,
     seed: int,
     loggers: Sequence[Logger],
+    measures: Sequence[str],
 ) -> tuple[TrialState, str, int]:
     """Return the state, the reason of the end and the number of parameters."""
     from reeltune.data.datamodule import SequenceDataModule
     from reeltune.data.features.assemble import make_features
     from reeltune.training.fit import fit
+    from reeltune.training.meter import Meter
     from reeltune.training.module import NextItemModule
 
     features = make_features(config.model.inputs, data)
@@ -123,7 +127,13 @@ def _train(
     objective = parse_metric(config.objective)
     try:
         result = fit(
-            module, batches, directory=directory, objective=objective, report=report, loggers=loggers
+            module,
+            batches,
+            directory=directory,
+            objective=objective,
+            report=report,
+            loggers=loggers,
+            meter=Meter(measures, features.data) if measures else None,
         )
     except DivergedError as error:
         return TrialState.DIVERGED, str(error), n_parameters
