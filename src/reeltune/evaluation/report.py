@@ -53,7 +53,11 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         sections.on_test(evaluation),
         sections.curves(study, board),
         sections.coordinates(study),
-        sections.search({name: found.share for name, found in shares.items()}, pressed, n_best=min(N_BEST, len(study.best()))),
+        sections.search(
+            {name: found.share for name, found in shares.items()},
+            pressed,
+            n_best=min(N_BEST, len(study.best())),
+        ),
         trade_off_section(read_trade_off(study_dir)),
         sections.trials(study),
         sections.failures(rows),
