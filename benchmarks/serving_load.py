@@ -4,6 +4,9 @@ Starts the service as a process of its own over a bundle of ML-1M's size (3,416 
 random weights) and asks it for 10 movies after histories of 20, each client sending its next request
 when the last is answered. The clients run in this process and take their share of the same cores.
 
+Runs: ONNX Runtime and PyTorch in one process, and ONNX Runtime in two; reloads under load with two
+processes; the memory of one over a long run.
+
     python benchmarks/serving_load.py --out benchmarks/results/serving_load.json
 """
 
@@ -40,6 +43,7 @@ def make_bundle(folder: Path, seed: int) -> None:
     from reeltune.models.gru import GRUConfig
     from reeltune.models.registry import build_network
     from reeltune.serving.bundle import BundleParts, export_bundle
+    from reeltune.serving.onnx_model import write_proved_onnx
 
     torch.manual_seed(seed)
     years = tuple(1920 + i % 81 for i in range(N_MOVIES))
@@ -62,18 +66,23 @@ def make_bundle(folder: Path, seed: int) -> None:
         fingerprint="0" * 64,
         preparation="0",
     )
-    network = build_network(GRUConfig(embedding_dim=128, hidden_dim=128), N_MOVIES)
-    export_bundle(BundleParts(network, {}, catalogue, ledger, {}, "# Made up\n"), folder, force=True)
+    network = build_network(GRUConfig(embedding_dim=128, hidden_dim=128), N_MOVIES).eval()
+    export_bundle(
+        BundleParts(network, {}, catalogue, ledger, {}, "# Made up\n"),
+        folder,
+        force=True,
+        extras=lambda part: write_proved_onnx(network, network, part),
+    )
 
 
 class Server:
     """``reeltune serve`` on a free port; ends with the block."""
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Path, *options: str) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", "from reeltune.cli.app import main; main()", "serve", str(bundle)]
         self.process = subprocess.Popen(
-            [*command, "--port", "0"], stderr=subprocess.PIPE, text=True, env=environment
+            [*command, "--port", "0", *options], stderr=subprocess.PIPE, text=True, env=environment
         )
         assert self.process.stderr is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)", self.process.stderr.readline())
@@ -87,15 +96,23 @@ class Server:
         self.process.terminate()
         self.process.wait(timeout=30)
 
+    def processes(self) -> list[int]:
+        """Return the ids of the service's processes."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
     def resident_mb(self) -> float:
-        """Return the memory that the service holds."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+        """Return the memory that the service holds; what processes share counts once for each."""
+        held = (Path(f"/proc/{process}/status").read_text() for process in self.processes())
+        return sum(int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) for status in held) / 1024  # type: ignore[index]
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the service has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        ticks = 0
+        for process in self.processes():
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def requests(n: int, *, is_explained: bool = False) -> list[bytes]:
@@ -108,6 +125,12 @@ def requests(n: int, *, is_explained: bool = False) -> list[bytes]:
         head = "POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         wires.append(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return wires
+
+
+def cpu_name() -> str:
+    """Return the processor as the system calls it."""
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
 
 
 async def answer(reader: asyncio.StreamReader) -> int:
@@ -193,7 +216,7 @@ async def reloads(server: Server, bundle: Path, seconds: float, wires: list[byte
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--seconds", type=float, default=15.0, help="Length of each run.")
+    parser.add_argument("--seconds", type=float, default=8.0, help="Length of each run.")
     parser.add_argument("--memory-requests", type=int, default=100_000)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
@@ -204,19 +227,28 @@ def main() -> None:
         "question": "How fast does the service answer, and does it hold its memory?",
         "bundle": {"n_movies": N_MOVIES, "model": "gru", "hidden_dim": 128, "embedding_dim": 128},
         "request": {"history": HISTORY, "k": 10},
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "cpu": platform.machine()},
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "cpu": cpu_name()},
         "load_average_before": [round(value, 2) for value in os.getloadavg()],
     }
+
+    def run(name: str, server: Server, sent: list[bytes], clients: tuple[int, ...] = CLIENTS) -> None:
+        found = {f"clients_{n}": measure(server, n, options.seconds, sent) for n in clients}
+        results[name] = found
+        print(name, json.dumps(found, indent=1), flush=True)
+
     try:
+        with Server(bundle, "--engine", "torch") as server:
+            asyncio.run(load(server.port, 16, 2.0, wires))
+            run("torch_one_process", server, wires, (16,))
+        with Server(bundle, "--workers", "2") as server:
+            asyncio.run(load(server.port, 16, 4.0, wires))
+            run("onnx_two_processes", server, wires)
+            results["reloads_two_processes"] = asyncio.run(reloads(server, bundle, options.seconds, wires))
+            print("reloads", results["reloads_two_processes"], flush=True)
         with Server(bundle) as server:
-            asyncio.run(load(server.port, 16, 3.0, wires))
-            for n_clients in CLIENTS:
-                results[f"clients_{n_clients}"] = measure(server, n_clients, options.seconds, wires)
-                print(n_clients, results[f"clients_{n_clients}"], flush=True)
-            results["clients_16_explained"] = measure(server, 16, options.seconds, explained)
-            print("explained", results["clients_16_explained"], flush=True)
-            results["reloads"] = asyncio.run(reloads(server, bundle, options.seconds, wires))
-            print("reloads", results["reloads"], flush=True)
+            asyncio.run(load(server.port, 16, 2.0, wires))
+            run("onnx_one_process", server, wires)
+            run("onnx_one_process_explained", server, explained, (16,))
             if options.memory_requests:
                 results["memory"] = asyncio.run(memory(server, options.memory_requests, wires))
                 print("memory", results["memory"], flush=True)

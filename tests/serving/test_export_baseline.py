@@ -50,7 +50,7 @@ def test_a_linear_baseline_has_a_graph_that_answers_alike(study_dir: Path, tmp_p
     assert {"model.onnx", "parity.json"} <= set(bundle.manifest["files"])
     assert read_json(out / "parity.json")["largest_difference"] <= 1e-4
     histories = to_histories([[3, 9, 1], [5], list(range(1, 41))])
-    found = OnnxScorer(out / "model.onnx").scores(histories)
+    found = OnnxScorer((out / "model.onnx").read_bytes()).scores(histories)
     torch.testing.assert_close(found, bundle.scorer.scores(histories))
 
 

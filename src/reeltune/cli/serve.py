@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
+import tempfile
 from pathlib import Path
 
 import typer
@@ -19,6 +23,13 @@ def serve(
         "127.0.0.1", "--host", help="Address to listen on; the default is this machine alone."
     ),
     port: int = typer.Option(8000, "--port", min=0, max=65535, help="Port; 0 takes a free one."),
+    engine: str = typer.Option(
+        "auto", "--engine", help="What computes: torch, onnx, or auto: onnx where installed and exported."
+    ),
+    workers: int = typer.Option(
+        1, "--workers", min=1, max=256, help="Processes that answer; one a core is plenty."
+    ),
+    inherited: int | None = typer.Option(None, "--socket", hidden=True),
 ) -> None:
     """Serve recommendations, a page to try them, and their description until Ctrl-C; SIGHUP reloads."""
     from reeltune.errors import UserError
@@ -30,5 +41,39 @@ def serve(
         raise UserError(
             f'the service needs {error.name}, which is not installed: pip install "reeltune[serve]"'
         ) from error
+    if inherited is not None:
+        run(bundle, socket.socket(fileno=inherited), host, note, engine=engine, is_worker=True)
+        return
     with open_port(host, port) as bound:
-        run(bundle, bound, host, note)
+        if workers == 1:
+            run(bundle, bound, host, note, engine=engine)
+        else:
+            _serve_with(workers, bundle, bound, host, engine)
+
+
+def _serve_with(n_workers: int, bundle: Path, bound: socket.socket, host: str, engine: str) -> None:
+    from reeltune.errors import UserError
+    from reeltune.serving.bundle import load_bundle
+    from reeltune.serving.engine import open_scorer
+    from reeltune.serving.http_guard import SHARED_COUNTS
+    from reeltune.serving.http_server import told_address
+
+    if sys.platform == "win32":
+        raise UserError(
+            "--workers needs processes that inherit a socket, which Windows has not; leave it out"
+        )
+    from reeltune.serving.http_workers import run_workers
+
+    open_scorer(load_bundle(bundle), engine)  # told once, not by each worker
+    start = "from reeltune.cli.app import main; main()"
+    options = ["--host", host, "--engine", engine, "--socket", str(bound.fileno())]
+    with tempfile.TemporaryDirectory(prefix="reeltune-counts-") as counts:
+        run_workers(
+            [sys.executable, "-c", start, "serve", str(bundle), *options],
+            n_workers,
+            bound,
+            environment=os.environ | {SHARED_COUNTS: counts},
+            notify=note,
+            started=f"{told_address(bundle, bound, host)}, {n_workers} processes",
+        )
+    note("stopped")

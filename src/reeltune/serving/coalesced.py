@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltune.models.base import Scorer
 from reeltune.serving.bundle import Bundle
 from reeltune.serving.recommender import Recommender
 
@@ -42,8 +43,8 @@ class CoalescedRecommender(Recommender):
     request is held back for company.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
+    def __init__(self, bundle: Bundle, scorer: Scorer | None = None) -> None:
+        super().__init__(bundle, scorer)
         self._pending: list[_Job] = []
         self._pending_lock = threading.Lock()
         self._turn = threading.Lock()

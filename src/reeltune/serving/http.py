@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -18,12 +18,11 @@ from typing import Annotated, Any
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from reeltune import __version__
-from reeltune.errors import BundleError, UserError
-from reeltune.serving.bundle import load_bundle
+from reeltune.errors import UserError
 from reeltune.serving.coalesced import CoalescedRecommender
 from reeltune.serving.filters import Filters
 from reeltune.serving.http_guard import Guard, Meters
@@ -36,6 +35,7 @@ from reeltune.serving.http_schema import (
     RecommendRequest,
     Reloaded,
 )
+from reeltune.serving.onnx_scorer import OnnxScorer
 from reeltune.serving.recommender import Recommendation, Watched
 from reeltune.serving.rerank import Reranking
 
@@ -64,14 +64,28 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 class Service:
     """The bundle that is served, which may be replaced at any moment."""
 
-    def __init__(self, directory: Path) -> None:
-        """Read the bundle in ``directory``.
+    def __init__(
+        self,
+        directory: Path,
+        engine: str = "auto",
+        *,
+        on_wish_to_reload: Callable[[], None] | None = None,
+    ) -> None:
+        """Read the bundle in ``directory``, whose scores ``engine`` computes.
+
+        Args:
+            directory: Folder of the bundle.
+            engine: What computes the scores.
+            on_wish_to_reload: Called after a request had the bundle read anew, to tell other processes.
 
         Raises:
-            BundleError: It is absent, damaged or foreign.
+            BundleError: It is absent, damaged or foreign, or has no graph for ONNX Runtime.
+            UserError: The engine is not installed.
         """
         self.directory = directory
-        self.recommender = CoalescedRecommender(load_bundle(directory))
+        self.engine = engine
+        self.on_wish_to_reload = on_wish_to_reload
+        self.recommender = CoalescedRecommender.load(directory, engine)
         self._reloading = threading.Lock()
 
     def reload(self) -> Reloaded:
@@ -82,7 +96,7 @@ class Service:
         """
         with self._reloading:
             before = self.fingerprint(self.recommender)
-            recommender = CoalescedRecommender(load_bundle(self.directory))
+            recommender = CoalescedRecommender.load(self.directory, self.engine)
             self.recommender = recommender
         return Reloaded(
             bundle=self.fingerprint(recommender), is_changed=before != self.fingerprint(recommender)
@@ -202,6 +216,7 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
             dataset=recommender.bundle.ledger.dataset,
             n_movies=recommender.catalogue.n_items,
             model=str(model["name"]),
+            engine="onnx" if isinstance(recommender.scorer, OnnxScorer) else "torch",
             has_popularity=recommender.bundle.facts.counts is not None,
             has_embeddings=recommender.has_embeddings,
             reads_ratings=bool(inputs.get("rating") or inputs.get("taste")),
@@ -211,15 +226,17 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Response:
         """Give the counters in the text form of Prometheus."""
-        return Response(generate_latest(meters.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(meters.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     @app.post("/reload", responses={409: {"model": Problems, "description": "The new bundle cannot be used"}})
     def reload() -> Reloaded:
         """Read the bundle's folder anew; requests under way finish with the old one."""
         try:
             reloaded = service.reload()
-        except BundleError as error:
+        except UserError as error:
             raise HTTPException(409, str(error)) from error
+        if service.on_wish_to_reload is not None:
+            service.on_wish_to_reload()
         meters.reloads.inc()
         return reloaded
 

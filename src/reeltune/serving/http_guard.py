@@ -6,16 +6,21 @@ A plain ASGI layer, so that a request costs it a few microseconds.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-__all__ = ["MAX_BODY_BYTES", "Guard", "Meters"]
+__all__ = ["MAX_BODY_BYTES", "SHARED_COUNTS", "Guard", "Meters"]
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest body of a request: 1,000 titles of 250 bytes."""
+
+SHARED_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+"""Name in the environment, set by prometheus_client, of the folder in which processes add up their counts."""
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -50,6 +55,14 @@ class Meters:
             registry=self.registry,
         )
         self.reloads = Counter("reeltune_reloads", "Bundles put in place.", registry=self.registry)
+
+    def text(self) -> bytes:
+        """Return the counts in the text form of Prometheus; of all processes, where there are several."""
+        if SHARED_COUNTS not in os.environ:
+            return generate_latest(self.registry)
+        gathered = CollectorRegistry()
+        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        return generate_latest(gathered)
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count an answered request; paths and methods that are not served share one label."""

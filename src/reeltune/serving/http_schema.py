@@ -111,6 +111,7 @@ class Health(BaseModel):
     dataset: str
     n_movies: int
     model: str
+    engine: str = Field(description="what computes the scores: torch or onnx")
     has_popularity: bool = Field(description="whether the bundle tells how often movies were seen")
     has_embeddings: bool = Field(description="whether movies have embeddings, from which novelty is told")
     reads_ratings: bool = Field(description="whether stars enter the scores")

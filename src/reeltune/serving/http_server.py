@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,10 +15,10 @@ from types import FrameType
 
 import uvicorn
 
-from reeltune.errors import BundleError, ConfigError
+from reeltune.errors import ConfigError, UserError
 from reeltune.serving.http import LOOPBACK, Service, guarded
 
-__all__ = ["open_port", "serve"]
+__all__ = ["open_port", "serve", "told_address"]
 
 STOP_SECONDS = 10
 """Time that requests under way have to finish after the signal to stop."""
@@ -45,16 +47,37 @@ def open_port(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(directory: Path, bound: socket.socket, host: str, notify: Callable[[str], None]) -> None:
+def serve(
+    directory: Path,
+    bound: socket.socket,
+    host: str,
+    notify: Callable[[str], None],
+    *,
+    engine: str = "auto",
+    is_worker: bool = False,
+) -> None:
     """Serve the bundle in ``directory`` on ``bound`` until SIGINT or SIGTERM; SIGHUP reads it anew.
 
+    Args:
+        directory: Folder of the bundle.
+        bound: Socket to answer on.
+        host: Name or address that the socket was bound to.
+        notify: Receives a line at the start, at the end and for each new bundle.
+        engine: What computes the scores.
+        is_worker: One of several processes: says nothing of start and end, ends with its parent, and
+            hands a wish to reload on to it.
+
     Raises:
-        BundleError: The bundle is absent, damaged or foreign.
+        BundleError: The bundle is absent, damaged or foreign, or has no graph for ONNX Runtime.
+        UserError: The engine is not installed.
     """
     import torch
 
     torch.set_num_threads(1)  # a single history is too small to share; the other core takes requests
-    service = Service(directory)
+    _hold_reload_signal(signal.SIG_BLOCK)
+    parent = os.getppid() if is_worker else None
+    told = None if parent is None else functools.partial(_hang_up, parent)
+    service = Service(directory, engine, on_wish_to_reload=told)
     hosts = LOOPBACK | {host} if host in LOOPBACK else None
     config = uvicorn.Config(
         guarded(service, hosts),
@@ -68,21 +91,45 @@ def serve(directory: Path, bound: socket.socket, host: str, notify: Callable[[st
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     bound.listen(MAX_WAITING)  # whoever reads the next line may connect at once
-    port = bound.getsockname()[1]
+    if not is_worker:
+        notify(told_address(directory, bound, host))
+    server = _Server(config, service, notify, parent)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[bound]))
+    if not is_worker:
+        notify("stopped")
+
+
+def told_address(directory: Path, bound: socket.socket, host: str) -> str:
+    """Return the line that tells where ``directory`` is served."""
     shown = f"[{host}]" if ":" in host else host
-    notify(f"serving {directory} on http://{shown}:{port}  (Ctrl-C ends it)")
-    server = _Server(config, service, notify)
-    asyncio.run(server.serve(sockets=[bound]))
-    notify("stopped")
+    return f"serving {directory} on http://{shown}:{bound.getsockname()[1]}  (Ctrl-C ends it)"
+
+
+def _hang_up(process: int) -> None:
+    os.kill(process, signal.SIGHUP)
+
+
+def _hold_reload_signal(how: int) -> None:
+    """Hold back SIGHUP, or let it through: one that comes before the bundle is read is not lost."""
+    if hasattr(signal, "SIGHUP"):
+        signal.pthread_sigmask(how, {signal.SIGHUP})
 
 
 class _Server(uvicorn.Server):
     """Ends with exit code 0 on a signal to stop, and reads the bundle anew on SIGHUP."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        notify: Callable[[str], None],
+        parent: int | None = None,
+    ) -> None:
         super().__init__(config)
         self._service = service
         self._notify = notify
+        self._parent = parent
         self._tasks: set[asyncio.Task[None]] = set()
 
     @contextlib.contextmanager
@@ -97,11 +144,18 @@ class _Server(uvicorn.Server):
         if hasattr(signal, "SIGHUP"):
             handlers[signal.SIGHUP] = reload
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        _hold_reload_signal(signal.SIG_UNBLOCK)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to stop; a worker does so when its parent is gone."""
+        if self._parent is not None and os.getppid() != self._parent:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     def _start_reload(self) -> None:
         task = asyncio.get_running_loop().create_task(self._reload())
@@ -111,7 +165,7 @@ class _Server(uvicorn.Server):
     async def _reload(self) -> None:
         try:
             reloaded = await asyncio.to_thread(self._service.reload)
-        except BundleError as error:
+        except UserError as error:
             self._notify(f"the old bundle stays: {error}")
             return
         self._notify("new bundle in place" if reloaded.is_changed else "the bundle is the same as before")

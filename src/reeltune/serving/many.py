@@ -123,8 +123,8 @@ class _Lists:
         self.rerank = rerank
         catalogue = recommender.catalogue
         self._hidden = np.flatnonzero(~filters.allowed(catalogue, recommender.bundle.facts.people))
-        twins = {code: recommender.titles.twins(code) for code in range(1, catalogue.n_items + 1)}
-        self._twins = {code: others for code, others in twins.items() if len(others) > 1}
+        twins = ((code, recommender.titles.twins(code)) for code in range(1, catalogue.n_items + 1))
+        self._twins = {code: others for code, others in twins if len(others) > 1}
         self.ids = np.array(["", *catalogue.item_ids], dtype=object)
         self.names = np.array(["", *(title.strip() for title in catalogue.titles)], dtype=object)
         self.most_people = max(1, min(MAX_PEOPLE, MAX_SCORES // (catalogue.n_items + 1)))

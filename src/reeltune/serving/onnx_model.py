@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from reeltune.files import write_json
 from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.models.baselines.linear import LinearForm
 from reeltune.models.heads import catalogue_scores
-from reeltune.serving.onnx_scorer import OnnxScorer
+from reeltune.serving.onnx_scorer import OnnxScorer, is_runtime_available
 
 __all__ = [
     "MAX_MATRIX_BYTES",
@@ -65,9 +66,7 @@ class Parity:
 
 def is_onnx_available() -> bool:
     """Return whether the packages that ONNX needs are installed."""
-    from importlib.util import find_spec
-
-    return find_spec("onnx") is not None and find_spec("onnxruntime") is not None
+    return find_spec("onnx") is not None and is_runtime_available()
 
 
 def is_onnx_wanted(with_onnx: bool | None) -> bool:
@@ -193,7 +192,7 @@ def check_parity(scorer: Scorer, path: Path, *, seed: int = 0) -> Parity:
     """
     import onnxruntime
 
-    other = OnnxScorer(path)
+    other = OnnxScorer(path.read_bytes(), path.name)
     rng = np.random.default_rng(seed)
     largest, n_histories = 0.0, 0
     for n_rows, n_steps in _SHAPES:

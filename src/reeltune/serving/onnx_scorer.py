@@ -5,7 +5,7 @@ Shapes: B batch, T steps, V catalogue.
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -14,45 +14,42 @@ from torch import Tensor
 from reeltune.data.batch import Histories
 from reeltune.errors import BundleError, UserError, first_line
 
-__all__ = ["OnnxScorer"]
+__all__ = ["OnnxScorer", "is_runtime_available"]
+
+
+def is_runtime_available() -> bool:
+    """Return whether ONNX Runtime is installed."""
+    return find_spec("onnxruntime") is not None
 
 
 class OnnxScorer:
-    """Scores the catalogue by ``model.onnx``; safe to call from many threads."""
+    """Scores the catalogue by a graph; safe to call from many threads."""
 
-    def __init__(self, path: Path, *, n_threads: int = 1) -> None:
-        """Open the graph at ``path``.
+    def __init__(self, graph: bytes, name: str = "model.onnx") -> None:
+        """Open a graph.
 
         Args:
-            path: A ``model.onnx`` that ``reeltune export`` wrote.
-            n_threads: Threads that one pass may use.
+            graph: The content of a ``model.onnx`` that ``reeltune export`` wrote.
+            name: What messages call it.
 
         Raises:
-            BundleError: The file is absent or no such graph.
+            BundleError: It is no such graph.
             UserError: ONNX Runtime is not installed.
         """
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            raise UserError(
-                'ONNX Runtime is not installed: pip install "reeltune[onnx]", or serve with --engine torch'
-            ) from error
-        if not path.is_file():
-            raise BundleError(
-                f"{path.parent} holds no {path.name}: export it with --onnx, or serve with --engine torch"
-            )
+        if not is_runtime_available():
+            raise UserError('ONNX Runtime is not installed: pip install "reeltune[onnx]"')
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = n_threads
-        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # A single history is too small to share; the other cores take other requests.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             self.n_items = int(self._session.get_outputs()[0].shape[1]) - 1
         except Exception as error:  # onnxruntime has no common base of its errors
             raise BundleError(
-                f"{path} cannot be read by ONNX Runtime: {first_line(error)}; export again"
+                f"{name} cannot be read by ONNX Runtime: {first_line(error)}; export again"
             ) from error
         self._reads_ratings = "ratings" in {graph_input.name for graph_input in self._session.get_inputs()}
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
-from reeltune.models.base import SequenceNetwork
+from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.serving.bundle import Bundle, load_bundle
+from reeltune.serving.engine import open_scorer
 from reeltune.serving.filters import NO_FILTERS, Filters
 from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes, directions_of
 from reeltune.serving.state import PersonState
@@ -58,19 +59,23 @@ class Recommendation:
 class Recommender:
     """Ranks the catalogue of a bundle for any history."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, scorer: Scorer | None = None) -> None:
+        """Rank the movies of ``bundle``, by its own scorer or by one of :func:`open_scorer`."""
         self.bundle = bundle
+        self.scorer = scorer or bundle.scorer
         self.catalogue = bundle.catalogue
         self.titles = TitleIndex(self.catalogue.item_ids, self.catalogue.titles, self.catalogue.years)
 
     @classmethod
-    def load(cls, directory: Path | str) -> Recommender:
-        """Return the recommender of the bundle in ``directory``.
+    def load(cls, directory: Path | str, engine: str = "torch") -> Self:
+        """Return the recommender of the bundle in ``directory``, whose scores ``engine`` computes.
 
         Raises:
-            BundleError: The bundle is absent, damaged or foreign.
+            BundleError: The bundle is absent, damaged or foreign, or has no graph for ONNX Runtime.
+            UserError: The engine is unknown or not installed.
         """
-        return cls(load_bundle(Path(directory)))
+        bundle = load_bundle(Path(directory))
+        return cls(bundle, open_scorer(bundle, engine))
 
     def start(self, history: Sequence[Watched] = ()) -> PersonState:
         """Return the state of a person, to which movies are added one at a time.
@@ -197,7 +202,7 @@ class Recommender:
         """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""
         histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in stars])
         with torch.inference_mode():
-            return self.bundle.scorer.scores(histories).double().numpy().copy()
+            return self.scorer.scores(histories).double().numpy().copy()
 
     def _reasons(
         self, codes: Sequence[int], stars: Sequence[float], best: Sequence[int], scores: NDArray[np.float64]

@@ -66,6 +66,10 @@ class TitleIndex:
             for name in _names(title):
                 if code not in self._codes_by_name[name]:
                     self._codes_by_name[name].append(code)
+        same: dict[str, list[int]] = defaultdict(list)
+        for code, title in enumerate(titles, start=1):
+            same[title.strip()].append(code)
+        self._twins = {code: codes for codes in same.values() if len(codes) > 1 for code in codes}
         self._names_by_trigram: dict[str, list[str]] | None = None
 
     def find(self, text: str) -> int:
@@ -124,9 +128,7 @@ class TitleIndex:
 
     def twins(self, code: int) -> list[int]:
         """Return the codes of all entries with the title and year of ``code``, itself included."""
-        title = self._titles[code - 1].strip()
-        same = self._codes_by_name[_own_name(title)]
-        return [other for other in same if self._titles[other - 1].strip() == title]
+        return self._twins.get(code, [code])
 
     def _trigram_table(self) -> dict[str, list[str]]:
         if self._names_by_trigram is None:
