@@ -28,6 +28,7 @@ MOVED = {
     "n_layers": 2,
     "embedding_dropout": 0.6,
     "dropout": 0.6,
+    "count_prior": 1.0,
     "inputs": {"rating": True},  # each switch of it has a test in test_inputs.py
 }
 """Another value of each hyperparameter, to see its effect."""

@@ -6,13 +6,16 @@ Shapes: B batch, T steps, D embedding, V catalogue.
 from __future__ import annotations
 
 import abc
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor, nn
 
 from reeltune.config import Config
 from reeltune.data.batch import Histories
 from reeltune.models.inputs import SideInputs
+
+if TYPE_CHECKING:
+    from reeltune.models.prior import CountPrior
 
 __all__ = ["Scorer", "SequenceNetwork"]
 
@@ -41,6 +44,8 @@ class SequenceNetwork(nn.Module, abc.ABC):
     n_items: int
     side: SideInputs
     """Reads the side information; its tables are part of the state."""
+    prior: CountPrior | None
+    """Counted transitions that :meth:`scores` adds; its table is part of the state. None for no prior."""
 
     @abc.abstractmethod
     def encode(self, histories: Histories) -> Tensor:

@@ -18,6 +18,7 @@ from reeltune.data.features.config import NO_SIDE, FeatureConfig, SideShapes
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.heads import TiedHead, catalogue_scores
 from reeltune.models.inputs import ItemEmbedding, SideInputs
+from reeltune.models.prior import CountPrior
 
 __all__ = ["Memory", "RecurrentConfig", "RecurrentNetwork"]
 
@@ -38,6 +39,9 @@ class RecurrentConfig(Config):
     """Share of the input embeddings' entries that is zeroed while training, 0 to .95."""
     dropout: float = Field(default=0.3, ge=0.0, le=0.95)
     """Share of each recurrent layer's outputs that is zeroed while training, 0 to .95."""
+    count_prior: float = Field(default=0.0, ge=0.0, le=10.0)
+    """Weight of the log of the windowed Markov scores beside the network's, 0 (none) to 10; the loss
+    does not see it."""
     inputs: FeatureConfig = FeatureConfig()
     """What each step reads besides the movie."""
 
@@ -61,6 +65,7 @@ class RecurrentNetwork(SequenceNetwork):
         self.dropout = nn.Dropout(config.dropout)
         self.head = TiedHead(n_items, config.hidden_dim, config.embedding_dim)
         self.side = SideInputs(config.inputs, shapes, n_items, config.embedding_dim)
+        self.prior = CountPrior(config.count_prior, n_items) if config.count_prior else None
 
     @abc.abstractmethod
     def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
@@ -112,8 +117,14 @@ class RecurrentNetwork(SequenceNetwork):
         """Return the scores of the catalogue after each row's last movie, [B, V+1]."""
         states = self._states(histories)
         rows = torch.arange(len(states), device=states.device)
-        return self.scores_of(states[rows, histories.lengths - 1])
+        return self.scores_of(states[rows, histories.lengths - 1], histories)
 
-    def scores_of(self, states: Tensor) -> Tensor:
-        """Return the scores of the catalogue, [B, V+1], after the states [B, H] of :meth:`advance`."""
-        return catalogue_scores(self.head(states), self.item_vectors(), self.item_bias())
+    def scores_of(self, states: Tensor, histories: Histories) -> Tensor:
+        """Return the scores of the catalogue, [B, V+1], after the states [B, H] of :meth:`advance`.
+
+        Args:
+            states: The state after each row's last movie.
+            histories: The histories, or at least their last ``prior.n_recent`` movies.
+        """
+        scores = catalogue_scores(self.head(states), self.item_vectors(), self.item_bias())
+        return scores if self.prior is None else scores + self.prior(histories)

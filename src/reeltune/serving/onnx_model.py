@@ -44,7 +44,7 @@ TOP = 20
 """Movies at the head of the list that must agree."""
 
 MAX_MATRIX_BYTES = 1 << 30
-"""Largest matrix of a baseline that is written into a graph, whose file may hold 2 GB: 16,383 movies."""
+"""Largest matrix of counts that is written into a graph, whose file may hold 2 GB: 16,383 movies."""
 
 _SHAPES = ((1, 1), (1, 7), (5, 33), (16, 12), (3, 200))
 """Batch sizes and lengths that are tried; an exporter may fix either silently."""
@@ -81,9 +81,10 @@ def is_onnx_wanted(with_onnx: bool | None) -> bool:
     return is_available if with_onnx is None else with_onnx
 
 
-def has_small_matrix(form: LinearForm) -> bool:
-    """Return whether the matrix of ``form`` fits into a graph; none at all does."""
-    return form.matrix is None or 4 * (form.n_items + 1) ** 2 <= MAX_MATRIX_BYTES
+def has_small_matrix(model: SequenceNetwork | LinearForm) -> bool:
+    """Return whether the matrix of a baseline, or of a network's count prior, fits into a graph."""
+    matrix = model.matrix if isinstance(model, LinearForm) else model.prior
+    return matrix is None or 4 * (model.n_items + 1) ** 2 <= MAX_MATRIX_BYTES
 
 
 def reads_ratings(network: SequenceNetwork) -> bool:
@@ -103,7 +104,9 @@ class _LastScores(nn.Module):
         states = self.network.encode(Histories(items, lengths, ratings))  # [B, T, D]
         rows = (lengths - 1)[:, None, None].expand(-1, 1, states.shape[2])  # [B, 1, D]
         last = states.gather(1, rows)[:, 0]  # [B, D]
-        return catalogue_scores(last, self.network.item_vectors(), self.network.item_bias())
+        scores = catalogue_scores(last, self.network.item_vectors(), self.network.item_bias())
+        prior = self.network.prior
+        return scores if prior is None else scores + prior(Histories(items, lengths))
 
 
 class _LinearScores(nn.Module):
@@ -140,19 +143,21 @@ def write_onnx(model: SequenceNetwork | LinearForm, path: Path) -> None:
     least one movie.
 
     Raises:
-        BundleError: A baseline's matrix is too large for a graph.
+        BundleError: The matrix of a baseline or count prior is too large for a graph.
     """
     names = ["items", "lengths"]
     example = [torch.tensor([[1, 2, 1], [2, 1, 0]]), torch.tensor([3, 2])]
     module: nn.Module
+    if not has_small_matrix(model):
+        raise BundleError(
+            f"a matrix over {model.n_items:,} movies is too large for an ONNX graph "
+            f"({MAX_MATRIX_BYTES >> 20} MB); leave ONNX out with --no-onnx"
+        )
     if isinstance(model, LinearForm):
-        if not has_small_matrix(model):
-            raise BundleError(
-                f"a matrix over {model.n_items:,} movies is too large for an ONNX graph "
-                f"({MAX_MATRIX_BYTES >> 20} MB); leave ONNX out with --no-onnx"
-            )
         module = _LinearScores(model)
     else:
+        if model.prior is not None:
+            model.prior.table()  # a constant of the graph; made while tracing, each call would make it
         module = _LastScores(model)
         if reads_ratings(model):
             names.append("ratings")

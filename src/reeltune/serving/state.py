@@ -110,9 +110,11 @@ class PersonState:
             self._scores = self.recommender.scores([self.codes], [self.stars])[0]
             return
         # Side information of a step may rest on all steps before it; the layers do not.
-        n_read = len(self.codes) if scorer.side.config.taste else n_new
+        n_read = n_new if scorer.prior is None else max(n_new, scorer.prior.n_recent)
+        if scorer.side.config.taste:
+            n_read = len(self.codes)
         histories = to_histories([self.codes[-n_read:]], ratings=[self.stars[-n_read:]])
         with torch.inference_mode():
             states, self._memory = scorer.advance(histories, self._memory, n_new=n_new)
-            scores = scorer.scores_of(states[:, -1])[0]  # [V+1]
+            scores = scorer.scores_of(states[:, -1], histories)[0]  # [V+1]
         self._scores = scores.double().numpy().copy()

@@ -117,6 +117,8 @@ def _train(
         config.model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
     )
     module.network.side.fill(features.tables)
+    if module.network.prior is not None:
+        module.network.prior.fill(data.train)
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
     batches = SequenceDataModule(
         features.data,
