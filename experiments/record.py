@@ -38,13 +38,18 @@ def record(directory: Path) -> None:
         {
             "spec": study.spec.plain(),
             "versions": study.versions,
-            "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
+            "machine": machine(),
             "trials": dict(sorted(states.items())),
             "epochs": sum(row.n_epochs for row in rows),
             "study_seconds": study.elapsed_seconds,
             "evaluation": evaluation.plain(),
         },
     )
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were made on."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
 
 
 def _processor() -> str:

@@ -53,6 +53,14 @@ def test_the_readme_shows_the_committed_figures():
         assert record.render(text) == text, f"run `python experiments/record.py`: {page.name} is out of date"
 
 
+def test_the_page_on_side_information_shows_the_committed_figures(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    on_off = importlib.import_module("on_off")
+    text = on_off.PAGE.read_text(encoding="utf-8")
+    assert "<!-- on-off: " in text
+    assert on_off.render(text) == text, "run `python experiments/on_off.py`: the page is out of date"
+
+
 def commands(page):
     """Yield the argument list of each reeltune command in the page's bash blocks."""
     for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

@@ -13,7 +13,7 @@ from reeltune.data.interactions import Movies, RawDataset
 from reeltune.data.people import find_people, with_people
 from reeltune.data.people_files import read_people
 from reeltune.data.store import open_side, open_tuning, prepare
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
 
 CSV = "movieId,imdbId,directors,actors,plot_keywords\n1,7,Ann,Bob|Cy,toy|cowboy\n2,8,,Cy,\n5,9,Ann|Dee,,\n"
 KG = "head_id:token\trelation_id:token\ttail_id:token\nm.1\tfilm.film.directed_by\tm.a\nm.1\tfilm.film.actor\tm.c\nm.1\tfilm.film.actor\tm.b\nm.9\tfilm.film.actor\tm.b\nm.1\tfilm.film.genre\tm.g\n"  # noqa: E501
@@ -96,7 +96,7 @@ def test_a_table_by_imdb_numbers_goes_through_the_links(tmp_path):
     assert raw.movies.directors == ((), ("Dee",))
     assert raw.movies.actors == ((), ("Ann", "Bob"))
     assert raw.movies.plots == ("", "toy boy")
-    with pytest.raises(DataError, match="goes by IMDb's numbers"):
+    with pytest.raises(ConfigError, match="goes by IMDb's numbers"):
         with_people(RawDataset(rows((1, 1, 3, 1))), people)
 
 

@@ -19,6 +19,9 @@ __all__ = ["app"]
 app = typer.Typer(help="List, prepare and inspect data sets; look after the cache.", no_args_is_help=True)
 
 _BAR_WIDTH = 40
+_PEOPLE = typer.Option(
+    None, "--people", help="File of directors and actors, or the word package. [default: the data set's own]"
+)
 _K_CORE = typer.Option(None, "--k-core", min=1, help="Least number of interactions a movie. [default: 5]")
 
 
@@ -45,9 +48,10 @@ def prepare(
     name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
     k_core: int | None = _K_CORE,
+    people: str | None = _PEOPLE,
 ) -> None:
     """Get a data set and prepare it; no work where that was done before."""
-    directory = _prepared(name, data_dir, k_core)
+    directory = _prepared(name, data_dir, k_core, people)
     print(directory)
 
 
@@ -56,13 +60,17 @@ def inspect(
     name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
     k_core: int | None = _K_CORE,
+    people: str | None = _PEOPLE,
 ) -> None:
     """Summarize a prepared data set; prepares it first where needed."""
-    from reeltune.data.store import open_summary, open_tuning
+    from reeltune.data.store import open_side, open_summary, open_tuning
+    from reeltune.data.summary import missing_details
 
-    directory = _prepared(name, data_dir, k_core)
+    directory = _prepared(name, data_dir, k_core, people)
     report, summary = open_summary(directory)
     _print_summary(report, summary)
+    for kind, share in missing_details(open_side(directory).details).items():
+        print(f"{kind:14} missing for {share:.1%} of the movies")
     ledger = open_tuning(directory).ledger
     print(f"split          {ledger.split}; {ledger.tie_rule}")
     print(f"fingerprint    {ledger.fingerprint}")
@@ -129,20 +137,21 @@ def cache(
     print(f"{total / 1e6:.1f} MB in {cache_root()}")
 
 
-def _prepared(name: str, data_dir: Path | None, k_core: int | None) -> Path:
+def _prepared(name: str, data_dir: Path | None, k_core: int | None, people: str | None) -> Path:
     from reeltune.data.store import prepare as prepare_data
 
-    return prepare_data(_config_of(name, k_core), data_dir=data_dir, notify=note)
+    return prepare_data(_config_of(name, k_core, people), data_dir=data_dir, notify=note)
 
 
-def _config_of(name: str, k_core: int | None) -> DataConfig:
+def _config_of(name: str, k_core: int | None, people: str | None) -> DataConfig:
     """Return the config of the data set ``name``, or of the experiment file ``name``."""
     from pydantic import ValidationError
 
     from reeltune.data.config import DataConfig
     from reeltune.errors import ConfigError
 
-    given = {} if k_core is None else {"k_core": k_core}
+    options = {"k_core": k_core, "people": people}
+    given = {key: value for key, value in options.items() if value is not None}
     try:
         if name.endswith((".yaml", ".yml")):
             from reeltune.experiment import load_experiment
@@ -196,7 +205,8 @@ def _print_summary(report: PreparationReport, summary: Summary) -> None:
 def _print_bars(counts: dict[str, int]) -> None:
     largest = max(counts.values(), default=1)
     for label, count in counts.items():
-        print(f"  {label:>12} {'#' * round(_BAR_WIDTH * count / largest):<{_BAR_WIDTH}} {count:,}")
+        bar = "#" * round(_BAR_WIDTH * count / largest) or ("|" if count else "")  # few, but some
+        print(f"  {label:>12} {bar:<{_BAR_WIDTH}} {count:,}")
 
 
 def _day(second: int) -> str:

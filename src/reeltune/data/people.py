@@ -16,7 +16,7 @@ from reeltune.data.datasets import DATASETS
 from reeltune.data.download import fetch_package
 from reeltune.data.interactions import Movies, RawDataset
 from reeltune.data.people_files import PeopleTable
-from reeltune.errors import DataError
+from reeltune.errors import ConfigError, DataError
 
 __all__ = ["PACKAGE", "find_people", "with_people"]
 
@@ -68,11 +68,11 @@ def with_people(raw: RawDataset, people: PeopleTable) -> RawDataset:
     What ``people`` does not know of a movie is left as the source tells it.
 
     Raises:
-        DataError: The people go by IMDb's numbers, and the source has none.
+        ConfigError: The people go by IMDb's numbers, and the source has none.
     """
     movies = raw.movies
     if people.is_by_imdb and (movies is None or not movies.imdb_ids):
-        raise DataError(
+        raise ConfigError(
             "data.people: the file goes by IMDb's numbers, which the data set's movies do not have; "
             "links.csv beside the ratings tells them"
         )

@@ -8,7 +8,9 @@ Shapes: N events, U users, M queries, V catalogue.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -157,15 +159,21 @@ class TuningData:
 
     train: Sequences
     validation: Queries
-    catalogue: Catalogue
     ledger: Ledger
     directory: Path
     """Folder of the memory-mapped arrays; ``data.store.open_tuning`` opens it again in another process."""
+    open_catalogue: Callable[[], Catalogue]
+    """Reads the catalogue; who asks for no titles is spared the tens of milliseconds that it takes."""
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The movies by item code, read when they are first asked for."""
+        return self.open_catalogue()
 
     @property
     def n_items(self) -> int:
         """Number of movies V."""
-        return self.catalogue.n_items
+        return self.ledger.n_items
 
 
 @dataclass(frozen=True)

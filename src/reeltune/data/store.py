@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from reeltune.data.acquire import Found, SourceChain
@@ -27,7 +28,7 @@ from reeltune.data.entry import (
 from reeltune.data.people import find_people, with_people
 from reeltune.data.people_files import PeopleTable, read_people
 from reeltune.data.preparation import PREPARATION
-from reeltune.data.prepared import HeldOut, TuningData
+from reeltune.data.prepared import Catalogue, HeldOut, TuningData
 from reeltune.data.side import SideInformation
 from reeltune.data.side_files import read_side
 from reeltune.data.summary import Summary
@@ -130,16 +131,24 @@ def open_tuning(directory: Path) -> TuningData:
     try:
         folder = directory / "tuning"
         train = read_sequences(folder, "train")
+        (directory / "catalogue.json").stat()  # an entry without is told here, not when titles are asked for
         return TuningData(
             train=train,
             validation=read_queries(
                 folder, "validation", read_sequences(folder, "validation", otherwise=train)
             ),
-            catalogue=read_catalogue(directory),
             ledger=read_ledger(directory),
             directory=directory,
+            open_catalogue=partial(_open_catalogue, directory),
         )
     except (OSError, ValueError, KeyError) as error:
+        raise _damaged(directory, error) from error
+
+
+def _open_catalogue(directory: Path) -> Catalogue:
+    try:
+        return read_catalogue(directory)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(directory, error) from error
 
 

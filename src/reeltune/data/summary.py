@@ -11,8 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from reeltune.data.prepared import Catalogue, Sequences
+from reeltune.data.side import Details
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["Summary", "missing_details", "summarize"]
+
+
+_MOST_STEPS = 20  # lines of the distribution of ratings; half stars up to ten stars
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Summary:
     length_counts: dict[str, int]
     """Users by events, in bins that double."""
     rating_counts: dict[str, int]
-    """Rows by stars, rounded to halves."""
+    """Rows by stars, rounded to halves; to wider steps on a scale of more than ten stars."""
     top_tenth_share: float
     """Share of rows on the most popular tenth of the movies."""
     no_title_share: float
@@ -47,7 +51,7 @@ class Summary:
 def summarize(sequences: Sequences, catalogue: Catalogue) -> Summary:
     """Return the figures of ``sequences``, all parts together."""
     timed = sequences.timestamps >= 0
-    times = sequences.timestamps[timed]
+    times = sequences.timestamps if timed.all() else sequences.timestamps[timed]
     n_events, n_items = sequences.n_events, catalogue.n_items
     popularity = np.sort(np.bincount(sequences.items, minlength=n_items + 1)[1:])[::-1]
     return Summary(
@@ -69,15 +73,26 @@ def summarize(sequences: Sequences, catalogue: Catalogue) -> Summary:
     )
 
 
+def missing_details(details: Details) -> dict[str, float]:
+    """Return the share of movies, 0 to 1, without each kind of detail that is told of any.
+
+    >>> missing_details(Details(directors=(("Ann",), ()), plots=("", "")))
+    {'directors': 0.5, 'plots': 1.0}
+    """
+    columns = {name: getattr(details, name) for name in ("directors", "actors", "plots", "imdb_ids")}
+    return {name: _share(not value for value in column) for name, column in columns.items() if column}
+
+
 def _share(flags: Iterable[bool]) -> float:
     values = list(flags)
     return sum(values) / len(values)
 
 
 def _tie_share(sequences: Sequences) -> float:
-    user = np.repeat(np.arange(sequences.n_users), sequences.lengths)  # [N]
     times = sequences.timestamps
-    same = (user[1:] == user[:-1]) & (times[1:] == times[:-1]) & (times[1:] >= 0)
+    same = times[1:] == times[:-1]
+    same &= times[1:] >= 0
+    same[sequences.offsets[1:-1] - 1] = False  # from one user to the next
     tied = np.zeros(len(times), dtype=bool)
     tied[1:] |= same
     tied[:-1] |= same
@@ -98,6 +113,10 @@ def _length_counts(sequences: Sequences) -> dict[str, int]:
 
 
 def _rating_counts(sequences: Sequences) -> dict[str, int]:
-    known = sequences.ratings[~np.isnan(sequences.ratings)]
-    counts = np.bincount(np.rint(known * 2).astype(np.int64))
-    return {f"{halves / 2:g}": int(counts[halves]) for halves in np.flatnonzero(counts).tolist()}
+    if np.isnan(sequences.ratings).all():
+        return {}
+    step = max(0.5, float(np.nanmax(sequences.ratings)) / _MOST_STEPS)
+    steps = np.nan_to_num(sequences.ratings, nan=-step)  # a place of its own, cut off below
+    steps /= step
+    counts = np.bincount(np.rint(steps, out=steps).astype(np.int32) + 1)[1:]
+    return {f"{number * step:g}": int(counts[number]) for number in np.flatnonzero(counts).tolist()}
