@@ -17,6 +17,8 @@ from reeltune.config import Config, Document, load_yaml, parse, parse_yaml
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, unknown_name
+from reeltune.evaluation.repeats import Repeats
+from reeltune.evaluation.retrain import repeat_best
 from reeltune.evaluation.studies import open_study_data
 from reeltune.files import write_text
 from reeltune.models.registry import NETWORKS
@@ -211,6 +213,7 @@ class Run:
 
     study: Study
     outcome: Outcome
+    repeats: Repeats | None = None  # where the study asks for them and has ended
 
 
 def tune(
@@ -235,7 +238,7 @@ def tune(
     if not (directory / "experiment.yaml").exists():
         text = Path(experiment.document.source).read_text(encoding="utf-8")
         write_text(directory / "experiment.yaml", text)
-    return Run(study, run_study(study, prepared, observer=observer))
+    return _run(study, prepared, observer, notify)
 
 
 def resume(
@@ -254,7 +257,15 @@ def resume(
     """
     study = Study.open(directory)
     prepared, _ = open_study_data(study, data_dir=data_dir, notify=notify)
-    return Run(study, run_study(study, prepared, observer=observer))
+    return _run(study, prepared, observer, notify)
+
+
+def _run(study: Study, prepared: Path, observer: Observer | None, notify: Notify) -> Run:
+    outcome = run_study(study, prepared, observer=observer)
+    if outcome is not Outcome.FINISHED:
+        return Run(study, outcome)
+    with study.lock():
+        return Run(study, outcome, repeat_best(study, open_tuning(prepared), notify))
 
 
 def train(

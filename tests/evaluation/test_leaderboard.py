@@ -49,6 +49,23 @@ def test_baselines_are_counted_once(study_dir: Path, monkeypatch: pytest.MonkeyP
     assert make_leaderboard(study_dir) == first
 
 
+def test_changed_baselines_are_counted_again(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_leaderboard(study_dir)
+    counted = []
+    original = module.rank_baselines
+    monkeypatch.setattr(module, "rank_baselines", lambda *a: counted.append(1) or original(*a))
+    make_leaderboard(study_dir)
+    assert not counted
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_baseline_code", lambda: "other code")
+        make_leaderboard(study_dir)
+    assert len(counted) == 1
+    reordered = dict(reversed(module.BASELINE_LABELS.items()))
+    monkeypatch.setattr(module, "BASELINE_LABELS", reordered)
+    make_leaderboard(study_dir)
+    assert len(counted) == 2
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"data": {}}'])
 def test_a_damaged_cache_of_baselines_is_counted_again(study_dir: Path, content: str) -> None:
     first = make_leaderboard(study_dir)

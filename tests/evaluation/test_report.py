@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from reeltune.errors import StudyError
-from reeltune.evaluation import charts
+from reeltune.evaluation import charts, plots
 from reeltune.evaluation import leaderboard as leaderboard_module
 from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.report import render_report, write_report
 from reeltune.files import read_json, write_json
+from reeltune.tuning.results import Importance
 from reeltune.tuning.space import Choice, FloatRange, IntRange
 
 VOID = {"meta", "br", "line", "link", "img"}
@@ -154,4 +155,4 @@ def test_one_epoch_and_one_value_divide_by_nothing() -> None:
     curve = charts.Curve("trial 0", (0.0,), "best")
     _read(charts.learning_curves([curve], label="NDCG@10", rulers=[]))
     _read(charts.range_bar(Interval(0.1, 0.1, 0.1), 0.1, 0.1))
-    _read(charts.bars({"a": 0.0}))
+    _read(plots.interval_bars({"a": Importance(0.0, 0.0, 0.0)}))

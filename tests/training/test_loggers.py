@@ -1,5 +1,6 @@
 """What TensorBoard and W&B receive is read back."""
 
+import contextlib
 import time
 
 import pytest
@@ -50,6 +51,24 @@ def test_wandb_keeps_one_offline_run_a_trial(tmp_path, monkeypatch):
     assert len(files) == 2
     wait_for(lambda: all(b"ndcg@10" in file.read_bytes() for file in files))
     assert [file.name.split("-")[-1] for file in files] == ["00000.wandb", "00001.wandb"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, "success"), (ValueError, "failed"), (SystemExit, "success")]
+)
+def test_loggers_hear_how_the_trial_ended(tmp_path, monkeypatch, error, status):
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    heard = []
+    monkeypatch.setattr(TensorBoardLogger, "finalize", lambda self, status: heard.append(status))
+    options = {"study": "s", "study_id": "1", "study_directory": tmp_path, "number": 3, "params": {}}
+    with (
+        contextlib.suppress(ValueError, SystemExit),
+        trial_loggers(LoggingConfig(tensorboard=True), **options),
+    ):
+        if error is not None:
+            raise error
+    assert heard == [status]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from reeltune.cli import (
+    compare,
     dashboard,
     data,
     evaluate,
@@ -43,6 +44,7 @@ app.command()(studies.studies)
 app.command()(studies.rm)
 app.command()(dashboard.dashboard)
 app.command()(report.report)
+app.command()(compare.compare)
 app.command()(evaluate.evaluate)
 app.command()(tradeoff.tradeoff)
 app.command()(export.export)

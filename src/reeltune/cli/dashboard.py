@@ -34,8 +34,10 @@ def dashboard(
 
     from optuna_dashboard import run_server
 
+    from reeltune.tuning.storage import storage_url
+
     print(f"dashboard of {opened.name}: http://{HOST}:{number}/dashboard  (Ctrl-C ends it)", flush=True)
-    run_server(f"sqlite:///{opened.storage_path}", host=HOST, port=number)
+    run_server(storage_url(opened.storage_path), host=HOST, port=number)
 
 
 def _free_port(port: int) -> int:

@@ -85,10 +85,12 @@ def _conclude(run: Run, data_dir: Path | None) -> None:
     }
     print(f"study {study.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     if study.best(1):
-        from reeltune.cli.leaderboard import print_leaderboard
+        from reeltune.cli.leaderboard import print_front, print_leaderboard, print_repeats
         from reeltune.evaluation.leaderboard import make_leaderboard
 
         print_leaderboard(make_leaderboard(study.directory, data_dir=data_dir, notify=note))
+        print_front(study)
+        print_repeats(study, run.repeats)
     else:
         print("no trial ended with a figure; see the reasons with: reeltune trials " + study.name)
     print(f"study folder: {study.directory}")

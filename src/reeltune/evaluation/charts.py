@@ -15,7 +15,7 @@ from typing import Any
 from reeltune.evaluation.compare import Interval
 from reeltune.tuning.space import Choice, Parameter
 
-__all__ = ["Axis", "Curve", "bars", "learning_curves", "number", "parallel_coordinates", "range_bar"]
+__all__ = ["Axis", "Curve", "learning_curves", "number", "parallel_coordinates", "range_bar", "round_ticks"]
 
 
 def number(value: Any) -> str:
@@ -81,7 +81,7 @@ def learning_curves(curves: Sequence[Curve], *, label: str, rulers: Sequence[tup
     """Return the objective over epochs, one line a trial, with horizontal rulers such as baselines."""
     values = [v for curve in curves for v in curve.values] + [value for _, value in rulers]
     n_epochs = max(len(curve.values) for curve in curves)
-    ticks = _ticks(min(0.0, *values), max(values))
+    ticks = round_ticks(min(0.0, *values), max(values))
     low, high = ticks[0], max(ticks[-1], *values)
 
     def x(epoch: int) -> float:
@@ -154,18 +154,7 @@ def parallel_coordinates(axes: Sequence[Axis], lines: Sequence[tuple[str, Sequen
     )
 
 
-def bars(shares: dict[str, float]) -> str:
-    """Return one bar a name, as long as its share of the largest."""
-    largest = max(shares.values(), default=0.0) or 1.0
-    rows = (
-        f'<span>{escape(name)}</span><div><i style="--share:{100 * share / largest:.1f}%"></i></div>'
-        f"<b>{100 * share:.0f} %</b>"
-        for name, share in shares.items()
-    )
-    return f'<div class="bars">{"".join(rows)}</div>'
-
-
-def _ticks(low: float, high: float, n: int = 5) -> list[float]:
+def round_ticks(low: float, high: float, n: int = 5) -> list[float]:
     """Return about ``n`` round values that reach from ``low`` to ``high``."""
     raw = ((high - low) or 1.0) / n
     magnitude = 10 ** math.floor(math.log10(raw))

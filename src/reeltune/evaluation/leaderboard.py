@@ -6,9 +6,11 @@ Shapes: M queries.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ __all__ = [
     "make_leaderboard",
     "rank_baselines",
     "read_leaderboard",
+    "trial_ranks",
 ]
 
 FIGURES = ("hr@10", "ndcg@10", "mrr@10")
@@ -135,7 +138,7 @@ def make_leaderboard(
         Entry(
             name=f"trial {row.number}",
             kind="trial",
-            metrics=figures(_trial_ranks(study, row.number, data), users, seed),
+            metrics=figures(trial_ranks(study, row.number, data), users, seed),
             seconds=row.seconds,
             number=row.number,
             state=str(row.state),
@@ -155,7 +158,7 @@ def make_leaderboard(
         n_queries=data.validation.n_queries,
         selected=best.number,
         entries=tuple(sorted(entries, key=lambda entry: -entry.metrics[VERDICT_METRIC].value)),
-        comparisons=compare_with_baselines(_trial_ranks(study, best.number, data), baselines, users, seed),
+        comparisons=compare_with_baselines(trial_ranks(study, best.number, data), baselines, users, seed),
         protocol=protocol(study),
     )
     write_json(study_dir / "leaderboard.json", leaderboard.plain())
@@ -224,13 +227,14 @@ def rank_baselines(
 def _validation_baselines(
     study: Study, data: TuningData, notify: Notify
 ) -> tuple[dict[str, Ranks], dict[str, float]]:
-    """Return the baselines' validation ranks and seconds, from the study's cache where it fits the data."""
+    """Return the baselines' validation ranks and seconds, from the study's cache where nothing changed."""
+    key = {"data": data.ledger.plain(), "baselines": list(BASELINE_LABELS), "code": _baseline_code()}
     index = study.directory / "baselines.json"
     paths = {name: study.directory / "baselines" / f"{name}.npy" for name in BASELINE_LABELS}
     # A cache that is absent or damaged is counted again.
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         cached = read_json(index)
-        if cached["data"] == data.ledger.plain():
+        if {name: cached[name] for name in key} == key:
             return {name: np.load(path) for name, path in paths.items()}, cached["seconds"]
     ranks, seconds = rank_baselines(data.validation, data.n_items, notify)
     for name, path in paths.items():
@@ -241,11 +245,26 @@ def _validation_baselines(
     metrics = {
         name: {label: figure.plain() for label, figure in own.items()} for name, own in measured.items()
     }
-    write_json(index, {"data": data.ledger.plain(), "seconds": seconds, "validation": metrics})
+    write_json(index, {**key, "seconds": seconds, "validation": metrics})
     return ranks, seconds
 
 
-def _trial_ranks(study: Study, number: int, data: TuningData) -> Ranks:
+def _baseline_code() -> str:
+    """Return the SHA-256 of the code that makes the baselines' ranks."""
+    digest = hashlib.sha256()
+    for package in ("reeltune.models.baselines", "reeltune.metrics"):
+        for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".py"):
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def trial_ranks(study: Study, number: int, data: TuningData) -> Ranks:
+    """Return the ranks of the validation targets by trial ``number`` at its best epoch, [M].
+
+    Raises:
+        StudyError: The file is absent, damaged or of other data.
+    """
     path = study.trial_directory(number) / VALIDATION_RANKS
     try:
         ranks: Ranks = np.load(path)

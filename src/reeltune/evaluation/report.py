@@ -8,10 +8,11 @@ from importlib import resources
 from pathlib import Path
 
 from reeltune.errors import StudyError
-from reeltune.evaluation import sections
 from reeltune.evaluation.final import read_evaluation
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
-from reeltune.evaluation.studies import Notify, protocol, silent
+from reeltune.evaluation.repeats import read_repeats
+from reeltune.evaluation.sections import account, search, summary
+from reeltune.evaluation.studies import Notify, protocol, selected_trial, silent
 from reeltune.evaluation.tradeoff import read_trade_off, trade_off_section
 from reeltune.files import write_text
 from reeltune.tuning.results import importance, pressed_bounds
@@ -48,21 +49,20 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
     shares = importance(study.spec.space, rows, higher_is_better=study.higher_is_better)
     pressed = pressed_bounds(study.spec.space, study.best(N_BEST))
     parts = [
-        sections.head(study, board, evaluation),
-        sections.leaderboard(board),
-        sections.on_test(evaluation),
-        sections.curves(study, board),
-        sections.coordinates(study),
-        sections.search(
-            {name: found.share for name, found in shares.items()},
-            pressed,
-            n_best=min(N_BEST, len(study.best())),
-        ),
+        summary.head(study, board, evaluation),
+        summary.leaderboard(board),
+        summary.repeated(study, read_repeats(study)),
+        summary.on_test(evaluation),
+        search.front(study),
+        search.curves(study, board),
+        search.coordinates(study),
+        search.mattered(shares, pressed, n_best=min(N_BEST, len(study.best()))),
+        search.slices(study),
         trade_off_section(read_trade_off(study_dir)),
-        sections.trials(study),
-        sections.failures(rows),
-        sections.cost(study),
-        sections.ledger(study, evaluation),
+        account.trials(study),
+        account.failures(rows),
+        account.cost(study),
+        account.ledger(study, evaluation),
     ]
     template = string.Template(_asset("report.html"))
     return template.substitute(
@@ -78,7 +78,11 @@ def _leaderboard(study: Study, data_dir: Path | None, notify: Notify) -> Leaderb
     if not study.best():
         return None
     board = read_leaderboard(study.directory)
-    if board is not None and board.protocol == protocol(study):
+    if (
+        board is not None
+        and board.protocol == protocol(study)
+        and board.selected == selected_trial(study).number
+    ):
         return board
     return make_leaderboard(study.directory, data_dir=data_dir, notify=notify)
 

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reeltune.data.prepared import TuningData
 from reeltune.errors import EngineError, StudyError
+from reeltune.evaluation.repeats import Repeats, name_winner, read_repeats
 from reeltune.evaluation.studies import Notify
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.seeding import derive
@@ -26,7 +27,7 @@ from reeltune.tuning.job import TrialJob, run_job
 from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
 from reeltune.tuning.study import Study
 
-__all__ = ["Candidate", "retrain", "train_folder"]
+__all__ = ["Candidate", "repeat_best", "retrain", "retrain_all", "train_folder"]
 
 _POLL_SECONDS = 0.5
 
@@ -39,6 +40,7 @@ class Candidate:
     seed: int
     validation: float  # objective at its best epoch
     is_retrained: bool  # rather than the trial's own
+    metrics: dict[str, float] = field(default_factory=dict)  # of a retrained one, on validation
 
     def path_within(self, study_dir: Path) -> str:
         """Return the checkpoint's path within the study."""
@@ -57,7 +59,44 @@ def retrain(
         StudyError: A file of an earlier call is damaged.
         EngineError: A training process died.
     """
-    jobs = [_job(study, selected, data, k) for k in range(1, n_seeds + 1)]
+    return retrain_all(study, [selected], data, n_seeds=n_seeds, notify=notify)[selected.number]
+
+
+def repeat_best(study: Study, data: TuningData, notify: Notify) -> Repeats | None:
+    """Train the best configurations again, as ``study.repeats`` asks, and return who wins, None for none.
+
+    Writes ``repeats.json``. A call that was killed goes on; one that was done returns what is written. The
+    seeds are those of the final training, which finds them done.
+
+    Raises:
+        StudyError: A file of an earlier call is damaged.
+        EngineError: A training process died.
+    """
+    settings = study.spec.study.repeats
+    rows = study.best(settings.top)
+    if not settings.seeds or not rows:
+        return None
+    known = read_repeats(study)
+    if known is not None:
+        return known
+    notify(f"training the best {len(rows)} configurations again from {settings.seeds} seeds each")
+    found = retrain_all(study, rows, data, n_seeds=settings.seeds, notify=notify)
+    figures = {number: [candidate.metrics for candidate in of] for number, of in found.items()}
+    repeats = name_winner(study, rows, figures)
+    write_json(study.directory / "repeats.json", repeats.plain())
+    return repeats
+
+
+def retrain_all(
+    study: Study, rows: Sequence[TrialRow], data: TuningData, *, n_seeds: int, notify: Notify
+) -> dict[int, list[Candidate]]:
+    """Return one checkpoint a seed for each of several configurations; see :func:`retrain`."""
+    jobs = {row.number: [_job(study, row, data, k) for k in range(1, n_seeds + 1)] for row in rows}
+    _train_pending([job for own in jobs.values() for job in own], study, notify)
+    return {number: _candidates(own, study, notify) for number, own in jobs.items()}
+
+
+def _train_pending(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> None:
     pending = [job for job in jobs if _result(job) is None]
     for job in pending:
         write_json(Path(job.directory) / "job.json", job.plain())
@@ -66,6 +105,9 @@ def retrain(
             _train_here(job, study, notify)
     else:
         _train_at_once(pending, study, notify)
+
+
+def _candidates(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> list[Candidate]:
     candidates = []
     for job in jobs:
         result = _result(job)
@@ -76,7 +118,13 @@ def retrain(
         if result["state"] == TrialState.COMPLETE:
             value = float(result["metrics"][study.objective])
             candidates.append(
-                Candidate(Path(job.directory) / BEST_CHECKPOINT, job.seed, value, is_retrained=True)
+                Candidate(
+                    Path(job.directory) / BEST_CHECKPOINT,
+                    job.seed,
+                    value,
+                    is_retrained=True,
+                    metrics=result["metrics"],
+                )
             )
         else:
             notify(f"final seed {job.number} {result['state']}: {result['reason']}; left out")
@@ -113,6 +161,7 @@ def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob
         study=study.name,
         study_directory=str(study.directory),
         n_threads=study.spec.study.n_threads,
+        measures=list(study.goal.extra_measures),
     )
 
 
@@ -135,22 +184,22 @@ def _train_here(job: TrialJob, study: Study, notify: Notify) -> None:
 
 
 def _train_at_once(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> None:
-    waiting, running = list(jobs), dict[int, tuple[TrialJob, subprocess.Popen[bytes]]]()
-    n_told = {job.number: len(read_lines(Path(job.directory) / "epochs.jsonl")) for job in jobs}
+    waiting, running = list(jobs), dict[str, tuple[TrialJob, subprocess.Popen[bytes]]]()
+    n_told = {job.directory: len(read_lines(Path(job.directory) / "epochs.jsonl")) for job in jobs}
     try:
         while waiting or running:
             while waiting and len(running) < study.spec.study.concurrency:
                 job = waiting.pop(0)
-                running[job.number] = (job, _start(job))
+                running[job.directory] = (job, _start(job))
             time.sleep(_POLL_SECONDS)
-            for number, (job, process) in list(running.items()):
+            for folder, (job, process) in list(running.items()):
                 has_ended = process.poll() is not None
                 lines = read_lines(Path(job.directory) / "epochs.jsonl")
-                for line in lines[n_told[number] :]:
+                for line in lines[n_told[folder] :]:
                     notify(_told(job, study, EpochReport(**line)))
-                n_told[number] = len(lines)
+                n_told[folder] = len(lines)
                 if has_ended:
-                    del running[number]
+                    del running[folder]
                     _check_exit(job, process)
     finally:
         for _, process in running.values():

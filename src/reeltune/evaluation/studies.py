@@ -12,6 +12,7 @@ from reeltune.data.entry import read_ledger
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import StudyError
+from reeltune.evaluation.repeats import read_repeats
 from reeltune.tuning.results import has_figures
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
@@ -52,7 +53,7 @@ def _in_cache(study: Study) -> Path | None:
 
 
 def selected_trial(study: Study, number: int | None = None) -> TrialRow:
-    """Return the trial with the best validation objective, or trial ``number``.
+    """Return trial ``number``, or the winner: of the repeats where there are any, else the best trial.
 
     Raises:
         StudyError: No trial has a figure yet, or trial ``number`` is absent or has none.
@@ -65,7 +66,8 @@ def selected_trial(study: Study, number: int | None = None) -> TrialRow:
                 f"study {study.name!r}: none of its {len(study.rows())} trials has ended with a figure; "
                 f"go on with: reeltune resume {study.name}"
             )
-        return ranked[0]
+        repeats = read_repeats(study)
+        return ranked[0] if repeats is None else study.row(repeats.winner)
     for row in ranked:
         if row.number == number:
             return row
@@ -97,6 +99,7 @@ def protocol(study: Study) -> dict[str, Any]:
         "seen_filter": "movies of the history are removed before ranking",
         "ties": "pessimistic: a tie counts against the target",
         "objective": study.objective,
+        "repeats": study.spec.study.repeats.seeds,
         "n_trials": sum(row.state.is_finished for row in study.rows()),
         "seed": study.spec.study.seed,
         "versions": study.versions,

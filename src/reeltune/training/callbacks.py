@@ -79,7 +79,14 @@ class EpochRecorder(pl.Callback):
         assert isinstance(pl_module, NextItemModule)
         metrics, best = self._validated
         seconds = time.perf_counter() - self._started
-        epoch = EpochReport(len(self.epochs) + 1, metrics, best, pl_module.train_loss, seconds)
+        epoch = EpochReport(
+            len(self.epochs) + 1,
+            metrics,
+            best,
+            pl_module.train_loss,
+            seconds,
+            n_parameters=sum(parameter.numel() for parameter in pl_module.parameters()),
+        )
         self.epochs.append(epoch)
         with atomic_path(self.directory / LAST_CHECKPOINT) as part:
             trainer.save_checkpoint(part)

@@ -37,6 +37,7 @@ class EpochReport:
     best: float  # best value of the objective so far
     train_loss: float
     seconds: float  # of this epoch, training and validation
+    n_parameters: int = 0  # of the network as it was made for the data
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain Python values."""

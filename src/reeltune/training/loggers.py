@@ -92,15 +92,20 @@ def trial_loggers(
             config=dict(params),
         )
         loggers.append(WandbLogger(experiment=run))
+    is_failed = True
     try:
         for logger in loggers:
             logger.log_hyperparams(dict(params))
         yield loggers
+        is_failed = False
+    except SystemExit:
+        is_failed = False  # the scheduler stopped the trial
+        raise
     finally:
         for logger in loggers:
-            logger.finalize("success")
+            logger.finalize("failed" if is_failed else "success")
         if run is not None:
-            run.finish()
+            run.finish(exit_code=int(is_failed))
 
 
 def _start_run(logging: LoggingConfig, *, dir: Path, **options: Any) -> Any:

@@ -94,8 +94,8 @@ def _open_data(directory: str) -> TuningData:
 def count_parameters(config: dict[str, Any], n_items: int) -> int:
     """Return the number of weights of the network that ``config`` describes, without making them.
 
-    Weights whose number depends on the data (text, people, profiles as inputs) are left out; a trial that
-    runs to its own end counts them itself.
+    Weights whose number depends on the data (text, people, profiles as inputs) are left out; the first
+    epoch of a trial tells the whole number.
     """
     import torch
     from torch.overrides import TorchFunctionMode

@@ -126,7 +126,7 @@ class Recorder:
             best_epoch=best.epoch if best else 0,
             metrics=dict(best.metrics) if best else {},
             n_epochs=len(epochs),
-            n_parameters=result.n_parameters if result and result.n_parameters else row.n_parameters,
+            n_parameters=_n_parameters(row, epochs, result),
             seconds=sum(epoch.seconds for epoch in epochs),
         )
         self.study.write_row(row)
@@ -138,10 +138,9 @@ class Recorder:
 
     def keep_budget(self) -> None:
         """Remove the checkpoints that nothing needs: all of finished trials but the weights of the best."""
-        kept = {
-            row.number
-            for row in best_rows(self.rows, self.study.goal, self.study.spec.study.keep_checkpoints)
-        }
+        settings = self.study.spec.study
+        n_kept = max(settings.keep_checkpoints, settings.repeats.top if settings.repeats.seeds else 0)
+        kept = {row.number for row in best_rows(self.rows, self.study.goal, n_kept)}
         for number in sorted(self._untidy):
             if not self._rows[number].state.is_finished:
                 continue
@@ -152,3 +151,9 @@ class Recorder:
                 self._untidy.discard(number)
             for part in folder.glob(".*.part"):  # of a write that a kill cut off
                 part.unlink(missing_ok=True)
+
+
+def _n_parameters(row: TrialRow, epochs: Sequence[EpochReport], result: TrialResult | None) -> int:
+    """Return the count that the trial told, also one that was stopped, else the estimate of its start."""
+    told = result.n_parameters if result is not None else 0
+    return told or (epochs[-1].n_parameters if epochs else 0) or row.n_parameters

@@ -22,7 +22,7 @@ from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.searchers import make_sampler
 from reeltune.tuning.space import Choice, IntRange, Parameter, Space
 
-__all__ = ["TrialStorage", "distribution", "frozen_trial", "quiet_optuna", "verdict"]
+__all__ = ["TrialStorage", "distribution", "frozen_trial", "quiet_optuna", "storage_url", "verdict"]
 
 OPTUNA_STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -244,8 +244,18 @@ def _relax(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _open_database(path: Path) -> optuna.storages.RDBStorage:
+def storage_url(path: Path) -> str:
+    """Return the address under which other tools open the storage at ``path``.
+
+    >>> storage_url(Path("/studies/a b.db"))
+    'sqlite:////studies/a b.db'
+    """
     from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def _open_database(path: Path) -> optuna.storages.RDBStorage:
     from sqlalchemy.event import listen
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -255,8 +265,9 @@ def _open_database(path: Path) -> optuna.storages.RDBStorage:
         connection = sqlite3.connect(path, timeout=60)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
-        url = URL.create("sqlite", database=str(path)).render_as_string()
-        storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+        storage = optuna.storages.RDBStorage(
+            storage_url(path), engine_kwargs={"connect_args": {"timeout": 60}}
+        )
         listen(storage.engine, "connect", _relax)
         storage.engine.dispose()  # so that connections made before are made again
         return storage

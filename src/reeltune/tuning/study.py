@@ -214,6 +214,17 @@ class Study:
                 raise _damaged(path, error) from error
         return sorted(found, key=lambda row: row.number)
 
+    def row(self, number: int) -> TrialRow:
+        """Return the row of trial ``number``.
+
+        Raises:
+            StudyError: There is none.
+        """
+        for row in self.rows():
+            if row.number == number:
+                return row
+        raise StudyError(f"study {self.name!r} has no trial {number}")
+
     def write_row(self, row: TrialRow) -> None:
         """Write ``trial.json`` of a trial."""
         write_json(self.trial_directory(row.number) / "trial.json", row.plain())

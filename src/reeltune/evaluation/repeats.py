@@ -1,0 +1,105 @@
+"""What the best configurations reach from other seeds, and which of them that makes the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean, stdev
+from typing import Any
+
+from reeltune.errors import StudyError, first_line
+from reeltune.files import read_json
+from reeltune.tuning.results import best_rows
+from reeltune.tuning.rows import TrialRow, TrialState
+from reeltune.tuning.study import Study
+
+__all__ = ["Repeated", "Repeats", "name_winner", "read_repeats"]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A configuration trained again from fresh seeds."""
+
+    trial: int
+    own: float  # objective of the trial itself, which chose it
+    seeds: tuple[dict[str, float], ...]  # metrics of each seed at its best epoch
+
+    def mean(self, label: str) -> float:
+        """Return the mean of a measure over the seeds."""
+        return fmean(metrics[label] for metrics in self.seeds)
+
+    def sd(self, label: str) -> float:
+        """Return the standard deviation of a measure over the seeds, 0 for one seed."""
+        return stdev(metrics[label] for metrics in self.seeds) if len(self.seeds) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The repeated configurations, best first, after ``n_finished`` trials of the study had ended."""
+
+    winner: int  # number of the trial
+    n_finished: int
+    configurations: tuple[Repeated, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the repeats as plain Python values."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, value: dict[str, Any]) -> Repeats:
+        """Return the repeats that :meth:`plain` wrote."""
+        found = (Repeated(c["trial"], c["own"], tuple(c["seeds"])) for c in value["configurations"])
+        return cls(value["winner"], value["n_finished"], tuple(found))
+
+
+def name_winner(
+    study: Study, rows: Sequence[TrialRow], figures: Mapping[int, Sequence[Mapping[str, float]]]
+) -> Repeats:
+    """Return the configurations of ``rows`` by their means over fresh seeds.
+
+    The trial's own figure is left out of its mean: it was chosen for being high.
+
+    Args:
+        study: The study.
+        rows: The trials that were repeated, best first.
+        figures: By trial number, the metrics of each seed that did not diverge.
+    """
+    repeated = {
+        row.number: Repeated(row.number, float(row.value or 0.0), tuple(dict(m) for m in figures[row.number]))
+        for row in rows
+        if figures[row.number]
+    }
+    means = [
+        replace(
+            row,
+            state=TrialState.COMPLETE,
+            value=repeated[row.number].mean(study.objective),
+            metrics={label: repeated[row.number].mean(label) for label in repeated[row.number].seeds[0]},
+        )
+        for row in rows
+        if row.number in repeated
+    ]
+    ranked = best_rows(means, study.goal)
+    others = [row for row in means if row not in ranked]  # their means break a limit
+    n_finished = sum(row.state.is_finished for row in study.rows())
+    winner = ranked[0].number if ranked else rows[0].number
+    return Repeats(winner, n_finished, tuple(repeated[row.number] for row in [*ranked, *others]))
+
+
+def read_repeats(study: Study) -> Repeats | None:
+    """Return the repeats of a study, None where there are none or trials have ended since.
+
+    Raises:
+        StudyError: The file is damaged.
+    """
+    path = study.directory / "repeats.json"
+    if not path.exists():
+        return None
+    try:
+        found = Repeats.from_plain(read_json(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} is damaged ({first_line(error)}); remove it and run the study again"
+        ) from error
+    n_finished = sum(row.state.is_finished for row in study.rows())
+    return found if found.n_finished == n_finished else None
