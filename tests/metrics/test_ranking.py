@@ -19,9 +19,11 @@ def test_metrics_equal_their_formulas(case):
         "hr": sum(rank <= k for rank in ranks) / len(ranks),
         "ndcg": sum(1 / math.log2(rank + 1) for rank in ranks if rank <= k) / len(ranks),
         "mrr": sum(1 / rank for rank in ranks if rank <= k) / len(ranks),
+        "precision": sum((rank <= k) / k for rank in ranks) / len(ranks),
+        "recall": sum(rank <= k for rank in ranks) / len(ranks),
     }
     assert mean.keys() == METRICS.keys()
-    metrics = ranking_metrics(np.array(ranks, dtype=np.int32), ks=(k,))
+    metrics = ranking_metrics(np.array(ranks, dtype=np.int32), ks=(k,), names=tuple(METRICS))
     assert metrics == pytest.approx({f"{name}@{k}": value for name, value in mean.items()})
 
 

@@ -20,7 +20,17 @@ from numpy.typing import ArrayLike, NDArray
 from reeltune.errors import ConfigError
 from reeltune.seeding import derive
 
-__all__ = ["SIGNIFICANCE", "Comparison", "Interval", "compare_paired", "mean_interval"]
+__all__ = [
+    "N_BOOTSTRAP",
+    "SIGNIFICANCE",
+    "Comparison",
+    "Interval",
+    "checked_figures",
+    "compare_paired",
+    "mean_interval",
+    "portions",
+    "sums_by_user",
+]
 
 SIGNIFICANCE = 0.05
 """A difference with a p-value below this is called real."""
@@ -96,13 +106,13 @@ def mean_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: in
     Raises:
         ConfigError: There are no values, or one is not finite.
     """
-    array = _checked(values)
-    totals = np.stack(_by_user(array, users), axis=1)  # [U, 2] sum and number of each user's queries
+    array = checked_figures(values)
+    totals = np.stack(sums_by_user(array, users), axis=1)  # [U, 2] sum and number of each user's queries
     distinct, n_alike = np.unique(totals, axis=0, return_counts=True)  # [K, 2], [K]
     rng = np.random.default_rng(derive(seed, "bootstrap"))
     shares = n_alike / len(totals)
     means = []
-    for n in _portions(N_BOOTSTRAP, len(distinct)):
+    for n in portions(N_BOOTSTRAP, len(distinct)):
         drawn = rng.multinomial(len(totals), shares, size=n) @ distinct  # [n, 2]
         means.append(drawn[:, 0] / drawn[:, 1])
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
@@ -128,7 +138,7 @@ def compare_paired(
     Raises:
         ConfigError: The two have different lengths, are empty, or hold a value that is not finite.
     """
-    a, b = _checked(candidate), _checked(opponent)
+    a, b = checked_figures(candidate), checked_figures(opponent)
     if len(a) != len(b):
         raise ConfigError(f"cannot pair {len(a)} queries with {len(b)}: compare on the same split")
     differences = a - b
@@ -136,7 +146,7 @@ def compare_paired(
         opponent=opponent_name,
         metric=metric,
         difference=mean_interval(differences, users=users, seed=seed),
-        p_value=_sign_flip(_by_user(differences, users)[0], seed),
+        p_value=_sign_flip(sums_by_user(differences, users)[0], seed),
         n_queries=len(a),
     )
 
@@ -151,14 +161,14 @@ def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:
     threshold = observed - 1e-9 * float(sizes @ counts)
     rng = np.random.default_rng(derive(seed, "sign-flip"))
     n_as_far = 0
-    for n in _portions(N_FLIPS, len(sizes)):
+    for n in portions(N_FLIPS, len(sizes)):
         n_positive = rng.binomial(counts, 0.5, size=(n, len(sizes)))
         sums = (2 * n_positive - counts) @ sizes
         n_as_far += int(np.count_nonzero(np.abs(sums) >= threshold))
     return (1 + n_as_far) / (1 + N_FLIPS)
 
 
-def _by_user(
+def sums_by_user(
     array: NDArray[np.float64], users: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sum and the number of the figures of each user that has any, [U] and [U]."""
@@ -168,7 +178,12 @@ def _by_user(
     return np.bincount(row, weights=array).astype(np.float64), np.bincount(row).astype(np.float64)
 
 
-def _checked(values: ArrayLike) -> NDArray[np.float64]:
+def checked_figures(values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values`` [M] as an array.
+
+    Raises:
+        ConfigError: There are none, or one is not finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or len(array) == 0:
         raise ConfigError(f"expected one figure a user, found an array of shape {array.shape}")
@@ -177,7 +192,8 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def _portions(total: int, width: int) -> Iterator[int]:
+def portions(total: int, width: int) -> Iterator[int]:
+    """Yield numbers that sum to ``total``, each so small that as many rows of ``width`` fit into memory."""
     size = max(1, _CELLS // width)
     for start in range(0, total, size):
         yield min(size, total - start)

@@ -18,7 +18,7 @@ from reeltune.data.sequences import query_batches
 from reeltune.metrics.ranks import target_ranks
 from reeltune.models.base import Scorer
 
-__all__ = ["rank_queries"]
+__all__ = ["evaluating", "rank_queries"]
 
 
 def rank_queries(scorer: Scorer, queries: Queries, batch_size: int = 256) -> NDArray[np.int32]:
@@ -36,7 +36,7 @@ def rank_queries(scorer: Scorer, queries: Queries, batch_size: int = 256) -> NDA
         DivergedError: A target's score is not finite.
     """
     ranks = np.zeros(queries.n_queries, dtype=np.int32)
-    with _evaluating(scorer) as device:
+    with evaluating(scorer) as device:
         for batch in query_batches(queries, batch_size=batch_size):
             histories = batch.histories.to(device)
             scores = scorer.scores(histories)  # [B, V+1]
@@ -46,7 +46,7 @@ def rank_queries(scorer: Scorer, queries: Queries, batch_size: int = 256) -> NDA
 
 
 @contextmanager
-def _evaluating(scorer: Scorer) -> Iterator[torch.device]:
+def evaluating(scorer: Scorer) -> Iterator[torch.device]:
     """Switch off gradients and, for a network, dropout; yield the device of its parameters."""
     if not isinstance(scorer, nn.Module):
         with torch.inference_mode():

@@ -26,7 +26,9 @@ __all__ = [
     "ndcg",
     "parse_metric",
     "per_query",
+    "precision",
     "ranking_metrics",
+    "recall",
 ]
 
 Ranks = NDArray[np.integer[Any]]
@@ -36,6 +38,23 @@ Values = NDArray[np.float64]
 def hit_rate(ranks: Ranks, k: int) -> Values:
     """Return ``[rank <= k]`` of each query, shape [M]; with one target a query it equals recall@k."""
     return (ranks <= k).astype(np.float64)
+
+
+def precision(ranks: Ranks, k: int) -> Values:
+    """Return ``[rank <= k] / k`` of each query, shape [M]: the share of the list that is relevant.
+
+    With one relevant movie a query it cannot exceed ``1 / k``.
+    """
+    shares: Values = hit_rate(ranks, k) / k
+    return shares
+
+
+def recall(ranks: Ranks, k: int) -> Values:
+    """Return ``[rank <= k]`` of each query, shape [M]: the share of the relevant movies that are listed.
+
+    One movie is relevant to a query, so it equals :func:`hit_rate`.
+    """
+    return hit_rate(ranks, k)
 
 
 def ndcg(ranks: Ranks, k: int) -> Values:
@@ -66,7 +85,12 @@ METRICS: dict[str, RankingMetric] = {
     "hr": RankingMetric(hit_rate, True, "share of queries whose target is among the first k"),
     "ndcg": RankingMetric(ndcg, True, "discounted gain of the target's place among the first k"),
     "mrr": RankingMetric(mrr, True, "reciprocal rank of the target, 0 beyond k"),
+    "precision": RankingMetric(precision, True, "share of the first k that are the target"),
+    "recall": RankingMetric(recall, True, "share of the targets among the first k; one a query, so hr"),
 }
+
+ROUTINE = ("hr", "ndcg", "mrr")
+"""Metrics of every epoch; the others follow from them."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +150,20 @@ def per_query(ranks: Ranks, label: str) -> Values:
     return parse_metric(label).per_query(ranks)
 
 
-def ranking_metrics(ranks: Ranks, ks: Sequence[int] = (10,)) -> dict[str, float]:
-    """Return the mean of every metric at each cut, ``{"hr@10": .., "ndcg@10": .., "mrr@10": ..}``.
+def ranking_metrics(
+    ranks: Ranks, ks: Sequence[int] = (10,), names: Sequence[str] = ROUTINE
+) -> dict[str, float]:
+    """Return the mean of each metric at each cut, ``{"hr@10": .., "ndcg@10": .., "mrr@10": ..}``.
+
+    Args:
+        ranks: Rank of each query's target, [M].
+        ks: The cuts.
+        names: Metrics of the registry.
 
     Raises:
         ValueError: There are no ranks to average.
     """
     if len(ranks) == 0:
         raise ValueError("no queries: the mean of no ranks is undefined")
-    chosen = [ChosenMetric(name, k) for k in ks for name in METRICS]
+    chosen = [ChosenMetric(name, k) for k in ks for name in names]
     return {metric.label: float(metric.per_query(ranks).mean()) for metric in chosen}

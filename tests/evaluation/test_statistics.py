@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from reeltune.errors import ConfigError
+from reeltune.evaluation import compare
+from reeltune.evaluation import statistics as module
+from reeltune.evaluation.statistics import (
+    Finding,
+    compare_family,
+    holm,
+    seed_spread,
+    two_way_interval,
+    wilcoxon,
+    winners_curse,
+)
+
+
+def test_wilcoxon_without_ties_and_zeros_agrees_with_the_exact_test() -> None:
+    differences = np.random.default_rng(1).normal(0.3, 1.0, size=40)
+    exact = stats.wilcoxon(differences, method="exact").pvalue
+    assert wilcoxon(differences) == pytest.approx(exact, rel=0.05)
+
+
+def test_wilcoxon_is_uniform_where_nothing_differs_though_most_are_zero() -> None:
+    rng = np.random.default_rng(2)
+    p_values = []
+    for _ in range(400):
+        sizes = rng.choice([0.0, 0.0, 0.0, 0.3, 0.5, 1.0], size=120)
+        p_values.append(wilcoxon(sizes * rng.choice([-1, 1], size=120)))
+    assert 0.02 <= np.mean(np.array(p_values) < 0.05) <= 0.09
+
+
+def test_wilcoxon_takes_people_not_queries() -> None:
+    differences = np.array([0.1, 0.3, -0.2, 0.4, 0.5, 0.1])
+    users = np.array([0, 0, 1, 2, 3, 4])
+    assert wilcoxon(differences, users=users) == wilcoxon([0.2, -0.2, 0.4, 0.5, 0.1])
+    assert wilcoxon(np.zeros(9)) == 1.0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_equals_its_definition(values: list[float]) -> None:
+    names = {str(i): p for i, p in enumerate(values)}
+    ordered, n = sorted(values), len(values)
+    for name, adjusted in holm(names).items():
+        before = [min(1.0, (n - j) * p) for j, p in enumerate(ordered) if p <= names[name]]
+        # Of equal values the first has the largest factor, so all share its result.
+        assert adjusted == pytest.approx(max(before))
+        assert adjusted >= names[name]
+
+
+def test_holm_holds_the_error_of_a_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "N_FLIPS", 999)
+    monkeypatch.setattr(compare, "N_BOOTSTRAP", 10)
+    rng, n_wrong = np.random.default_rng(5), 0
+    for i in range(100):
+        values = rng.normal(size=(5, 60))
+        found = compare_family(values[0], {str(j): values[j] for j in range(1, 5)}, metric="x@1", seed=i)
+        n_wrong += any(f.is_better or f.is_worse for f in found.values())
+    assert n_wrong <= 11
+
+
+def test_a_verdict_tells_size_interval_effect_and_chance() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.random(300).round(1)
+    opponents = {"worse": base - rng.normal(0.2, 0.4, 300), "same": base + rng.normal(0, 0.4, 300),
+                 "better": base + rng.normal(0.3, 0.4, 300)}  # fmt: skip
+    opponents = {name: values.round(1) for name, values in opponents.items()}
+    found = compare_family(base, opponents, metric="ndcg@10")
+    assert [f.is_better for f in found.values()] == [True, False, False]
+    assert [f.is_worse for f in found.values()] == [False, False, True]
+    text = found["worse"].verdict()
+    for part in ("beats worse: yes, by +0.", "95 % interval", "effect (d = +", "Holm's correction over 3"):
+        assert part in text
+    assert "not shown" in found["same"].verdict()
+    assert "it is worse by -0." in found["better"].verdict()
+    for finding in found.values():
+        assert Finding.from_plain(json.loads(json.dumps(finding.plain()))) == finding
+        assert finding.adjusted_p >= finding.comparison.p_value
+
+
+def test_seeds_widen_the_interval_as_theory_says() -> None:
+    rng = np.random.default_rng(3)
+    n_seeds, n_users, seed_sd, user_sd = 4, 500, 0.05, 0.3
+    people = rng.normal(0.5, user_sd, n_users)
+    values = people + rng.normal(0, seed_sd, n_seeds)[:, None]
+    found = two_way_interval(values)
+    drawn = values.mean(axis=1).std(ddof=1)
+    expected = 1.96 * np.hypot(drawn / np.sqrt(n_seeds), people.std() / np.sqrt(n_users))
+    assert found.value == pytest.approx(values.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.12)
+
+
+def test_one_seed_gives_the_interval_over_users() -> None:
+    values = np.random.default_rng(1).random(200)
+    users = np.arange(200) // 2
+    one, over_users = two_way_interval(values, users=users), compare.mean_interval(values, users=users)
+    assert one.value == pytest.approx(over_users.value)
+    assert one.low == pytest.approx(over_users.low, abs=3e-3)
+    assert one.high == pytest.approx(over_users.high, abs=3e-3)
+
+
+def test_seed_spread_agrees_with_scipy() -> None:
+    values = [0.11, 0.12, 0.10, 0.13]
+    found = seed_spread(values)
+    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert seed_spread([0.5]).plain() == {"mean": 0.5, "sd": None, "low": None, "high": None, "n": 1}
+    with pytest.raises(ConfigError, match="no seed"):
+        seed_spread([])
+
+
+def test_the_best_of_many_equal_trials_is_found_to_be_lucky() -> None:
+    rng = np.random.default_rng(0)
+    trials = rng.normal(0.1, 0.01, size=32)
+    found = winners_curse(float(trials.max()), len(trials), list(rng.normal(0.1, 0.01, size=8)))
+    assert 0.01 < found.optimism < 0.035
+    assert "best of 32 trials" in found.sentence()
+    assert "8 fresh seeds" in found.sentence()
+    json.dumps(found.plain())
+
+
+def test_effects_have_cohens_words() -> None:
+    assert [module.effect_in_words(d) for d in (0.1, 0.3, -0.6, 0.9)] == [
+        f"a {word} effect" for word in ("negligible", "small", "medium", "large")
+    ]
