@@ -37,7 +37,7 @@ def means(profiles, table):
 
 
 def slow_novelty(lists, counts):
-    bits = [[-math.log2(min(max(counts[i], 1) / 9, 1)) for i in movies(row)] for row in lists]
+    bits = [[-math.log2(min(max(counts[i], 0.5) / 9, 1)) for i in movies(row)] for row in lists]
     return [np.mean(row) if row else math.nan for row in bits]
 
 
@@ -97,7 +97,9 @@ def test_the_measures_equal_plain_loops(cells, monkeypatch):
         lists, counts, genres, profiles = case
         shares = np.array([row / row.sum() if row.any() else row for row in genres])
         near = {"nan_ok": True, "abs": 1e-9}
-        assert catalogue.novelty(lists, counts, 9) == pytest.approx(slow_novelty(lists, counts), **near)
+        assert catalogue.list_means(lists, catalogue.surprise(counts, 9)) == pytest.approx(
+            slow_novelty(lists, counts), **near
+        )
         lift = catalogue.popularity_lift(lists, counts, means(profiles, counts))
         assert lift == pytest.approx(slow_lift(lists, counts, profiles), **near)
         found = catalogue.intra_list_diversity(lists, genres)
@@ -114,7 +116,9 @@ def test_the_measures_equal_plain_loops(cells, monkeypatch):
 def test_known_values():
     lists = np.array([[1, 2], [3, 0], [0, 0]])
     counts = np.array([0, 8, 4, 1])
-    assert catalogue.novelty(lists, counts, 8) == pytest.approx([0.5, 3.0, math.nan], nan_ok=True)
+    assert catalogue.list_means(lists, catalogue.surprise(counts, 8)) == pytest.approx(
+        [0.5, 3.0, math.nan], nan_ok=True
+    )
     lift = catalogue.popularity_lift(lists, counts, np.array([4.0, 2.0, 1.0]))
     assert lift == pytest.approx([0.5, -0.5, math.nan], nan_ok=True)
     assert catalogue.gini(np.full((5, 2), 2), 4) == pytest.approx(1 - 1 / 4)

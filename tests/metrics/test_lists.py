@@ -4,8 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reeltune.metrics.catalogue import top_items
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.lists import best_items, top_lists
+from reeltune.metrics.lists import top_lists
 from reeltune.models.baselines.registry import fit_baseline
 from reeltune.models.gru import GRUConfig, GRUNetwork
 
@@ -14,14 +15,14 @@ score = st.sampled_from([-1.0, 0.0, 1.0, 2.0, float("-inf")])
 
 @given(st.lists(st.lists(score, min_size=6, max_size=6), min_size=1, max_size=4), st.integers(1, 8))
 @settings(deadline=None)
-def test_best_items_equal_a_sort(rows, k):
+def test_ties_go_to_the_smaller_code(rows, k):
     expected = []
     for row in rows:
         order = sorted((i for i in range(1, 6) if row[i] > float("-inf")), key=lambda i: (-row[i], i))[:k]
-        expected.append(order + [0] * (k - len(order)))
+        expected.append((order + [0] * k)[: min(k, 5)])
     scores = torch.tensor(rows)
     before = scores.clone()
-    assert best_items(scores, k).tolist() == expected
+    assert top_items(scores, torch.zeros(len(rows), 1, dtype=torch.int64), k).tolist() == expected
     assert torch.equal(scores, before)
 
 

@@ -64,6 +64,7 @@ class EpochRecorder(pl.Callback):
         assert isinstance(pl_module, NextItemModule)
         cuts = {10, self.objective.k, *(self.meter.cuts if self.meter else ())}
         metrics = ranking_metrics(pl_module.ranks, ks=sorted(cuts))
+        metrics.setdefault(self.objective.label, float(self.objective.per_query(pl_module.ranks).mean()))
         if self.meter is not None:
             metrics |= self.meter.figures(pl_module, self.epochs[-1].metrics if self.epochs else {})
         value = metrics[self.objective.label]
