@@ -19,7 +19,6 @@ import os
 import platform
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +32,7 @@ import numpy as np
 N_MOVIES = 3416
 HISTORY = 20
 CLIENTS = (1, 16, 64)
+PARTS = ("speed", "reloads", "memory")
 PROBE = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -213,52 +213,78 @@ async def reloads(server: Server, bundle: Path, seconds: float, wires: list[byte
     return figures(latencies, statuses, taken) | {"n_signals": n_reloads, "n_bundles_seen": len(served)}
 
 
+def speed(bundle: Path, seconds: float) -> dict[str, Any]:
+    """Return latency and requests a second for each engine and number of processes."""
+    wires, explained = requests(512), requests(512, is_explained=True)
+    results: dict[str, Any] = {}
+
+    def run(name: str, server: Server, sent: list[bytes], clients: tuple[int, ...] = CLIENTS) -> None:
+        asyncio.run(load(server.port, 16, 3.0, sent))  # every process has answered before it is measured
+        results[name] = {f"clients_{n}": measure(server, n, seconds, sent) for n in clients}
+        print(name, json.dumps(results[name], indent=1), flush=True)
+
+    with Server(bundle, "--engine", "torch") as server:
+        run("torch_one_process", server, wires, (16,))
+    with Server(bundle) as server:
+        run("onnx_one_process", server, wires)
+        run("onnx_one_process_explained", server, explained, (16,))
+    with Server(bundle, "--workers", "2") as server:
+        run("onnx_two_processes", server, wires)
+    return results
+
+
+def reloading(bundle: Path, seconds: float) -> dict[str, Any]:
+    """Return what a load of 16 clients saw while the bundle of two processes was replaced."""
+    wires = requests(512)
+    with Server(bundle, "--workers", "2") as server:
+        asyncio.run(load(server.port, 16, 3.0, wires))
+        found = asyncio.run(reloads(server, bundle, seconds, wires))
+    print("reloads", found, flush=True)
+    return found
+
+
+def long_run(bundle: Path, n_requests: int) -> dict[str, Any]:
+    """Return the memory of one process over many requests."""
+    wires = requests(512)
+    with Server(bundle) as server:
+        asyncio.run(load(server.port, 16, 2.0, wires))
+        found = asyncio.run(memory(server, n_requests, wires))
+    print("memory", found, flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="Results; parts that are not run again stay as they are.")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=8.0, help="Length of each run.")
     parser.add_argument("--memory-requests", type=int, default=100_000)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp())
-    bundle = folder / "bundle"
-    make_bundle(bundle, 0)
-    wires, explained = requests(512), requests(512, is_explained=True)
-    results: dict[str, Any] = {
+    results: dict[str, Any] = (
+        json.loads(options.out.read_text()) if options.out and options.out.exists() else {}
+    )
+    results |= {
         "question": "How fast does the service answer, and does it hold its memory?",
         "bundle": {"n_movies": N_MOVIES, "model": "gru", "hidden_dim": 128, "embedding_dim": 128},
         "request": {"history": HISTORY, "k": 10},
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "cpu": cpu_name()},
-        "load_average_before": [round(value, 2) for value in os.getloadavg()],
     }
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        make_bundle(bundle, 0)
+        for part in options.parts:
+            before = [round(value, 2) for value in os.getloadavg()]
+            if part == "speed":
+                found = speed(bundle, options.seconds)
+            elif part == "reloads":
+                found = reloading(bundle, 2 * options.seconds)
+            else:
+                found = long_run(bundle, options.memory_requests)
+            results[part] = {"load_average_before": before, **found}
+            if options.out:
+                from reeltune.files import write_json
 
-    def run(name: str, server: Server, sent: list[bytes], clients: tuple[int, ...] = CLIENTS) -> None:
-        found = {f"clients_{n}": measure(server, n, options.seconds, sent) for n in clients}
-        results[name] = found
-        print(name, json.dumps(found, indent=1), flush=True)
-
-    try:
-        with Server(bundle, "--engine", "torch") as server:
-            asyncio.run(load(server.port, 16, 2.0, wires))
-            run("torch_one_process", server, wires, (16,))
-        with Server(bundle, "--workers", "2") as server:
-            asyncio.run(load(server.port, 16, 4.0, wires))
-            run("onnx_two_processes", server, wires)
-            results["reloads_two_processes"] = asyncio.run(reloads(server, bundle, options.seconds, wires))
-            print("reloads", results["reloads_two_processes"], flush=True)
-        with Server(bundle) as server:
-            asyncio.run(load(server.port, 16, 2.0, wires))
-            run("onnx_one_process", server, wires)
-            run("onnx_one_process_explained", server, explained, (16,))
-            if options.memory_requests:
-                results["memory"] = asyncio.run(memory(server, options.memory_requests, wires))
-                print("memory", results["memory"], flush=True)
-    finally:
-        shutil.rmtree(folder)
-    results["load_average_after"] = [round(value, 2) for value in os.getloadavg()]
-    if options.out:
-        from reeltune.files import write_json
-
-        write_json(options.out, results)
+                write_json(options.out, results)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from reeltune.data.cache import list_cache
 from reeltune.errors import DataError, EngineError, UserError
 from reeltune.serving import people_table
 from reeltune.serving.bundle import export_bundle
@@ -134,3 +138,23 @@ def test_a_folder_that_cannot_be_written_is_told(recommender: Recommender, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(EngineError, match="cannot write"):
         recommend_many(recommender, tmp_path / "t.csv", tmp_path / "file" / "o.parquet")
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_list_and_the_next_one_tidies_up(bundle_dir: Path, tmp_path: Path) -> None:
+    _table(40).to_csv(tmp_path / "t.csv", index=False)
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from reeltune.serving.many import recommend_many\n"
+        "from reeltune.serving.recommender import Recommender\n"
+        "bundle, folder = Path(sys.argv[1]), Path(sys.argv[2])\n"
+        "kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "recommend_many(Recommender.load(bundle), folder / 't.csv', folder / 'o.parquet', progress=kill)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, bundle_dir, tmp_path], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not (tmp_path / "o.parquet").exists()
+    left = {item.path.name for item in list_cache() if item.kind == "leftover"}
+    assert len(left) == 1
+    recommend_many(Recommender.load(bundle_dir), tmp_path / "t.csv", tmp_path / "o.parquet")
+    assert not any(item.kind == "leftover" for item in list_cache())

@@ -10,7 +10,7 @@ from reeltune.errors import UserError
 from reeltune.serving.bundle import export_bundle
 from reeltune.serving.filters import Filters
 from reeltune.serving.recommender import Recommender
-from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes
+from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes, best_codes_of_each
 from reeltune.serving.vocabulary import MovieFacts
 from serving_parts import make_catalogue, make_parts
 
@@ -140,3 +140,13 @@ def test_a_bundle_knows_popularity_and_people(tmp_path) -> None:
 def test_people_of_a_bundle_without_any_are_refused(bundle_dir) -> None:
     with pytest.raises(UserError, match="does not know who made"):
         Recommender.load(bundle_dir).recommend(["Toy Story"], filters=Filters(people=("Ann",)))
+
+
+@pytest.mark.parametrize("k", [1, 3, 40, 99])
+def test_many_rows_at_once_are_each_row_alone(k: int) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, size=(50, 41)).astype(float)  # ties everywhere
+    scores[rng.random(scores.shape) < 0.4] = -np.inf
+    scores[7] = -np.inf  # nothing may be listed
+    for row, best in zip(scores, best_codes_of_each(scores, k), strict=True):
+        assert best.tolist() == best_codes(row, k).tolist()

@@ -65,6 +65,9 @@ def recommend(
         help="Lists for all people of a CSV or Parquet: user, item or title, and optional rating, timestamp.",
     ),
     out: Path | None = typer.Option(None, "--out", metavar="FILE", help="Parquet file for --batch."),
+    engine: str = typer.Option(
+        "auto", "--engine", help="What computes: torch, onnx, or auto: onnx where installed and exported."
+    ),
 ) -> None:
     """Recommend movies; titles may leave out case, article and, where one movie bears it, the year.
 
@@ -75,7 +78,7 @@ def recommend(
     from reeltune.serving.recommender import Recommender
     from reeltune.serving.rerank import Reranking
 
-    recommender = Recommender.load(bundle)
+    recommender = Recommender.load(bundle, engine)
     filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people))
     rerank = Reranking(popularity, novelty, calibration)
     if batch is not None or out is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -170,10 +171,10 @@ def _gather(
 
 
 def _padded(rows: Sequence[Sequence[float]], padding: float, dtype: torch.dtype) -> Tensor:
-    width = max(1, *(len(row) for row in rows)) if rows else 1
-    batch = torch.full((len(rows), width), padding, dtype=dtype)
-    for i, row in enumerate(rows):
-        batch[i, : len(row)] = torch.tensor(row, dtype=dtype)
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    inside = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+    batch = torch.full(inside.shape, padding, dtype=dtype)
+    batch[torch.from_numpy(inside)] = torch.tensor(list(chain.from_iterable(rows)), dtype=dtype)
     return batch
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,21 +15,28 @@ from reeltune.errors import EngineError
 
 __all__ = ["atomic_folder"]
 
+ABANDONED_SECONDS = 60.0
+"""Age from which an unfinished folder that no process holds was left by one that was killed."""
+
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield a new folder beside ``target`` that takes its place when the block succeeds.
 
     On an error the new folder is removed and ``target`` is left as it was. A folder that
-    is replaced is moved aside first and removed last, so that no moment mixes the two.
+    is replaced is moved aside first and removed last, so that no moment mixes the two. What a process
+    left that was killed on the way is put back or removed by the next one.
 
     Raises:
         EngineError: The folder cannot be written or the disk is full.
     """
     part: Path | None = None
+    handle: int | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(target)
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+        handle = _held(part)
         yield part
         for path in part.iterdir():
             with path.open("rb") as file:
@@ -39,6 +48,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             f"cannot write {target}: {error.strerror or error}; free space or choose a writable folder"
         ) from error
     finally:
+        if handle is not None:
+            os.close(handle)
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -55,3 +66,37 @@ def _swap(part: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _tidy(target: Path) -> None:
+    """Put back or remove what killed processes left beside ``target``."""
+    name = glob.escape(target.name)
+    for old in target.parent.glob(f".{name}.*.old"):
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(target)
+    for part in target.parent.glob(f".{name}.*.part"):
+        handle = _held(part)
+        if handle is not None:
+            if part.exists() and time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(part, ignore_errors=True)
+            os.close(handle)
+
+
+def _held(folder: Path) -> int | None:
+    """Return a handle that locks ``folder``, which the system frees when the process ends; None if taken."""
+    try:
+        import fcntl
+    except ImportError:
+        return None  # Windows locks no folders: leftovers stay
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle

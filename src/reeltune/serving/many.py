@@ -20,7 +20,7 @@ from reeltune.files import atomic_path
 from reeltune.serving.filters import NO_FILTERS, Filters
 from reeltune.serving.people_table import PeopleTable, deal_rows
 from reeltune.serving.recommender import Recommender
-from reeltune.serving.rerank import AS_SCORED, Reranking
+from reeltune.serving.rerank import AS_SCORED, Reranking, best_codes_of_each
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,16 +136,21 @@ class _Lists:
         histories = [row.tolist() for row in codes]
         rated = [row.tolist() for row in stars]
         scores = self.recommender.scores(histories, rated)  # [B, V+1]
-        found = []
-        for row, seen, given in zip(scores, histories, rated, strict=True):
-            listable = row.copy()
-            listable[self._hidden] = -np.inf
-            listable[seen] = -np.inf
-            for code in self._twins.keys() & set(seen):
-                listable[self._twins[code]] = -np.inf
-            best = self.recommender.reranker.choose(listable, self.k, self.rerank, codes=seen, stars=given)
-            found.append((best, row[best]))
-        return found
+        listable = scores.copy()
+        listable[:, self._hidden] = -np.inf
+        person = np.repeat(np.arange(len(codes)), [len(row) for row in codes])
+        listable[person, np.concatenate(codes)] = -np.inf
+        for row, seen in zip(listable, histories, strict=True):
+            for code in self._twins.keys() & seen if self._twins else ():
+                row[self._twins[code]] = -np.inf
+        if self.rerank.is_off:
+            best = best_codes_of_each(listable, self.k)
+        else:
+            best = [
+                self.recommender.reranker.choose(row, self.k, self.rerank, codes=seen, stars=given)
+                for row, seen, given in zip(listable, histories, rated, strict=True)
+            ]
+        return [(found, row[found]) for found, row in zip(best, scores, strict=True)]
 
 
 @dataclass(frozen=True)

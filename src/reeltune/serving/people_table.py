@@ -8,7 +8,8 @@ Shapes: R rows.
 
 from __future__ import annotations
 
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reeltune.data.cache import cache_error, cache_lock, list_cache, prepared_root, remove_item
 from reeltune.data.sources import cache_root
 from reeltune.errors import DataError, UserError
 from reeltune.serving.recommender import MAX_STARS, MIN_STARS
@@ -78,8 +80,7 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
         {"user": pa.string(), "code": pa.int32(), "rating": pa.float32(), "timestamp": pa.int64()}
     )
     with ExitStack() as stack:
-        cache_root().mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="people-", dir=cache_root())))
+        folder = stack.enter_context(_own_folder())
         n_parts = min(MAX_PARTS, 1 + _n_rows_at_most(path) // ROWS_A_PART)
         table = PeopleTable([folder / f"{part:03d}.arrow" for part in range(n_parts)])
         codes: dict[str, int] = {}
@@ -91,6 +92,29 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
                     writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
                 notify(f"read {table.n_rows:,} rows of {path.name}")
         yield table
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """Yield a new folder of the cache, removed afterwards; what a killed process left there goes first.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+    for item in list_cache():
+        if item.kind == "leftover" and item.path.name.startswith(".people-"):
+            remove_item(item)
+    name = f"people-{secrets.token_hex(6)}"
+    with cache_lock(name, lambda _: None):
+        folder = prepared_root() / f".{name}.part"
+        try:
+            folder.mkdir(parents=True)
+            yield folder
+        except OSError as error:
+            raise cache_error(error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            (cache_root() / "locks" / f"{name}.lock").unlink(missing_ok=True)
 
 
 def _n_rows_at_most(path: Path) -> int:

@@ -29,7 +29,7 @@ from reeltune.data.prepared import PAD, Catalogue
 from reeltune.errors import UserError
 from reeltune.models.base import SequenceNetwork
 
-__all__ = ["AS_SCORED", "Reranker", "Reranking", "best_codes", "directions_of"]
+__all__ = ["AS_SCORED", "Reranker", "Reranking", "best_codes", "best_codes_of_each", "directions_of"]
 
 Floats = NDArray[np.float64]
 
@@ -87,6 +87,22 @@ def best_codes(scores: Floats, k: int) -> NDArray[np.int64]:
     ordered = codes[np.argsort(-scores[codes], kind="stable")][:k]
     best: NDArray[np.int64] = ordered[np.isfinite(scores[ordered])]
     return best
+
+
+def best_codes_of_each(scores: Floats, k: int) -> list[NDArray[np.int64]]:
+    """Return :func:`best_codes` of each row of ``scores`` [B, V+1], at a fraction of the time.
+
+    >>> best_codes_of_each(np.array([[-np.inf, 1.0, 3.0, 1.0], [-np.inf, -np.inf, 0.0, 2.0]]), 2)
+    [array([2, 1]), array([3, 2])]
+    """
+    n_last = max(scores.shape[1] - k, 0)
+    least = np.partition(scores, n_last, axis=1)[:, n_last, None]  # [B, 1]
+    rows, codes = np.nonzero((scores >= least) & np.isfinite(scores))  # row by row, in catalogue order
+    # A stable sort: equal scores keep the order of the catalogue.
+    order = np.lexsort((-scores[rows, codes], rows))
+    counts = np.bincount(rows, minlength=len(scores))
+    found = np.split(codes[order], np.cumsum(counts)[:-1])
+    return [best[:k] for best in found]
 
 
 def directions_of(network: SequenceNetwork) -> Floats:
