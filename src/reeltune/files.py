@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import EngineError
+from reeltune.errors import ConfigError, EngineError, ReeltuneError
 
 __all__ = [
     "append_line",
@@ -32,6 +32,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     bytes reach the disk before the rename, so a crash leaves the old or the new file.
 
     Raises:
+        ConfigError: There is a file where the folder should be.
         EngineError: The folder cannot be written or the disk is full.
     """
     try:
@@ -53,7 +54,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _write_error(target: Path, error: OSError) -> EngineError:
+def _write_error(target: Path, error: OSError) -> ReeltuneError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return ConfigError(f"cannot write {target}: a file stands where its folder should be; choose another")
     reason = error.strerror or str(error)
     return EngineError(f"cannot write {target}: {reason}; free space or choose a writable folder")
 

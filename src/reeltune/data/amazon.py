@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 from reeltune.data.delimited import shorten
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.sources import FileSet
-from reeltune.data.tables import text_ids
+from reeltune.data.tables import UNPRINTABLE, text_ids
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -29,6 +30,7 @@ __all__ = ["read_amazon"]
 
 _LINE_LIMIT_BYTES = 1 << 25  # a longer line is damage, and would fill the memory
 _LAST_SECOND = 2**33
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ def read_amazon(files: FileSet, name: str, metadata: str | None) -> RawDataset:
 
     label = files.label(name)
     release = _release(files, name)
-    table = _read_json(files, name, release)
+    try:
+        table = _read_json(files, name, release)
+        table.validate(full=True)  # finds bytes that are not UTF-8
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
+        raise _located(files, name, release, str(error).splitlines()[0]) from error
     if not table.num_rows:
         raise DataError(f"{label}: there is no review; the file is empty")
     text = {f: pc.fill_null(table.column(f), "") for f in (release.heading, release.body)}
@@ -75,7 +81,9 @@ def read_amazon(files: FileSet, name: str, metadata: str | None) -> RawDataset:
     time = table.column(release.time).combine_chunks()
     user, item = (pc.utf8_trim_whitespace(table.column(f)) for f in (release.user, release.item))
     rating = table.column(release.rating)
-    ok = pc.and_(pc.and_(pc.not_equal(user, ""), pc.not_equal(item, "")), pc.is_valid(time))
+    ok = pc.is_valid(time)
+    for ids in (user, item):
+        ok = pc.and_(ok, pc.and_not(pc.not_equal(ids, ""), pc.match_substring_regex(ids, UNPRINTABLE)))
     ok = pc.and_(ok, pc.and_(pc.greater_equal(rating, 1), pc.less_equal(rating, 5)))
     ok = pc.and_(ok, pc.and_(pc.greater_equal(time, 0), pc.less(time, _LAST_SECOND * release.per_second)))
     if not pc.all(pc.fill_null(ok, False)).as_py():
@@ -119,17 +127,12 @@ def _read_json(files: FileSet, name: str, release: _Release) -> Any:
             (release.time, pa.int64()),
         ]
     )
-    try:
-        with files.open(name) as stream:
-            return arrow_json.read_json(
-                pa.PythonFile(stream, mode="r"),
-                read_options=arrow_json.ReadOptions(block_size=_LINE_LIMIT_BYTES),
-                parse_options=arrow_json.ParseOptions(
-                    explicit_schema=schema, unexpected_field_behavior="ignore"
-                ),
-            )
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise _located(files, name, release, str(error).splitlines()[0]) from error
+    with files.open(name) as stream:
+        return arrow_json.read_json(
+            pa.PythonFile(stream, mode="r"),
+            read_options=arrow_json.ReadOptions(block_size=_LINE_LIMIT_BYTES),
+            parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        )
 
 
 def _located(files: FileSet, name: str, release: _Release, cause: str) -> DataError:
@@ -143,13 +146,10 @@ def _located(files: FileSet, name: str, release: _Release, cause: str) -> DataEr
 
 
 def _fault(review: dict[str, Any], release: _Release) -> str | None:
-    for field in (release.user, release.item):
-        value = review.get(field)
-        if not isinstance(value, str) or not value.strip():
-            return f"{field} is {shorten(str(value))}; an id is needed"
-    for field in (release.body, release.heading):
-        if not isinstance(review.get(field, ""), str | None):
-            return f"{field} is {shorten(str(review[field]))}; it must be text"
+    for field in (release.user, release.item, release.body, release.heading):
+        fault = _text_fault(field, review.get(field), is_id=field in {release.user, release.item})
+        if fault:
+            return fault
     rating, time = review.get(release.rating), review.get(release.time)
     if not isinstance(rating, int | float) or not 1 <= rating <= 5:
         return f"{release.rating} is {shorten(str(rating))}; it must lie in 1 to 5"
@@ -159,9 +159,24 @@ def _fault(review: dict[str, Any], release: _Release) -> str | None:
     return None
 
 
+def _text_fault(field: str, value: Any, *, is_id: bool) -> str | None:
+    if is_id and (not isinstance(value, str) or not value.strip()):
+        return f"{field} is {shorten(str(value))}; an id is needed"
+    if value is not None and not isinstance(value, str):
+        return f"{field} is {shorten(str(value))}; it must be text"
+    text = value or ""
+    if is_id and re.search(UNPRINTABLE, text.strip()):
+        return f"{field} is {shorten(text)}; it must be printable: no line end, tab or zero byte"
+    if _HALF_PAIR.search(text):
+        return f"{field} holds half a surrogate pair, which is no character"
+    return None
+
+
 def _parsed(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: byte {line[error.start]:#04x} is not UTF-8") from None
     except ValueError:
         raise DataError(
             f"{where}: {shorten(line.decode(errors='replace').rstrip())} is not whole JSON"

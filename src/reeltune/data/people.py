@@ -42,6 +42,8 @@ def find_people(
     for folder in folders:
         if (folder / named).is_file():
             return folder / named
+        if (folder / named).is_dir():
+            raise DataError(f"data.people: {folder / named} is a folder; name the file in it")
     looked = ", ".join(str(folder.absolute()) for folder in folders)
     raise DataError(f"data.people: there is no file {named!r} in {looked}; give its folder with --data-dir")
 

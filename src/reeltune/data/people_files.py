@@ -98,11 +98,21 @@ def _of_archive(path: Path, files: _Files) -> PeopleTable:
 
 
 def _of_file(path: Path, name: str, data: bytes) -> PeopleTable:
-    text = (gzip.decompress(data) if name.endswith(".gz") else data).decode("utf-8-sig")
+    data = gzip.decompress(data) if name.endswith(".gz") else data
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from error
     if name.endswith(".dat"):
         return _of_extra_infos(path, text)
     reader = csv.reader(io.StringIO(text, newline=""))
     header = next(reader, [])
+    twice = [column for column in header if header.count(column) > 1]
+    if twice:
+        raise DataError(f"{path}:1: the column {twice[0]!r} is there {header.count(twice[0])} times")
     if "movie_imdb_link" in header:
         return _of_imdb_table(path, header, reader)
     return _of_lists(path, header, reader)

@@ -5,6 +5,7 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections import Counter
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from reeltune.data.columns import Columns
 from reeltune.data.delimited import shorten
 from reeltune.data.sources import FileSet
+from reeltune.data.text_files import is_partly_utf8
 from reeltune.errors import DataError
 
 __all__ = ["TableFile"]
 
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04")  # gzip, zip
 _FIELD_LIMIT = 1 << 20  # bytes; a longer field is damage
+_LONGEST_FIELD = 2**31 - 1  # of Python's reader, which only finds the line of a fault
 _BLOCK_BYTES = 1 << 24  # what pyarrow reads at once; no line may be longer
 
 
@@ -71,7 +75,7 @@ class TableFile:
         return DataError(f"{label}:{reader.line_num}: {message}")
 
     def _reader(self) -> Any:
-        csv.field_size_limit(_BLOCK_BYTES)
+        csv.field_size_limit(_LONGEST_FIELD)  # what is too long is told by _check_lengths
         return csv.reader(io.StringIO(self._text(), newline=""), delimiter=self._columns.delimiter)
 
     def _text(self) -> str:
@@ -83,7 +87,7 @@ class TableFile:
             line = data.count(b"\n", 0, error.start) + 1
             raise DataError(
                 f"{self._files.label(self._name)}:{line}: byte {data[error.start]:#04x} is not {encoding}; "
-                "set columns.encoding, for example latin-1"
+                f"{_remedy(data)}"
             ) from error
         except LookupError as error:
             raise DataError(
@@ -197,3 +201,14 @@ class TableFile:
             if lengths.max() > _FIELD_LIMIT:
                 message = f"{self.used[what]} has {lengths.max():,} bytes; at most {_FIELD_LIMIT:,} are read"
                 raise self.error(lengths > _FIELD_LIMIT, message)
+
+
+def _remedy(data: bytes) -> str:
+    """Return what to do about bytes that are not the encoding that they should be."""
+    if data.startswith(_PACKED):
+        return "the file is packed; unpack it, or let its name end in .gz"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "set columns.encoding to utf-16"
+    if is_partly_utf8(data):
+        return "other lines are; save the file in one encoding"
+    return "set columns.encoding, for example latin-1"

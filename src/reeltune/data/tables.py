@@ -20,7 +20,10 @@ from reeltune.data.sources import FileSet
 from reeltune.data.table_file import TableFile
 from reeltune.data.texts import Texts
 
-__all__ = ["read_table", "text_ids"]
+__all__ = ["UNPRINTABLE", "read_table", "text_ids"]
+
+UNPRINTABLE = r"[\x00-\x1f\x7f]"
+"""Pattern of what no id may hold."""
 
 _PER_SECOND = {"seconds": 1, "milliseconds": 1000}
 _LAST_SECOND = 2**33
@@ -87,7 +90,7 @@ class _Table:
             raise self._file.error(
                 empty.to_numpy(zero_copy_only=False), f"{self._file.used[what]} is empty; an id is needed"
             )
-        unprintable = pc.match_substring_regex(self._strings[what], "[\\x00-\\x1f\\x7f]")
+        unprintable = pc.match_substring_regex(self._strings[what], UNPRINTABLE)
         if pc.any(unprintable).as_py():
             raise self._file.wrong(
                 unprintable.to_numpy(zero_copy_only=False),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from reeltune.data.sources import FileSet
 from reeltune.errors import DataError
 
-__all__ = ["csv_rows", "decode"]
+__all__ = ["csv_rows", "decode", "is_partly_utf8"]
 
 _FIELD_LIMIT = 1 << 20  # characters; a longer field is damage
 
@@ -27,7 +27,7 @@ def decode(data: bytes, label: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if any(map(_is_utf8_beyond_ascii, data.split(b"\n"))):
+        if is_partly_utf8(data):
             line = data.count(b"\n", 0, error.start) + 1
             raise DataError(
                 f"{label}:{line}: byte {data[error.start]:#04x} is not UTF-8, which other lines are; "
@@ -62,6 +62,11 @@ def csv_rows(
         raise DataError(
             f"{label}:{reader.line_num}: {error}; a field may have {_FIELD_LIMIT:,} characters"
         ) from error
+
+
+def is_partly_utf8(data: bytes) -> bool:
+    """Return whether some line holds UTF-8 beyond ASCII."""
+    return any(map(_is_utf8_beyond_ascii, data.split(b"\n")))
 
 
 def _is_utf8_beyond_ascii(line: bytes) -> bool:
