@@ -7,7 +7,8 @@ the repository root:
 
     python benchmarks/data_scale.py --rows 25000095 100000000 --out benchmarks/results/data_scale.json
 
-25 million ratings need 3 GB on the disk, 100 million 12 GB. With ``--folder`` the CSV files are kept there and used again.
+25 million ratings need 3 GB on the disk, 100 million 12 GB. With ``--folder`` the CSV
+files are kept there and used again.
 """
 
 from __future__ import annotations
