@@ -30,7 +30,7 @@ from reeltune.tuning.observer import SilentObserver
 from reeltune.tuning.ray_engine import run_study
 from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialRow, TrialState
-from reeltune.tuning.space import parse_space
+from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import StudySettings, StudySpec
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig

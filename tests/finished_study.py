@@ -10,8 +10,9 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.models.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
+from reeltune.tuning.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.rows import TrialRow, TrialState
-from reeltune.tuning.space import Choice, FloatRange, IntRange, Space
+from reeltune.tuning.space import Space
 from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig, run_trial

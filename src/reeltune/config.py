@@ -76,6 +76,10 @@ class Document:
         lines = {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)}
         return Document(self.value[key], lines, self.source)
 
+    def part(self, key: str) -> Document:
+        """Return the part of the document under ``key``, an empty one where nothing is there."""
+        return self.child(key) if self.value.get(key) else Document({}, {}, self.source)
+
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 numbers: ``1e-4`` is a number, ``yes`` is text, dates stay text.

@@ -30,10 +30,12 @@ from reeltune.tuning.ray_engine import Outcome, run_study
 from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.searchers import check_searcher
 from reeltune.tuning.single import train_single
-from reeltune.tuning.space import Space, check_point, flatten, parse_space
+from reeltune.tuning.space import MODEL_NAME, Space, check_point, flatten
+from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.variants import model_configs
 
 __all__ = [
     "Experiment",
@@ -122,12 +124,15 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     spec = parse(ExperimentSpec, document)
     spec = spec.model_copy(update={"data": spec.data.located(path.parent)})
     space_document = _space_document(spec, document, path)
-    trial = _trial_config(spec, document, space_document)
+    models = _models(spec, document, space_document)
+    objective = spec.study.objective if spec.study is not None else TrialConfig().objective
+    training = parse(TrainingConfig, document.part("training"))
+    trial = TrialConfig(model=models[0], training=training, objective=objective)
     space = None
     if space_document is not None and spec.study is not None:
         sections: dict[str, Config] = {"model": trial.model, "training": trial.training}
-        space = parse_space(space_document, sections, trial.model.name)
-        _check_study(space, spec.study, document)
+        space = parse_space(space_document, sections, trial.model.name, models[1:])
+        _check_study(space, spec.study, trial, document)
     return Experiment(document, spec, trial, space)
 
 
@@ -166,45 +171,52 @@ def _space_document(spec: ExperimentSpec, document: Document, path: Path) -> Doc
     )
 
 
-def _trial_config(spec: ExperimentSpec, document: Document, space: Document | None) -> TrialConfig:
+def _models(spec: ExperimentSpec, document: Document, space: Document | None) -> list[Any]:
+    """Return the configurations of the models with their fixed fields: one, or those that a space names."""
     searched = space.value.get("model") if space is not None else None
-    name = spec.model.get("name", searched)
-    if name is None:
+    names: list[Any] = searched if isinstance(searched, list) else [spec.model.get("name", searched)]
+    if not names or names[0] is None:
         where = document.at("model") if space is None else space.at()
         raise ConfigError(
             f"{where}: no model is named; write model: {{name: gru}} or model: gru in the space"
         )
-    if not isinstance(name, str) or name not in NETWORKS:
-        owner = document if "name" in spec.model or space is None else space
-        raise ConfigError(f"{owner.at('model')}: {unknown_name('model', name, NETWORKS)}")
-    if searched is not None and searched != name and space is not None:
+    fixed = spec.model.get("name")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or name not in NETWORKS or name in names[:index]:
+            owner = document if fixed is not None or space is None else space
+            twice = f"the model {name!r} stands twice; keep one"
+            problem = twice if name in names[:index] else unknown_name("model", name, NETWORKS)
+            raise ConfigError(f"{owner.at('model')}: {problem}")
+    if space is not None and fixed is not None and searched not in (None, fixed, names):
         raise ConfigError(
-            f"{document.at('model', 'name')}: model.name is {name!r}, "
+            f"{document.at('model', 'name')}: model.name is {fixed!r}, "
             f"the space {space.source} is for {searched!r}"
         )
-    model_document = document.child("model") if spec.model else Document({}, {}, document.source)
-    training_document = document.child("training") if spec.training else Document({}, {}, document.source)
-    model: Any = parse(NETWORKS[name].config_class, model_document)
-    objective = spec.study.objective if spec.study is not None else TrialConfig().objective
-    return TrialConfig(model=model, training=parse(TrainingConfig, training_document), objective=objective)
+    return model_configs(names, document.part("model"))
 
 
 def _check_fixed(space: Space, spec: ExperimentSpec, document: Document) -> None:
     fixed = flatten({"model": spec.model, "training": spec.training})
     for name, _ in space:
-        if name in fixed:
+        if name in fixed and name != MODEL_NAME:
             raise ConfigError(
                 f"{document.at(*name.split('.'))}: {name} is fixed here and searched in the space; drop one"
             )
 
 
-def _check_study(space: Space, study: StudySection, document: Document) -> None:
+def _check_study(space: Space, study: StudySection, trial: TrialConfig, document: Document) -> None:
     try:
         check_searcher(study.searcher, space)
     except ConfigError as error:
         raise ConfigError(f"{document.at('study', 'searcher')}: {error}") from error
     for index, point in enumerate(study.first):
-        check_point(space, point, document.at("study", "first", index))
+        check_point(space, point, document.at("study", "first", index), trial.plain())
+    if study.lag is not None and study.concurrency > study.lag + 1:
+        raise ConfigError(
+            f"{document.at('study', 'concurrency')}: study.concurrency is {study.concurrency}, but with "
+            f"study.lag {study.lag} a trial waits for all but the {study.lag} trials before it; set lag to "
+            f"{study.concurrency - 1} or more, or to null for a study whose results depend on timing"
+        )
 
 
 @dataclass(frozen=True)

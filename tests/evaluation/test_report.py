@@ -14,8 +14,8 @@ from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.report import render_report, write_report
 from reeltune.files import read_json, write_json
+from reeltune.tuning.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.results import Importance
-from reeltune.tuning.space import Choice, FloatRange, IntRange
 
 VOID = {"meta", "br", "line", "link", "img"}
 

@@ -8,7 +8,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.prepared import Ledger
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.space import parse_space
+from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import StudySettings, StudySpec
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from reeltune.tuning.samplers import from_unit, random_points, sobol_points
+from reeltune.tuning.samplers import from_unit, random_points, shuffled, sobol_points
 
 DISTRIBUTIONS = [
     FloatDistribution(-2.0, 3.0),
@@ -39,16 +39,21 @@ def test_every_value_is_reached_its_share_of_times(distribution):
         assert max(counts.values()) - min(counts.values()) <= 2
 
 
-@pytest.mark.parametrize("points", [random_points(3), sobol_points(3)])
+@pytest.mark.parametrize("points", [random_points, sobol_points])
 def test_points_depend_on_the_number_alone(points):
-    forward = [points(number, 4) for number in range(8)]
-    backward = [points(number, 4) for number in reversed(range(8))][::-1]
+    forward = [points(3, number)(4) for number in range(8)]
+    backward = [points(3, number)(4) for number in reversed(range(8))][::-1]
     assert np.array_equal(forward, backward)
     assert all(((point >= 0) & (point < 1)).all() for point in forward)
     assert len({tuple(point) for point in forward}) == 8
 
 
 def test_sobol_points_fill_the_square_evenly():
-    points = np.stack([sobol_points(5)(number, 2) for number in range(64)])
+    points = np.stack([sobol_points(5, number)(2) for number in range(64)])
     counts, *_ = np.histogram2d(*points.T, bins=4, range=[[0, 1], [0, 1]])
     assert (counts == 4).all()
+
+
+def test_an_order_visits_each_place_once():
+    assert sorted(shuffled(9, 4, number) for number in range(9)) == list(range(9))
+    assert shuffled(9, 4, 9) == shuffled(9, 4, 0)

@@ -7,18 +7,12 @@ from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
 from reeltune.models.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.space import (
-    Choice,
-    FloatRange,
-    IntRange,
-    Space,
-    check_point,
-    flatten,
-    parse_space,
-    unflatten,
-)
+from reeltune.tuning.parameters import Choice, FloatRange, IntRange
+from reeltune.tuning.space import Space, check_point, flatten, unflatten
+from reeltune.tuning.space_file import parse_space
 
 SECTIONS = {"model": GRUConfig(), "training": TrainingConfig()}
+BASE = {name: config.plain() for name, config in SECTIONS.items()}
 
 
 def parsed(*lines, head="model: gru\nspace:\n"):
@@ -173,5 +167,5 @@ def test_flattening_loses_nothing(value):
 )
 def test_a_given_point_outside_the_space_is_refused(point, message):
     with pytest.raises(ConfigError, match="here: ") as error:
-        check_point(parsed(*GOOD), point, "here")
+        check_point(parsed(*GOOD), point, "here", BASE)
     assert message in str(error.value)

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from reeltune.evaluation.compare import Interval
-from reeltune.tuning.space import Choice, Parameter
+from reeltune.tuning.parameters import Choice, Parameter
 
 __all__ = ["Axis", "Curve", "learning_curves", "number", "parallel_coordinates", "range_bar", "round_ticks"]
 

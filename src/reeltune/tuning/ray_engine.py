@@ -15,6 +15,7 @@ from pathlib import Path
 from reeltune.errors import EngineError, ReeltuneError
 from reeltune.tuning.job import DEFAULT_ENTRY
 from reeltune.tuning.observer import Observer, Outcome, SilentObserver, StudyProgress
+from reeltune.tuning.plan import given_points
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.storage import TrialStorage
@@ -61,7 +62,9 @@ def _open_storage(study: Study) -> TrialStorage:
         searcher=spec.study.searcher,
         seed=spec.study.seed,
         goal=study.goal,
-        given=study.given_points(),
+        base=spec.trial.plain(),
+        given=given_points(spec),
+        lag=spec.study.lag,
     )
 
 

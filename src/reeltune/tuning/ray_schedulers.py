@@ -2,73 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable
 from typing import Any
 
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from reeltune.tuning.goal import Goal
 from reeltune.tuning.job import TrialJob
-from reeltune.tuning.ray_halving import METRICS, NonDominatedHalving
+from reeltune.tuning.ray_halving import METRICS
+from reeltune.tuning.ray_rules import Told, make_rule
 from reeltune.tuning.ray_worker import BREAKDOWN, EPOCH, JOB, OBJECTIVE, REPORT, RESULT
 from reeltune.tuning.recorder import Recorder
-from reeltune.tuning.rows import EpochReport
-from reeltune.tuning.schedulers import AshaConfig, MedianConfig, NoSchedulerConfig
+from reeltune.tuning.rows import EpochReport, TrialRow
 
-__all__ = ["BUILDERS", "StudyScheduler"]
-
-
-def _asha(config: AshaConfig, mode: str, max_epochs: int) -> TrialScheduler:
-    return ASHAScheduler(
-        time_attr=EPOCH,
-        metric=OBJECTIVE,
-        mode=mode,
-        max_t=max(max_epochs, config.grace_epochs),
-        grace_period=config.grace_epochs,
-        reduction_factor=config.reduction_factor,
-    )
-
-
-def _median(config: MedianConfig, mode: str, max_epochs: int) -> TrialScheduler:
-    return MedianStoppingRule(
-        time_attr=EPOCH,
-        metric=OBJECTIVE,
-        mode=mode,
-        grace_period=config.grace_epochs,
-        min_samples_required=config.min_trials,
-        min_time_slice=float("inf"),  # never pauses: a paused trial would wait for a checkpoint of Ray's own
-    )
-
-
-def _none(config: NoSchedulerConfig, mode: str, max_epochs: int) -> TrialScheduler:
-    return FIFOScheduler()
-
-
-BUILDERS: dict[str, Callable[[Any, str, int], TrialScheduler]] = {
-    "asha": _asha,
-    "median": _median,
-    "none": _none,
-}
-
+__all__ = ["StudyScheduler"]
 
 FIXED = ("model_megabytes",)
 """Measures that training does not change."""
 
 
-class _PastTrial:
-    """Stands for a trial of an earlier run when a rule is told the past."""
-
-    def __init__(self, trial_id: str) -> None:
-        self.trial_id = trial_id
-
-
-class StudyScheduler(TrialScheduler):  # type: ignore[misc]
+class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     """Asks a rule of Ray Tune about each new epoch and remembers why it stopped a trial.
 
-    Finished trials of earlier runs are replayed into the rule first. An epoch that the study had
-    already gone beyond is told to the rule, whose answer is not asked again. A trial at its last
-    epoch ends by itself.
+    With a lag, each trial is compared with those that its suggestion looked at, whatever else has been
+    reported by then: the rule is told those, in the order of their numbers, and a copy of it judges the
+    trial. Without one, the same rule judges all, and finished trials of earlier runs are replayed into it
+    first. An epoch that the study had already gone beyond is told to the rule, whose answer is not asked
+    again. A trial at its last epoch ends by itself.
     """
 
     def __init__(self, recorder: Recorder, max_epochs: int) -> None:
@@ -76,18 +37,18 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
         self._recorder = recorder
         settings = recorder.study.spec.study
         self._name = settings.scheduler.name
-        mode = "max" if recorder.study.higher_is_better else "min"
+        self._lag = settings.lag
         self._goal = recorder.study.goal
-        self._rule = (
-            NonDominatedHalving(settings.scheduler, self._goal, max_epochs)
-            if self._goal.is_multiple and isinstance(settings.scheduler, AshaConfig)
-            else BUILDERS[self._name](settings.scheduler, mode, max_epochs)
-        )
+        self._past = make_rule(settings.scheduler, self._goal, max_epochs)
+        self._n_past = 0  # trials, from the first on, that it was told of
+        self._rules: dict[int, Any] = {}  # by the number of a live trial
         self._at_best: dict[int, dict[str, float]] = {}  # metrics at each trial's best epoch so far
         self._time_limit = settings.trial_seconds
         self._told: dict[int, dict[str, Any]] = {}  # last result that the rule saw, by trial number
         self.reasons: dict[int, str] = {}
-        self._replay()
+        if self._lag is None:
+            for row in recorder.rows:
+                self._replay(row)
 
     @property
     def metric(self) -> None:
@@ -98,21 +59,26 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
         """Accept: metric and mode are set already."""
         return True
 
-    def _replay(self) -> None:
-        for row in self._recorder.rows:
-            epochs = self._recorder.epochs(row.number)
-            if not row.state.is_finished or not epochs:
-                continue
-            past = _PastTrial(f"past-{row.number}")
-            self._rule.on_trial_add(None, past)
-            for report in epochs:
-                result = {
-                    EPOCH: report.epoch,
-                    OBJECTIVE: report.best,
-                    METRICS: self._best(row.number, report),
-                }
-                self._rule.on_trial_result(None, past, result)
-            self._rule.on_trial_complete(None, past, result)
+    def _replay(self, row: TrialRow | None) -> None:
+        """Tell the rule of a finished trial."""
+        epochs = self._recorder.epochs(row.number) if row is not None else []
+        if row is None or not row.state.is_finished or not epochs:
+            return
+        past = Told(row.number)
+        self._past.on_trial_add(None, past)
+        for report in epochs:
+            result = {EPOCH: report.epoch, OBJECTIVE: report.best, METRICS: self._best(row.number, report)}
+            self._past.on_trial_result(None, past, result)
+        self._past.on_trial_complete(None, past, result)
+
+    def _rule(self, number: int) -> Any:
+        """Return the rule that judges trial ``number``."""
+        if self._lag is None:
+            return self._past
+        while self._n_past < number - self._lag:
+            self._replay(self._recorder.row(self._n_past))
+            self._n_past += 1
+        return copy.deepcopy(self._past)
 
     def _best(self, number: int, report: EpochReport) -> dict[str, float]:
         """Return the trial's metrics at its best epoch up to ``report``."""
@@ -129,8 +95,10 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
         return "; ".join(Goal(self._goal.objectives, limits).broken(fixed))
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Tell the rule of a new trial."""
-        self._rule.on_trial_add(tune_controller, trial)
+        """Choose the rule of a new trial and tell it of the trial."""
+        number = _number(trial)
+        self._rules[number] = self._rule(number)
+        self._rules[number].on_trial_add(None, Told(number))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether the trial goes on after an epoch."""
@@ -143,7 +111,8 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
         n_recorded = len(self._recorder.epochs(job.number))
         metrics = self._best(job.number, EpochReport(**json.loads(result[REPORT])))
         self._told[job.number] = dict(result)
-        decision = str(self._rule.on_trial_result(tune_controller, trial, {**result, METRICS: metrics}))
+        rule = self._rules[job.number]
+        decision = str(rule.on_trial_result(None, Told(job.number), {**result, METRICS: metrics}))
         if epoch >= job.max_epochs or epoch < n_recorded:
             return str(TrialScheduler.CONTINUE)
         reason = self._reason(job.number, epoch, decision, metrics)
@@ -167,24 +136,22 @@ class StudyScheduler(TrialScheduler):  # type: ignore[misc]
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tell the rule that a trial ended, with the last epoch that it saw."""
-        told = self._told.get(trial.config[JOB]["number"])
-        if told is None:
-            self._rule.on_trial_remove(tune_controller, trial)
-        else:
-            self._rule.on_trial_complete(tune_controller, trial, told)
+        rule, told = self._rules.pop(_number(trial)), self._told.get(_number(trial))
+        if told is not None:
+            rule.on_trial_complete(None, Told(_number(trial)), told)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tell the rule that a trial lost its worker."""
-        self._rule.on_trial_error(tune_controller, trial)
+        """Forget a trial that lost its worker for good."""
+        self._rules.pop(_number(trial), None)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """Tell the rule that a trial will not run."""
-        self._rule.on_trial_remove(tune_controller, trial)
-
-    def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Return the trial that the rule would run next."""
-        return self._rule.choose_trial_to_run(tune_controller)
+        """Forget a trial that will not run."""
+        self._rules.pop(_number(trial), None)
 
     def debug_string(self) -> str:
-        """Return the rule's own description."""
-        return str(self._rule.debug_string())
+        """Return the rule's name."""
+        return str(self._name)
+
+
+def _number(trial: Any) -> int:
+    return int(trial.config[JOB]["number"])

@@ -1,7 +1,7 @@
-"""Ray Tune's Optuna searcher made to say the truth.
+"""The source of trials for Ray Tune: those that a kill left, then the searcher's suggestions.
 
-The stock class tells Optuna that a stopped trial is complete, leaves one with a NaN running for
-ever and fails on a trial told twice. Here the recorder writes the row and tells Optuna from it.
+Ray's own Optuna searcher tells Optuna that a stopped trial is complete, leaves one with a NaN running
+for ever and fails on a trial told twice. Here the recorder writes the row and tells Optuna from it.
 """
 
 from __future__ import annotations
@@ -10,66 +10,51 @@ import json
 from typing import Any
 
 from ray.tune.search import Searcher
-from ray.tune.search.optuna import OptunaSearch
 
 from reeltune.tuning.ray_callback import Halt
 from reeltune.tuning.ray_schedulers import StudyScheduler
 from reeltune.tuning.ray_worker import JOB, OBJECTIVE, RESULT
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import TrialResult, TrialState
-from reeltune.tuning.searchers import draw
-from reeltune.tuning.space import flatten
 
 __all__ = ["StudySearch"]
 
 
-class StudySearch(OptunaSearch):  # type: ignore[misc]
+class StudySearch(Searcher):  # type: ignore[misc]
     """Suggests first the trials that a kill left unfinished, then new ones, up to the study's count."""
 
     def __init__(self, recorder: Recorder, scheduler: StudyScheduler, halt: Halt) -> None:
+        super().__init__(metric=OBJECTIVE, mode="max" if recorder.study.higher_is_better else "min")
         self._recorder = recorder
         self._scheduler = scheduler
         self._halt = halt
-        base = flatten(recorder.study.spec.trial.plain())
-        super().__init__(
-            space=lambda trial: draw(recorder.study.spec.space, trial, base),
-            metric=OBJECTIVE,
-            mode="max" if recorder.study.higher_is_better else "min",
-        )
         self._unfinished = recorder.pending()
         self._next = max([len(recorder.storage.trials()), *(row.number + 1 for row in recorder.rows)])
         self._numbers: dict[str, int] = {}
         self._n_trials = recorder.study.n_trials
         self.n_left = len(self._unfinished) + max(self._n_trials - self._next, 0)
 
-    def _setup_study(self, mode: str | list[str]) -> None:
-        self._ot_study = self._recorder.storage.study
-
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the job of the next trial, or that there is none."""
-        number = None if self._halt.is_on else self._take_number()
-        if number is None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the job of the next trial, that there is none, or None while it waits for results."""
+        if self._halt.is_on or self._is_time_over():
             return str(Searcher.FINISHED)
-        row = self._recorder.row(number)
-        if row is not None:
-            params = row.params
+        if self._unfinished:
+            number = self._unfinished.pop(0)
+        elif self._next >= self._n_trials:
+            return str(Searcher.FINISHED)
+        elif self._recorder.must_wait(self._next):
+            return None
         else:
-            self._ot_trials[trial_id] = self._recorder.storage.ask(number)
-            params = super().suggest(trial_id)
-            del self._ot_trials[trial_id]
+            number = self._next
+            self._next += 1
+        row = self._recorder.row(number)
+        params = row.params if row is not None else self._recorder.storage.suggest(number)
         self._numbers[trial_id] = number
         return {JOB: self._recorder.start(number, params).plain()}
 
-    def _take_number(self) -> int | None:
+    def _is_time_over(self) -> bool:
         limit = self._recorder.study.spec.study.study_seconds
-        if limit is not None and self._recorder.elapsed_seconds >= limit:
-            return None
-        if self._unfinished:
-            return self._unfinished.pop(0)
-        if self._next >= self._n_trials:
-            return None
-        self._next += 1
-        return self._next - 1
+        return limit is not None and self._recorder.elapsed_seconds >= limit
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Do nothing: the recorder tells Optuna each epoch after writing it."""

@@ -12,6 +12,7 @@ from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.tuning.job import TrialJob, count_parameters
 from reeltune.tuning.observer import Observer
+from reeltune.tuning.plan import horizon
 from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialRow, TrialState
 from reeltune.tuning.storage import TrialStorage
@@ -61,6 +62,11 @@ class Recorder:
         begun = {row.number for row in self.rows if not row.state.is_finished}
         begun |= {trial.number for trial in self.storage.trials() if trial.number not in self._rows}
         return sorted(begun)
+
+    def must_wait(self, number: int) -> bool:
+        """Return whether trial ``number`` has to wait for the results that its suggestion looks at."""
+        known = (self._rows.get(other) for other in range(horizon(self.study.spec, number)))
+        return any(row is None or not row.state.is_finished for row in known)
 
     def start(self, number: int, params: dict[str, Any]) -> TrialJob:
         """Write the row of a trial that begins, unless it has one, and return its job."""

@@ -10,9 +10,10 @@ from statistics import quantiles
 from typing import Any
 
 from reeltune.tuning.goal import Goal
+from reeltune.tuning.parameters import Choice
 from reeltune.tuning.pareto import front_ranks, hypervolume, knee_order
 from reeltune.tuning.rows import TrialRow, TrialState
-from reeltune.tuning.space import Choice, Space
+from reeltune.tuning.space import Space
 
 __all__ = [
     "Front",

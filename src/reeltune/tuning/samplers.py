@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,23 +19,33 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from reeltune.seeding import derive
+from reeltune.tuning.parameters import Choice, IntRange, Parameter
 
-__all__ = ["GridPoints", "UnitPoints", "from_unit", "random_points", "sobol_points"]
+__all__ = [
+    "FixedPoint",
+    "UnitPoints",
+    "distribution",
+    "from_unit",
+    "random_points",
+    "shuffled",
+    "sobol_points",
+]
 
-Points = Callable[[int, int], NDArray[np.float64]]
-"""From a trial's number and the count of parameters to a point of the unit cube."""
+Points = Callable[[int], NDArray[np.float64]]
+"""From the count of parameters to a point of the unit cube."""
 
 
-class UnitPoints(BaseSampler):
-    """Maps one point of the unit cube a trial to the parameters, in the order of the space.
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """Return the Optuna distribution that ``parameter`` is drawn from."""
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.values)
+    if isinstance(parameter, IntRange):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step or 1)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
 
-    It holds no state, so a suggestion does not depend on what was asked before, nor on how far a
-    trial's parameters had been written when its study was killed.
-    """
 
-    def __init__(self, names: Sequence[str], points: Points) -> None:
-        self._places = {name: place for place, name in enumerate(names)}
-        self._points = points
+class _Independent(BaseSampler):
+    """Draws each parameter by itself."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return nothing: each parameter is drawn by itself."""
@@ -47,43 +57,48 @@ class UnitPoints(BaseSampler):
         """Return nothing; see :meth:`sample_independent`."""
         return {}
 
+
+class UnitPoints(_Independent):
+    """Maps one point of the unit cube to the parameters, in the order of the space."""
+
+    def __init__(self, names: Sequence[str], points: Points) -> None:
+        self._units = dict(zip(names, points(len(names)).tolist(), strict=True))
+
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Return the value of one parameter."""
-        point = self._points(trial.number, len(self._places))
-        return from_unit(float(point[self._places[param_name]]), param_distribution)
+        return from_unit(self._units[param_name], param_distribution)
 
 
-class GridPoints(UnitPoints):
-    """Visits the combinations of the given values once each, in a shuffled order."""
+class FixedPoint(_Independent):
+    """Suggests one given point."""
 
-    def __init__(self, grid: dict[str, list[Any]], seed: int) -> None:
-        super().__init__(list(grid), lambda number, n: np.zeros(n))
-        self._grid = grid
-        self._order = np.random.default_rng(seed).permutation(math.prod(len(v) for v in grid.values()))
+    def __init__(self, point: Mapping[str, Any]) -> None:
+        self._point = point
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Return the value of one parameter in the trial's combination."""
-        index = int(self._order[trial.number % len(self._order)])
-        for name, values in self._grid.items():
-            index, place = divmod(index, len(values))
-            if name == param_name:
-                return values[place]
-        raise KeyError(param_name)
+        """Return the value of one parameter."""
+        return self._point[param_name]
 
 
-def random_points(seed: int) -> Points:
-    """Return independent uniform points."""
-    return lambda number, n: np.random.default_rng(derive(seed, "point", number)).random(n)
+def shuffled(n: int, seed: int, number: int) -> int:
+    """Return the place, out of ``n``, that comes at ``number`` in an order drawn from ``seed``."""
+    return int(np.random.default_rng(seed).permutation(n)[number % n])
 
 
-def sobol_points(seed: int) -> Points:
-    """Return the points of a scrambled Sobol sequence, which fill the cube evenly."""
+def random_points(seed: int, number: int, attempt: int = 0) -> Points:
+    """Return a uniform point for trial ``number``, another one for each ``attempt``."""
+    keys = ("point", number, attempt) if attempt else ("point", number)
+    return lambda n: np.random.default_rng(derive(seed, *keys)).random(n)
 
-    def points(number: int, n: int) -> NDArray[np.float64]:
+
+def sobol_points(seed: int, number: int) -> Points:
+    """Return the point of trial ``number`` of a scrambled Sobol sequence, which fills the cube evenly."""
+
+    def points(n: int) -> NDArray[np.float64]:
         from torch.quasirandom import SobolEngine
 
         engine: Any = SobolEngine(n, scramble=True, seed=derive(seed, "sobol"))  # type: ignore[no-untyped-call]

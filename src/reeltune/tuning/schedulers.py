@@ -14,6 +14,7 @@ from reeltune.config import Config
 __all__ = [
     "SCHEDULERS",
     "AshaConfig",
+    "HyperBandConfig",
     "MedianConfig",
     "NoSchedulerConfig",
     "SchedulerConfig",
@@ -27,6 +28,17 @@ class AshaConfig(Config):
     """Chooses this rule."""
     grace_epochs: int = Field(default=3, ge=1, le=10000)
     """Epochs that every trial gets, 1 to 10000."""
+    reduction_factor: float = Field(default=3.0, gt=1.0, le=100.0)
+    """Of this many trials one goes on at each rung, above 1 up to 100."""
+
+
+class HyperBandConfig(Config):
+    """Brackets of ASHA that give every trial from few epochs to all (Li et al., 2018, JMLR 18:185)."""
+
+    name: Literal["hyperband"] = "hyperband"
+    """Chooses this rule."""
+    min_epochs: int = Field(default=1, ge=1, le=10000)
+    """Epochs that every trial of the shortest bracket gets, 1 to 10000."""
     reduction_factor: float = Field(default=3.0, gt=1.0, le=100.0)
     """Of this many trials one goes on at each rung, above 1 up to 100."""
 
@@ -49,7 +61,14 @@ class NoSchedulerConfig(Config):
     """Chooses this rule."""
 
 
-SchedulerConfig = Annotated[AshaConfig | MedianConfig | NoSchedulerConfig, Field(discriminator="name")]
+SchedulerConfig = Annotated[
+    AshaConfig | HyperBandConfig | MedianConfig | NoSchedulerConfig, Field(discriminator="name")
+]
 """The configuration of any rule; the field ``name`` tells which."""
 
-SCHEDULERS: dict[str, type[Config]] = {"asha": AshaConfig, "median": MedianConfig, "none": NoSchedulerConfig}
+SCHEDULERS: dict[str, type[Config]] = {
+    "asha": AshaConfig,
+    "hyperband": HyperBandConfig,
+    "median": MedianConfig,
+    "none": NoSchedulerConfig,
+}

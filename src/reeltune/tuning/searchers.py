@@ -1,4 +1,4 @@
-"""Optuna samplers by name, and how a space is drawn from one.
+"""Optuna samplers by name, each with its configuration.
 
 A sampler is made anew for each trial from the study's seed and the trial's number, so that
 a resumed study suggests what an uninterrupted one would have suggested.
@@ -6,9 +6,8 @@ a resumed study suggests what an uninterrupted one would have suggested.
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,37 +16,80 @@ from pydantic import Field
 from reeltune.config import Config
 from reeltune.errors import ConfigError
 from reeltune.seeding import derive
-from reeltune.tuning.space import Choice, FloatRange, IntRange, Space, is_active
+from reeltune.tuning.grid import grid_points
+from reeltune.tuning.parameters import Choice
+from reeltune.tuning.space import Space
 
 if TYPE_CHECKING:
-    import optuna
     from optuna.samplers import BaseSampler
 
 __all__ = [
     "SEARCHERS",
+    "CmaesConfig",
+    "Draw",
+    "GpConfig",
     "GridConfig",
+    "Nsga2Config",
+    "Nsga3Config",
     "QmcConfig",
     "RandomConfig",
     "SearcherConfig",
     "SearcherEntry",
     "TpeConfig",
     "check_searcher",
-    "draw",
-    "grid_values",
     "make_sampler",
+    "n_initial",
     "n_points",
 ]
 
 
-class TpeConfig(Config):
+class _Learner(Config):
+    n_initial: int = Field(default=8, ge=1, le=10000)
+    """Results that are gathered on points spread evenly over the space (Sobol) first, 1 to 10000."""
+
+
+class TpeConfig(_Learner):
     """Tree-structured Parzen estimator (Bergstra et al., 2011; multivariate: Falkner et al., 2018)."""
 
     name: Literal["tpe"] = "tpe"
     """Chooses this searcher."""
-    n_initial: int = Field(default=8, ge=1, le=10000)
-    """Trials spread evenly over the space (Sobol points) before the estimator starts, 1 to 10000."""
     n_candidates: int = Field(default=24, ge=1, le=10000)
     """Candidates weighed for each suggestion, 1 to 10000."""
+
+
+class CmaesConfig(_Learner):
+    """CMA-ES with margin for ranges (Hamano et al., 2022); choices and conditional fields are TPE's."""
+
+    name: Literal["cmaes"] = "cmaes"
+    """Chooses this searcher."""
+    population: int = Field(default=8, ge=3, le=1000)
+    """Trials between two updates of the distribution, 3 to 1000."""
+
+
+class GpConfig(_Learner):
+    """Gaussian process with a Matern 5/2 kernel and log expected improvement (Ament et al., 2023)."""
+
+    name: Literal["gp"] = "gp"
+    """Chooses this searcher."""
+
+
+class _Genetic(Config):
+    population: int = Field(default=16, ge=2, le=1000)
+    """Trials of one generation, 2 to 1000; the first is drawn at random."""
+
+
+class Nsga2Config(_Genetic):
+    """NSGA-II (Deb et al., 2002), a genetic algorithm for one or several objectives."""
+
+    name: Literal["nsga2"] = "nsga2"
+    """Chooses this searcher."""
+
+
+class Nsga3Config(_Genetic):
+    """NSGA-III (Deb and Jain, 2014), a genetic algorithm for many objectives."""
+
+    name: Literal["nsga3"] = "nsga3"
+    """Chooses this searcher."""
 
 
 class RandomConfig(Config):
@@ -71,8 +113,27 @@ class GridConfig(Config):
     """Chooses this searcher."""
 
 
-SearcherConfig = Annotated[TpeConfig | RandomConfig | QmcConfig | GridConfig, Field(discriminator="name")]
+SearcherConfig = Annotated[
+    TpeConfig | CmaesConfig | GpConfig | Nsga2Config | Nsga3Config | RandomConfig | QmcConfig | GridConfig,
+    Field(discriminator="name"),
+]
 """The configuration of any searcher; the field ``name`` tells which."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The suggestion that a sampler is made for."""
+
+    space: Space
+    seed: int  # of the study
+    number: int  # of the trial
+    attempt: int = 0  # times that a suggestion for this trial was rejected
+
+    @property
+    def sampler_seed(self) -> int:
+        """Return the seed of this suggestion; numpy's legacy seeding takes 32 bits."""
+        keys = ("suggest", self.number, self.attempt) if self.attempt else ("suggest", self.number)
+        return derive(self.seed, *keys) % 2**32
 
 
 @dataclass(frozen=True)
@@ -80,117 +141,135 @@ class SearcherEntry:
     """A searcher's configuration class and the maker of its sampler."""
 
     config_class: type[Config]
-    build: Callable[[Any, Space, int, int], BaseSampler]  # (config, space, study seed, trial number)
+    build: Callable[[Any, Draw], BaseSampler]
+    learns: bool  # from results; else a suggestion depends on the seed and the number alone
+    takes_pruned: bool = False  # Optuna's sampler understands trials that were stopped early
 
 
-def _tpe(config: TpeConfig, space: Space, seed: int, number: int) -> BaseSampler:
+def _tpe(config: TpeConfig, draw: Draw) -> BaseSampler:
     from optuna.samplers import TPESampler
 
-    if number < config.n_initial:
-        return _qmc(QmcConfig(), space, seed, number)
     return TPESampler(
-        n_startup_trials=config.n_initial,
+        n_startup_trials=1,
         n_ei_candidates=config.n_candidates,
         multivariate=True,
-        group=any(parameter.when for _, parameter in space),
+        group=any(parameter.when for _, parameter in draw.space),
         constant_liar=True,
-        seed=derive(seed, "suggest", number) % 2**32,  # numpy's legacy seeding takes 32 bits
+        seed=draw.sampler_seed,
     )
 
 
-def _random(config: RandomConfig, space: Space, seed: int, number: int) -> BaseSampler:
+def _cmaes(config: CmaesConfig, draw: Draw) -> BaseSampler:
+    from optuna.samplers import CmaEsSampler
+
+    return CmaEsSampler(
+        seed=draw.sampler_seed,
+        popsize=config.population,
+        with_margin=True,
+        independent_sampler=_tpe(TpeConfig(), draw),
+        warn_independent_sampling=False,
+    )
+
+
+def _gp(config: GpConfig, draw: Draw) -> BaseSampler:
+    from optuna.samplers import GPSampler
+
+    return GPSampler(
+        seed=draw.sampler_seed,
+        n_startup_trials=1,
+        independent_sampler=_tpe(TpeConfig(), draw),
+        warn_independent_sampling=False,
+    )
+
+
+def _nsga2(config: Nsga2Config, draw: Draw) -> BaseSampler:
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(seed=draw.sampler_seed, population_size=config.population)
+
+
+def _nsga3(config: Nsga3Config, draw: Draw) -> BaseSampler:
+    from optuna.samplers import NSGAIIISampler
+
+    return NSGAIIISampler(seed=draw.sampler_seed, population_size=config.population)
+
+
+def _random(config: Config, draw: Draw) -> BaseSampler:
     from reeltune.tuning.samplers import UnitPoints, random_points
 
-    return UnitPoints(list(space.space), random_points(seed))
+    return UnitPoints(list(draw.space.space), random_points(draw.seed, draw.number, draw.attempt))
 
 
-def _qmc(config: QmcConfig, space: Space, seed: int, number: int) -> BaseSampler:
+def _qmc(config: Config, draw: Draw) -> BaseSampler:
     from reeltune.tuning.samplers import UnitPoints, sobol_points
 
-    return UnitPoints(list(space.space), sobol_points(seed))
+    if draw.attempt:  # of the sequence one point belongs to a trial
+        return _random(config, draw)
+    return UnitPoints(list(draw.space.space), sobol_points(draw.seed, draw.number))
 
 
-def _grid(config: GridConfig, space: Space, seed: int, number: int) -> BaseSampler:
-    from reeltune.tuning.samplers import GridPoints
+def _grid(config: GridConfig, draw: Draw) -> BaseSampler:
+    from reeltune.tuning.samplers import FixedPoint, shuffled
 
-    return GridPoints({name: grid_values(name, p) for name, p in space}, derive(seed, "grid"))
+    points = grid_points(draw.space)
+    return FixedPoint(points[shuffled(len(points), derive(draw.seed, "grid"), draw.number)])
 
 
 SEARCHERS: dict[str, SearcherEntry] = {
-    "tpe": SearcherEntry(TpeConfig, _tpe),
-    "random": SearcherEntry(RandomConfig, _random),
-    "qmc": SearcherEntry(QmcConfig, _qmc),
-    "grid": SearcherEntry(GridConfig, _grid),
+    "tpe": SearcherEntry(TpeConfig, _tpe, learns=True, takes_pruned=True),
+    "cmaes": SearcherEntry(CmaesConfig, _cmaes, learns=True),
+    "gp": SearcherEntry(GpConfig, _gp, learns=True),
+    "nsga2": SearcherEntry(Nsga2Config, _nsga2, learns=True),
+    "nsga3": SearcherEntry(Nsga3Config, _nsga3, learns=True),
+    "random": SearcherEntry(RandomConfig, _random, learns=False),
+    "qmc": SearcherEntry(QmcConfig, _qmc, learns=False),
+    "grid": SearcherEntry(GridConfig, _grid, learns=False),
 }
 
 
-def grid_values(name: str, parameter: FloatRange | IntRange | Choice) -> list[Any]:
-    """Return the values of ``parameter`` that a grid visits.
+def n_initial(config: Any) -> int:
+    """Return how many results the searcher gathers on evenly spread points before it learns from them."""
+    return int(getattr(config, "n_initial", getattr(config, "population", 0)))
 
-    Raises:
-        ConfigError: The parameter is a range of real numbers without a step, or has conditions.
+
+def make_sampler(config: Any, draw: Draw, n_results: int) -> BaseSampler:
+    """Return the sampler of one suggestion.
+
+    Args:
+        config: The searcher.
+        draw: Which suggestion it is.
+        n_results: Results that the searcher can learn from now.
     """
-    if parameter.when:
-        raise ConfigError(f"{name} has a condition (when:), which a grid cannot hold; use another searcher")
-    if isinstance(parameter, Choice):
-        return list(parameter.values)
-    if isinstance(parameter, IntRange):
-        if parameter.log:
-            raise ConfigError(
-                f"{name} has a logarithmic scale, which a grid cannot hold; list choices instead"
-            )
-        return list(range(parameter.low, parameter.high + 1, parameter.step or 1))
-    if parameter.step is None:
-        raise ConfigError(f"{name} has no step, so a grid over it never ends; give it a step or list choices")
-    n_values = math.floor((parameter.high - parameter.low) / parameter.step + 1e-9) + 1
-    return [parameter.low + i * parameter.step for i in range(n_values)]
+    from optuna.exceptions import ExperimentalWarning
+
+    entry = SEARCHERS[config.name]
+    if entry.learns and n_results < n_initial(config) and not isinstance(config, _Genetic):
+        return _qmc(config, draw)
+    with warnings.catch_warnings():
+        # Multivariate TPE, the constant liar and CMA-ES with margin are experimental; tests hold them.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return entry.build(config, draw)
 
 
 def check_searcher(config: Config, space: Space) -> None:
     """Check that the searcher can draw from ``space``.
 
     Raises:
-        ConfigError: A grid over a range that has no end, or over a condition.
+        ConfigError: A grid over a range that has no end or over a condition, or CMA-ES on less than two
+            ranges.
     """
     if isinstance(config, GridConfig):
-        for name, parameter in space:
-            grid_values(name, parameter)
+        if space.constraints:
+            raise ConfigError("a grid cannot hold constraints between parameters; use another searcher")
+        grid_points(space)
+    ranges = [name for name, parameter in space if not isinstance(parameter, Choice) and not parameter.when]
+    if isinstance(config, CmaesConfig) and len(ranges) < 2:
+        raise ConfigError(
+            f"CMA-ES searches ranges without a condition (when:) and needs 2, the space has {len(ranges)}; "
+            "use another searcher"
+        )
 
 
 def n_points(config: Config, space: Space) -> int | None:
     """Return how many different trials the searcher can suggest, None for no limit."""
-    if not isinstance(config, GridConfig):
-        return None
-    return math.prod(len(grid_values(name, parameter)) for name, parameter in space)
-
-
-def make_sampler(config: Any, space: Space, seed: int, number: int) -> BaseSampler:
-    """Return the sampler that suggests trial ``number`` of the study with ``seed``."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        # Multivariate TPE and the constant liar are experimental; tests hold what is used of them.
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return SEARCHERS[config.name].build(config, space, seed, number)
-
-
-def draw(space: Space, trial: optuna.Trial, base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one value a searched field, drawn through ``trial`` in the order of the space.
-
-    A parameter whose conditions do not hold for ``base`` (flat) and the values drawn so far is left out.
-    """
-    params: dict[str, Any] = {}
-    for name, parameter in space:
-        if is_active(parameter, dict(base) | params):
-            params[name] = _draw_one(name, parameter, trial)
-    return params
-
-
-def _draw_one(name: str, parameter: FloatRange | IntRange | Choice, trial: optuna.Trial) -> Any:
-    if isinstance(parameter, Choice):
-        return trial.suggest_categorical(name, parameter.values)
-    if isinstance(parameter, IntRange):
-        return trial.suggest_int(
-            name, parameter.low, parameter.high, step=parameter.step or 1, log=parameter.log
-        )
-    return trial.suggest_float(name, parameter.low, parameter.high, step=parameter.step, log=parameter.log)
+    return len(grid_points(space)) if isinstance(config, GridConfig) else None

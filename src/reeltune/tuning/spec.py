@@ -14,9 +14,10 @@ from reeltune.metrics.measures import MeasureLabel, parse_measure
 from reeltune.metrics.ranking import MetricLabel
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.goal import Goal, Limit
+from reeltune.tuning.parameters import Scalar
 from reeltune.tuning.schedulers import SCHEDULERS, AshaConfig, SchedulerConfig
 from reeltune.tuning.searchers import SEARCHERS, SearcherConfig, TpeConfig
-from reeltune.tuning.space import Scalar, Space, flatten
+from reeltune.tuning.space import Space, flatten
 from reeltune.tuning.trial import TrialConfig
 
 __all__ = ["FinalConfig", "RepeatsConfig", "StudySettings", "StudySpec", "first_difference"]
@@ -74,6 +75,10 @@ class StudySettings(Config):
     """Known good points of the space, run after the default configuration."""
     concurrency: int = Field(default=2, ge=1, le=1024)
     """Trials at once, 1 to 1024."""
+    lag: int | None = Field(default=3, ge=0, le=1023)
+    """Trials just before a trial whose results are not looked at, neither when it is suggested nor when it
+    may be stopped, 0 to 1023: the study is the same whatever the concurrency, up to this many and one
+    trials at once. None looks at whatever has ended: no trial waits, but timing then decides."""
     n_threads: int = Field(default=1, ge=1, le=256)
     """Threads, and processor cores asked for, of each trial, 1 to 256."""
     gpus_per_trial: float = Field(default=0.0, ge=0.0, le=16.0)
@@ -179,7 +184,8 @@ EXTENDABLE = (
 def first_difference(old: StudySpec, new: StudySpec) -> tuple[str, Any, Any] | None:
     """Return name, old and new value of the first field that may not change but did, or None."""
     before, after = flatten(old.plain()), flatten(new.plain())
-    for name in [*before, *(key for key in after if key not in before)]:
+    names = [*before, *(key for key in after if key not in before)]
+    for name in sorted(names, key=lambda name: not name.endswith(".name")):  # a kind before its fields
         if any(name == part or name.startswith(f"{part}.") for part in EXTENDABLE):
             continue
         if before.get(name) != after.get(name):

@@ -18,11 +18,12 @@ from optuna.trial import TrialState as OptunaState
 
 from reeltune.errors import EngineError, StudyError
 from reeltune.tuning.goal import Goal
+from reeltune.tuning.history import CONSTRAINT, Direction, History
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.searchers import make_sampler
-from reeltune.tuning.space import Choice, IntRange, Parameter, Space
+from reeltune.tuning.samplers import distribution
+from reeltune.tuning.space import Space
 
-__all__ = ["TrialStorage", "distribution", "frozen_trial", "quiet_optuna", "storage_url", "verdict"]
+__all__ = ["TrialStorage", "frozen_trial", "quiet_optuna", "storage_url", "verdict"]
 
 OPTUNA_STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -34,9 +35,6 @@ OPTUNA_STATES = {
 }
 
 
-CONSTRAINT = "constraints:"
-"""What Optuna's samplers look for, from version 5 on: above 0 breaks the limit."""
-
 BEYOND = 1e9
 """Worse than any broken limit."""
 
@@ -44,19 +42,6 @@ BEYOND = 1e9
 def quiet_optuna() -> None:
     """Keep Optuna's notes about each trial off the terminal."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
-    """Return the Optuna distribution that ``parameter`` is drawn from."""
-    if isinstance(parameter, Choice):
-        return optuna.distributions.CategoricalDistribution(parameter.values)
-    if isinstance(parameter, IntRange):
-        return optuna.distributions.IntDistribution(
-            parameter.low, parameter.high, log=parameter.log, step=parameter.step or 1
-        )
-    return optuna.distributions.FloatDistribution(
-        parameter.low, parameter.high, log=parameter.log, step=parameter.step
-    )
 
 
 def verdict(row: TrialRow, goal: Goal) -> tuple[OptunaState, list[float] | None]:
@@ -119,7 +104,10 @@ class TrialStorage:
         searcher: Any,
         seed: int,
         goal: Goal,
+        base: Mapping[str, Any],
         given: Sequence[Mapping[str, Any]] = (),
+        lag: int | None = None,
+        prior: Sequence[FrozenTrial] = (),
     ) -> None:
         """Open the storage at ``path`` or make it.
 
@@ -130,7 +118,11 @@ class TrialStorage:
             searcher: Configuration of the searcher.
             seed: The study's seed.
             goal: Objectives with their directions, and limits.
+            base: The configuration whose fields are searched, as nested plain values.
             given: Points of the space for the first trials.
+            lag: Trials just before the suggested one whose results it does not look at; None to look at
+                whatever has ended.
+            prior: Finished trials of earlier studies, to learn from.
 
         Raises:
             EngineError: The file cannot be written.
@@ -138,15 +130,17 @@ class TrialStorage:
         """
         quiet_optuna()
         self.space = space
-        self._searcher = searcher
-        self._seed = seed
+        self._base = base
         self._given = given
+        self._lag = lag
         self._goal = goal
+        directions: list[Direction] = ["maximize" if up else "minimize" for up in goal.higher_is_better]
+        self._history = History(space, searcher, seed, directions, prior)
         self._storage = _open_database(path)
         self.study = optuna.create_study(
             storage=self._storage,
             study_name=name,
-            directions=["maximize" if up else "minimize" for up in goal.higher_is_better],
+            directions=directions,
             load_if_exists=True,
         )
         self._study_id = self._storage.get_study_id_from_name(name)
@@ -160,22 +154,25 @@ class TrialStorage:
         """Return all trials, by number."""
         return self.study.get_trials(deepcopy=False)
 
-    def ask(self, number: int) -> optuna.trial.Trial:
-        """Return the Optuna trial ``number``: the next new one, or one that a kill left without its row."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.study.sampler = make_sampler(self._searcher, self.space, self._seed, number)
-            known = self.trials()
-            if number < len(known) and known[number].state is OptunaState.RUNNING:
-                return optuna.trial.Trial(self.study, known[number]._trial_id)
-            if number == len(known) and number < len(self._given):
-                self.study.enqueue_trial(dict(self._given[number]))
-            trial = self.study.ask()
-        if trial.number != number:
-            raise StudyError(
-                f"study.db suggests trial {trial.number} where {number} is next; another tool changed it"
-            )
-        return trial
+    def suggest(self, number: int) -> dict[str, Any]:
+        """Return the parameters of trial ``number``: the next new one, or one that a kill left without row.
+
+        Raises:
+            ConfigError: No point was found that meets the constraints.
+            StudyError: Another tool has added trials to the file.
+        """
+        known = self.trials()
+        if number > len(known) or (number < len(known) and not known[number].params):
+            raise StudyError(f"study.db has no place for trial {number}; another tool changed it")
+        if number < len(known):
+            return dict(known[number].params)
+        for trial in known[self._history.n_known :]:
+            self._history.add(trial)
+        self._history.advance(known, None if self._lag is None else number - self._lag)
+        fixed = self._given[number] if number < len(self._given) else {}
+        trial = self._history.suggest(self._base, fixed)
+        self._storage.create_new_trial(self._study_id, template_trial=trial)
+        return dict(trial.params)
 
     def report(self, number: int, epoch: EpochReport) -> None:
         """Tell the best objective so far after an epoch; telling it twice does no harm."""
@@ -225,14 +222,8 @@ class TrialStorage:
     def _add(self, row: TrialRow, epochs: Sequence[EpochReport]) -> None:
         if row.number != len(self.trials()):
             raise StudyError(f"trial {row.number} is there, but trial {len(self.trials())} before it is not")
-        frozen = frozen_trial(self.space, row, epochs, self._goal) if row.state.is_finished else None
-        if frozen is None:
-            self.study.enqueue_trial(dict(row.params))
-            trial = self.study.ask()
-            for name in row.params:
-                trial._suggest(name, distribution(self.space.space[name]))
-        else:
-            self.study.add_trial(frozen)
+        frozen = frozen_trial(self.space, row, epochs, self._goal)
+        self._storage.create_new_trial(self._study_id, template_trial=frozen)
 
     def _find(self, number: int) -> FrozenTrial:
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

@@ -30,7 +30,7 @@ from reeltune.tuning.folders import folder_lock, is_folder_locked
 from reeltune.tuning.goal import Goal
 from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import EpochReport, TrialRow
-from reeltune.tuning.searchers import GridConfig, n_points
+from reeltune.tuning.searchers import n_points
 from reeltune.tuning.spec import StudySpec, first_difference
 
 __all__ = [
@@ -79,7 +79,13 @@ class Study:
             write_json(path, record)
             return cls(directory, record, spec)
         study = cls.open(directory)
-        study._extend(spec, ledger)
+        if study._changes(spec, ledger):
+            with study.lock():
+                study = cls.open(directory)  # another process may have changed it before the lock was held
+                if study._changes(spec, ledger):
+                    study._record["spec"] = spec.plain()
+                    write_json(path, study._record)
+                    study.spec = spec
         return study
 
     @classmethod
@@ -106,18 +112,17 @@ class Study:
             raise _damaged(path, error) from error
         return cls(directory, record, spec)
 
-    def _extend(self, spec: StudySpec, ledger: Ledger) -> None:
-        remedy = f"choose another --name, or remove the study with `reeltune rm {self.name}`"
+    def _changes(self, spec: StudySpec, ledger: Ledger) -> bool:
+        """Return whether ``spec`` differs from the study's own in fields that may change."""
         difference = first_difference(self.spec, spec)
         if difference is not None:
             name, old, new = difference
-            raise StudyError(f"study {self.name!r} exists with {name} = {old!r}, now it is {new!r}; {remedy}")
+            raise StudyError(
+                f"study {self.name!r} exists with {name} = {old!r}, now it is {new!r}; "
+                f"choose another --name, or remove the study with `reeltune rm {self.name}`"
+            )
         self.check_ledger(ledger)
-        if spec != self.spec:
-            with self.lock():
-                self.spec = spec
-                self._record["spec"] = spec.plain()
-                write_json(self.directory / "study.json", self._record)
+        return spec != self.spec
 
     def check_ledger(self, ledger: Ledger) -> None:
         """Check that ``ledger`` is that of the data the study was made on.
@@ -184,12 +189,6 @@ class Study:
         searched = self.spec.space.space.get("training.max_epochs")
         values = [self.spec.trial.training.max_epochs, *(searched.ends() if searched else [])]
         return max(int(value) for value in values)
-
-    def given_points(self) -> list[dict[str, Any]]:
-        """Return the points of the first trials: the default configuration, then those of the spec."""
-        if isinstance(self.spec.study.searcher, GridConfig):
-            return []  # a grid visits each of its points once, the default's neighbour among them
-        return [self.spec.space.default(self.spec.trial.plain()), *self.spec.study.first]
 
     @property
     def storage_path(self) -> Path:
