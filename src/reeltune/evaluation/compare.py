@@ -25,6 +25,7 @@ __all__ = [
     "SIGNIFICANCE",
     "Comparison",
     "Interval",
+    "bootstrap_means",
     "checked_figures",
     "compare_paired",
     "mean_interval",
@@ -107,7 +108,17 @@ def mean_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: in
         ConfigError: There are no values, or one is not finite.
     """
     array = checked_figures(values)
-    totals = np.stack(sums_by_user(array, users), axis=1)  # [U, 2] sum and number of each user's queries
+    low, high = np.quantile(bootstrap_means(array, users=users, seed=seed), [0.025, 0.975])
+    return Interval(float(array.mean()), float(low), float(high))
+
+
+def bootstrap_means(
+    values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the means of ``N_BOOTSTRAP`` resamples of the users; see :func:`mean_interval`."""
+    totals = np.stack(
+        sums_by_user(checked_figures(values), users), axis=1
+    )  # [U, 2] each user's sum and number
     distinct, n_alike = np.unique(totals, axis=0, return_counts=True)  # [K, 2], [K]
     rng = np.random.default_rng(derive(seed, "bootstrap"))
     shares = n_alike / len(totals)
@@ -115,8 +126,7 @@ def mean_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: in
     for n in portions(N_BOOTSTRAP, len(distinct)):
         drawn = rng.multinomial(len(totals), shares, size=n) @ distinct  # [n, 2]
         means.append(drawn[:, 0] / drawn[:, 1])
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return Interval(float(array.mean()), float(low), float(high))
+    return np.concatenate(means)
 
 
 def compare_paired(
