@@ -11,6 +11,7 @@ from data_parts import write_zip
 
 from reeltune.data.config import DataConfig
 from reeltune.data.movielens import read_dat_edition, read_ranked_edition
+from reeltune.data.people_files import read_people
 from reeltune.data.preparation import prepare_sequences
 from reeltune.data.sources import FileSet
 from reeltune.data.store import open_held_out, open_side, open_summary, open_tuning, prepare
@@ -21,10 +22,11 @@ from reeltune.errors import DataError
 @pytest.mark.parametrize(
     ("name", "n_users", "n_items", "n_interactions"),
     [
-        # The first two from the protocol most papers share; the last is this project's own count.
+        # The first two from the protocol most papers share; the others are this project's own counts.
         ("movielens-100k", 943, 1349, 99_287),
         ("movielens-1m", 6040, 3416, 999_611),
         ("movielens-latest-small", 610, 3650, 90_274),
+        ("movielens-1m-part", 2999, 3266, 486_907),
     ],
 )
 def test_counts(shared_data, name, n_users, n_items, n_interactions):
@@ -202,3 +204,23 @@ def test_years_of_latest_small_split_by_the_calendar(shared_data):
     report, _ = open_summary(directory)
     n_targets = data.validation.n_queries + test.n_queries + report.n_without_history
     assert data.train.n_events + n_targets == data.ledger.n_interactions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n_directors", "n_actors", "n_words"),
+    [
+        ("item_people.csv", 8561, 8203, 3530),
+        ("skfusion-actors.csv.gz", 0, 8562, 0),
+        ("melu-ml1m-extrainfos.zip", 3869, 3874, 3845),
+        ("hetrec2011-movielens-2k-v2-partial.zip", 10_155, 0, 0),
+        ("imdb5000-movie_metadata.zip", 4817, 4912, 4768),
+    ],
+)
+def test_tables_of_people(shared_data, name, n_directors, n_actors, n_words):
+    people = read_people(shared_data / "movie-metadata" / name)
+    counts = (len(people.directors), len(people.actors), len(people.keywords))
+    assert counts == (n_directors, n_actors, n_words)
+    if not people.is_by_imdb:
+        told = people.directors.get("1") or people.actors["1"]
+        assert told[0] in {"John Lasseter", "Tom Hanks"}  # of Toy Story

@@ -1,6 +1,9 @@
 import json
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -100,6 +103,24 @@ def test_a_damaged_entry_is_one_clear_error(own_cache, harm):
     with pytest.raises(DataError, match=r"is not a whole prepared data set .*reeltune data prepare") as error:
         open_tuning(directory)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_process_killed_while_it_writes_leaves_nothing_to_read(own_cache):
+    script = (
+        "import os, signal\n"
+        "from reeltune.data import entry\n"
+        "from reeltune.data.config import DataConfig\n"
+        "from reeltune.data.store import prepare\n"
+        "entry._write_queries = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "prepare(DataConfig(dataset='synthetic'))\n"
+    )
+    died = subprocess.run([sys.executable, "-c", script], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert [item.kind for item in list_cache()] == ["leftover"]
+    directory = prepare(SYNTHETIC)
+    assert open_tuning(directory).train.n_events > 0
+    assert sorted(item.kind for item in list_cache()) == ["leftover", "prepared"]
 
 
 def _prepare_in_process(cache: str, queue) -> None:

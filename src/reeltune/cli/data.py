@@ -29,6 +29,7 @@ _K_CORE = typer.Option(None, "--k-core", min=1, help="Least number of interactio
 def list_datasets() -> None:
     """Show the known data sets: where they come from, size, licence."""
     from reeltune.data.datasets import DATASETS
+    from reeltune.data.features.labelled import PACKAGE
 
     for name, entry in DATASETS.items():
         print(name)
@@ -41,6 +42,9 @@ def list_datasets() -> None:
             print(f"  people    in the package {entry.people_package.name} {entry.people_package.version}")
         print(f"  licence   {entry.licence}")
         print(f"  cite      {entry.citation}")
+    print("labelled reviews, for `reeltune data sentiment package`")
+    print(f"  in the package {PACKAGE.name} {PACKAGE.version} ({PACKAGE.size_bytes / 1e6:.1f} MB)")
+    print(f"  licence   {PACKAGE.licence}")
 
 
 @app.command()
