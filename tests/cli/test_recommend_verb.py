@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from reeltune.cli.app import main
+from reeltune.serving.bundle import export_bundle
+from serving_parts import make_parts
 
 
 def _run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object):
@@ -47,6 +49,21 @@ def test_weights_reach_the_list(run, bundle_dir: Path) -> None:
     assert plain != novel
 
 
+def test_tuned_weights_are_used_when_asked_for_and_give_way(run, tmp_path: Path) -> None:
+    parts = make_parts(reranking={"weights": {"novelty": 0.9, "calibration": 0.2}})
+    bundle = export_bundle(parts, tmp_path / "tuned")
+    plain, tuned, spelt, zeros = (
+        [line["code"] for line in json.loads(run(bundle, "--liked", "Toy Story", "--json", *more)[1])]
+        for more in (
+            [],
+            ["--tuned"],
+            ["--novelty", "0.9", "--calibration", "0.2"],
+            ["--tuned", "--novelty", "0", "--calibration", "0"],
+        )
+    )
+    assert tuned == spelt != plain == zeros
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -60,6 +77,9 @@ def test_weights_reach_the_list(run, bundle_dir: Path) -> None:
         (["--liked", "Toy Story", "--novelty", "2"], "novelty is 2; it goes from 0 to 1"),
         (["--liked", "Toy Story", "--popularity", "nan"], "popularity is nan"),
         (["--liked", "Toy Story", "--person", "Ann"], "does not know who made"),
+        (["--liked", "Toy Story", "--tuned"], "holds no tuned weights"),
+        (["--liked", "Toy Story", "--engine", "onnx"], "holds no model.onnx"),
+        (["--liked", "Toy Story", "--engine", "tpu"], "unknown engine 'tpu'"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(run, bundle_dir: Path, words: list[str], told: str) -> None:

@@ -46,14 +46,17 @@ def recommend(
     people: list[str] = typer.Option(
         [], "--person", metavar="NAME", help="List only movies that this person made or plays in."
     ),
-    popularity: float = typer.Option(
-        0.0, "--popularity", help="-1 to 1: weight of well known movies; below 0 of little known ones."
+    is_tuned: bool = typer.Option(
+        False, "--tuned", help="Re-rank with the weights that the bundle was tuned to on validation."
     ),
-    novelty: float = typer.Option(
-        0.0, "--novelty", help="0 to 1: weight of movies unlike those that were seen."
+    popularity: float | None = typer.Option(
+        None, "--popularity", help="-1 to 1: weight of well known movies; below 0 of little known ones."
     ),
-    calibration: float = typer.Option(
-        0.0, "--calibration", help="0 to 1: weight of genres in the person's own proportions."
+    novelty: float | None = typer.Option(
+        None, "--novelty", help="0 to 1: weight of movies unlike those that were seen."
+    ),
+    calibration: float | None = typer.Option(
+        None, "--calibration", help="0 to 1: weight of genres in the person's own proportions."
     ),
     is_explained: bool = typer.Option(False, "--why", help="Say which seen movie speaks for each line."),
     k: int = typer.Option(10, "--k", "-k", help="Number of movies."),
@@ -76,14 +79,15 @@ def recommend(
     from reeltune.serving.filters import Filters
     from reeltune.serving.ratings_file import read_ratings
     from reeltune.serving.recommender import Recommender
-    from reeltune.serving.rerank import Reranking
+    from reeltune.serving.rerank import AS_SCORED
 
     recommender = Recommender.load(bundle, engine)
     filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people))
-    rerank = Reranking(popularity, novelty, calibration)
+    start = recommender.tuned if is_tuned else AS_SCORED
+    rerank = start.changed(popularity, novelty, calibration)
     if batch is not None or out is not None:
-        given = bool(liked or rated or disliked or ratings or is_explained)
-        _recommend_many(recommender, batch, out, is_mixed=given, k=k, filters=filters, rerank=rerank)
+        is_mixed = bool(liked or rated or disliked or ratings or is_explained)
+        _recommend_many(recommender, batch, out, is_mixed=is_mixed, k=k, filters=filters, rerank=rerank)
         return
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
     if ratings is not None:

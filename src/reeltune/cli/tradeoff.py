@@ -35,6 +35,13 @@ def tradeoff(
             field = GAINS[name][0]
             cells = (f"{point.weight:g}{mark}", f"{point.ndcg:.4f}", field, f"{getattr(point, field):.4g}")
             table.add_row(name, *cells, f"{point.coverage:.0%}")
+    for point in found.together:
+        mark = " *" if point == found.joint_point() else ""
+        table.add_row(
+            "together", f"x {point.weight:g}{mark}", f"{point.ndcg:.4f}", "", "", f"{point.coverage:.0%}"
+        )
     print_table(table)
     print(f"* strongest that keeps {1 - tolerance:.0%} of the NDCG")
+    joint = ", ".join(f"{name} {weight:g}" for name, weight in found.joint.items())
+    print(f"together: {joint}; reeltune export takes them along for reeltune recommend --tuned")
     print(folder / "tradeoff.svg")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,22 @@ class Point:
     miscalibration: float  # divergence of the list's genres from the person's, 0 is best
     coverage: float  # share of the catalogue that is in anybody's list
 
+    def figures(self) -> dict[str, float]:
+        """Return the figures by name, without the weight."""
+        return {name: value for name, value in asdict(self).items() if name != "weight"}
+
+    def at(self, weight: float) -> Point:
+        """Return the same figures under another weight."""
+        return replace(self, weight=weight)
+
 
 @dataclass(frozen=True)
 class TradeOff:
-    """The curve of each weight, the others 0, and the strongest weight within the tolerance."""
+    """The curve of each weight, the others 0, and the strongest weight within the tolerance.
+
+    Weights that each cost little may cost much together: ``together`` follows all tuned weights, scaled
+    down alike, and ``joint`` are the strongest of these within the tolerance.
+    """
 
     study: str
     trial: int
@@ -46,7 +58,18 @@ class TradeOff:
     n_candidates: int
     tolerance: float  # share of NDCG that may be lost
     curves: dict[str, tuple[Point, ...]]
-    tuned: dict[str, float]  # weight by name
+    tuned: dict[str, float]  # weight by name, each for itself
+    together: tuple[Point, ...]  # all tuned weights times a scale, which stands as the point's weight
+    joint: dict[str, float]  # weight by name, to be used together
+
+    def joint_point(self) -> Point:
+        """Return the figures of the joint weights."""
+        scale = next((w / self.tuned[n] for n, w in self.joint.items() if self.tuned[n]), 0.0)
+        return min(self.together, key=lambda point: abs(point.weight - scale))
+
+    def plain_point(self) -> Point:
+        """Return the figures of the lists as scored."""
+        return min(self.together, key=lambda point: point.weight)
 
     def plain(self) -> dict[str, Any]:
         """Return the trade-off as plain Python values."""
@@ -56,7 +79,9 @@ class TradeOff:
     def from_plain(cls, value: dict[str, Any]) -> TradeOff:
         """Return the trade-off that :meth:`plain` wrote."""
         curves = {name: tuple(Point(**p) for p in points) for name, points in value["curves"].items()}
-        return cls(**{key: item for key, item in value.items() if key != "split"} | {"curves": curves})
+        together = tuple(Point(**point) for point in value["together"])
+        kept = {key: item for key, item in value.items() if key != "split"}
+        return cls(**kept | {"curves": curves, "together": together})
 
 
 def read_trade_off(study_dir: Path) -> TradeOff | None:
@@ -93,6 +118,12 @@ def trade_off_section(trade_off: TradeOff | None) -> str:
     if trade_off is None:
         return ""
     tuned = "".join(f"<li>{escape(name)}: {number(weight)}</li>" for name, weight in trade_off.tuned.items())
+    joint = ", ".join(f"{name} {number(weight)}" for name, weight in trade_off.joint.items())
+    before, after = trade_off.plain_point(), trade_off.joint_point()
+    tuned += (
+        f"<li>together: {escape(joint)}; NDCG {before.ndcg:.4f} to {after.ndcg:.4f}, "
+        f"coverage {before.coverage:.0%} to {after.coverage:.0%}</li>"
+    )
     return (
         "<section class=long><h2>Re-ranking</h2>"
         f'<p class="note">What one weight at a time brings and what it costs on validation, '

@@ -10,6 +10,7 @@
     metrics.json          validation and test figures
     README.md             the model card
     model.ckpt            the Lightning checkpoint, to train further (weights-only loadable)
+    reranking.json        weights of re-ranking tuned on validation, where they were measured
     model.onnx            the network for ONNX Runtime, where it was asked for, and
     parity.json           how its answers compared with PyTorch's at export
 
@@ -32,12 +33,13 @@ from pydantic import TypeAdapter, ValidationError
 from reeltune import __version__
 from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import Catalogue, Ledger
-from reeltune.errors import BundleError
+from reeltune.errors import BundleError, UserError
 from reeltune.files import read_json, sha256_file, write_json, write_text
 from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.models.baselines.registry import BASELINES
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.folder import atomic_folder
+from reeltune.serving.rerank import Reranking
 from reeltune.serving.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
 from reeltune.serving.weights import WeightFormat, read_baseline, read_weights, write_baseline, write_weights
 
@@ -83,6 +85,7 @@ class BundleParts:
     facts: MovieFacts = NO_FACTS
     weight_format: WeightFormat = "float32"
     notes: dict[str, Any] = field(default_factory=dict)  # taken into the manifest
+    reranking: dict[str, Any] | None = None  # tuned "weights" by name, and what they cost and bring
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Bundle:
     manifest: dict[str, Any]
     model: dict[str, Any]  # plain configuration of the network; of a baseline its name
     facts: MovieFacts = NO_FACTS
+    tuned: Reranking | None = None  # weights of re-ranking that were tuned on validation
 
     @property
     def network(self) -> SequenceNetwork:
@@ -136,6 +140,8 @@ def export_bundle(
         write_json(folder / "ledger.json", parts.ledger.plain())
         write_json(folder / "metrics.json", parts.metrics)
         write_text(folder / "README.md", parts.card)
+        if parts.reranking is not None:
+            write_json(folder / "reranking.json", parts.reranking)
         if parts.checkpoint is not None:
             shutil.copyfile(parts.checkpoint, folder / "model.ckpt")
         if extras is not None:
@@ -198,7 +204,8 @@ def load_bundle(directory: Path) -> Bundle:
         read_weights(network, weights, config.get("weights", "float32"))
         scorer = network.eval()
     metrics = _read(directory / "metrics.json")
-    return Bundle(directory, scorer, catalogue, ledger, metrics, manifest, config["model"], facts)
+    tuned = _tuned(directory / "reranking.json") if "reranking.json" in manifest["files"] else None
+    return Bundle(directory, scorer, catalogue, ledger, metrics, manifest, config["model"], facts, tuned)
 
 
 def verify_bundle(directory: Path) -> dict[str, Any]:
@@ -279,6 +286,13 @@ def _unfilled(config: dict[str, Any], n_items: int) -> SequenceNetwork:
     TypeAdapter[WeightFormat](WeightFormat).validate_python(config.get("weights", "float32"))
     model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
     return build_network(model, n_items, SideShapes.model_validate(config.get("side", {})))
+
+
+def _tuned(path: Path) -> Reranking:
+    try:
+        return Reranking(**_read(path)["weights"])
+    except (UserError, KeyError, TypeError) as error:
+        raise BundleError(f"{path} holds no weights of re-ranking: {error}; export again") from error
 
 
 def _read(path: Path) -> Any:

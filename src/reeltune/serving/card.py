@@ -10,8 +10,18 @@ from typing import Any
 from reeltune.data.config import DATASETS, split_in_words
 from reeltune.data.prepared import Ledger
 from reeltune.evaluation.final import Evaluation
+from reeltune.evaluation.tradeoff import TradeOff
 
 __all__ = ["CardFacts", "make_card"]
+
+
+_FIGURES = {
+    "ndcg": "NDCG@10",
+    "mean_events": "mean training events of a listed movie",
+    "distance": "mean distance from the person's movies",
+    "miscalibration": "divergence of the list's genres from the person's",
+    "coverage": "share of the catalogue in anybody's list",
+}
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,15 @@ class CardFacts:
     ledger: Ledger
     evaluation: Evaluation | None  # of the exported checkpoint
     examples: tuple[str, str]  # two titles of the catalogue
+    trade_off: TradeOff | None = None  # what re-ranking brings and costs
     compression: Mapping[str, Any] | None = None  # figures with int8 weights, None where they are float32
 
 
 def make_card(facts: CardFacts) -> str:
     """Return the model card as Markdown."""
     parts = [_what(facts), _figures(facts), _use(facts), _limits(facts), _data(facts), _contents()]
+    if facts.trade_off is not None:
+        parts.insert(2, _reranking(facts.trade_off))
     if facts.compression is not None:
         parts.insert(2, _compression(facts.compression))
     return "\n\n".join(parts) + "\n"
@@ -98,6 +111,24 @@ def _compression(compression: Mapping[str, Any]) -> str:
     for label, change in compression["change"].items():
         before, after = compression["float32"][label], compression["stored"][label]
         lines.append(f"| {label.upper()} | {before:.4f} | {after:.4f} | {change:+.4f} |")
+    return "\n".join(lines)
+
+
+def _reranking(trade_off: TradeOff) -> str:
+    before, after = trade_off.plain_point().figures(), trade_off.joint_point().figures()
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in trade_off.joint.items())
+    lines = [
+        "## Re-ranking",
+        "",
+        f"`--tuned` re-ranks with {weights}: the strongest weights that together keep "
+        f"{1 - trade_off.tolerance:.0%} of the NDCG, tuned on validation ({trade_off.n_people:,} people, "
+        f"lists of {trade_off.k}):",
+        "",
+        "| | as scored | tuned |",
+        "|---|---|---|",
+    ]
+    for name, told in _FIGURES.items():
+        lines.append(f"| {told} | {before[name]:.4g} | {after[name]:.4g} |")
     return "\n".join(lines)
 
 

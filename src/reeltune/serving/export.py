@@ -14,6 +14,7 @@ from reeltune.data.store import open_side
 from reeltune.errors import StudyError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.evaluation.tradeoff import TradeOff, read_trade_off
 from reeltune.files import write_text
 from reeltune.serving.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.card import CardFacts, make_card
@@ -87,6 +88,10 @@ def export_study(
     trained = load_network(checkpoint)
     network = as_stored(trained, "int8" if is_int8 else "float32")
     compression = measure_compression(trained, network, data).plain() if is_int8 else None
+    trade_off = read_trade_off(study_dir)
+    if trade_off is not None and trade_off.trial != row.number:
+        notify(f"without tuned re-ranking: it was measured for trial {trade_off.trial}")
+        trade_off = None
     facts = CardFacts(
         study=study.name,
         question=study.spec.question,
@@ -100,6 +105,7 @@ def export_study(
         evaluation=evaluation,
         examples=(data.catalogue.titles[0].strip(), data.catalogue.titles[1].strip()),
         compression=compression,
+        trade_off=trade_off,
     )
     parts = BundleParts(
         network=network,
@@ -111,6 +117,7 @@ def export_study(
         checkpoint=None if is_int8 else checkpoint,
         facts=movie_facts(data, open_side(prepared)),
         weight_format="int8" if is_int8 else "float32",
+        reranking=None if trade_off is None else _reranking(trade_off),
         notes={} if compression is None else {"compression": compression},
     )
     if not has_onnx and with_onnx is None:
@@ -133,6 +140,17 @@ def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:
     )
     people = tuple(tuple(dict.fromkeys((*d, *a))) for d, a in zip(directors, actors, strict=True))
     return MovieFacts(counts, people if any(people) else ())
+
+
+def _reranking(trade_off: TradeOff) -> dict[str, Any]:
+    return {
+        "weights": trade_off.joint,
+        "split": "validation",
+        "n_people": trade_off.n_people,
+        "tolerance": trade_off.tolerance,
+        "as_scored": trade_off.plain_point().figures(),
+        "tuned": trade_off.joint_point().figures(),
+    }
 
 
 def _metrics(

@@ -37,7 +37,7 @@ from reeltune.serving.http_schema import (
 )
 from reeltune.serving.onnx_scorer import OnnxScorer
 from reeltune.serving.recommender import Recommendation, Watched
-from reeltune.serving.rerank import Reranking
+from reeltune.serving.rerank import AS_SCORED, Reranking
 
 __all__ = ["LOOPBACK", "Service", "create_app", "guarded", "make_meters"]
 
@@ -171,7 +171,7 @@ def _add_recommending(app: FastAPI, service: Service) -> None:
             request.k,
             exclude=request.exclude,
             filters=filters,
-            rerank=Reranking(request.popularity, request.novelty, request.calibration),
+            rerank=_reranking(recommender, request),
             is_explained=request.explain,
         )
         return _lines(found)
@@ -218,6 +218,7 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
             model=str(model["name"]),
             engine="onnx" if isinstance(recommender.scorer, OnnxScorer) else "torch",
             has_popularity=recommender.bundle.facts.counts is not None,
+            has_tuned=recommender.bundle.tuned is not None,
             has_embeddings=recommender.has_embeddings,
             reads_ratings=bool(inputs.get("rating") or inputs.get("taste")),
             bundle=service.fingerprint(recommender),
@@ -239,6 +240,11 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
             service.on_wish_to_reload()
         meters.reloads.inc()
         return reloaded
+
+
+def _reranking(recommender: CoalescedRecommender, request: RecommendRequest) -> Reranking:
+    start = recommender.tuned if request.tuned else AS_SCORED
+    return start.changed(request.popularity, request.novelty, request.calibration)
 
 
 def _check_titles(recommender: CoalescedRecommender, titles: Sequence[str]) -> None:

@@ -61,11 +61,13 @@ class RecommendRequest(_Message):
     """List only movies from then on."""
     last_year: int | None = Field(default=None, ge=1850, le=2200)
     """List only movies up to then."""
-    popularity: float = Field(default=0.0, ge=-1.0, le=1.0)
+    tuned: bool = False
+    """Start from the weights that the bundle was tuned to on validation, instead of 0."""
+    popularity: float | None = Field(default=None, ge=-1.0, le=1.0)
     """Preference for well known (1) or little known movies (-1); 0 leaves the scores alone."""
-    novelty: float = Field(default=0.0, ge=0.0, le=1.0)
+    novelty: float | None = Field(default=None, ge=0.0, le=1.0)
     """Preference for movies unlike the history, 0 to 1."""
-    calibration: float = Field(default=0.0, ge=0.0, le=1.0)
+    calibration: float | None = Field(default=None, ge=0.0, le=1.0)
     """Weight of genres in the proportions of the history, 0 to 1."""
     explain: bool = False
     """Name for each line the seen movie that speaks for it most; costs a pass of the network for each
@@ -113,6 +115,7 @@ class Health(BaseModel):
     model: str
     engine: str = Field(description="what computes the scores: torch or onnx")
     has_popularity: bool = Field(description="whether the bundle tells how often movies were seen")
+    has_tuned: bool = Field(description="whether the bundle holds weights of re-ranking tuned on validation")
     has_embeddings: bool = Field(description="whether movies have embeddings, from which novelty is told")
     reads_ratings: bool = Field(description="whether stars enter the scores")
     bundle: str = Field(description="SHA-256 of the bundle's weights")

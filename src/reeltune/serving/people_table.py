@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ ROWS_A_PART = 500_000
 
 MAX_PARTS = 256
 """Files that are open at once."""
+
+TELL_SECONDS = 5.0
+"""Time between two lines of progress while the table is read."""
 
 BYTES_A_ROW = 16
 """Least size of a row in a CSV; the number of parts follows from it."""
@@ -84,13 +88,17 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
         n_parts = min(MAX_PARTS, 1 + _n_rows_at_most(path) // ROWS_A_PART)
         table = PeopleTable([folder / f"{part:03d}.arrow" for part in range(n_parts)])
         codes: dict[str, int] = {}
+        told = time.monotonic()
         with ExitStack() as files:
             writers = [files.enter_context(pa.ipc.new_stream(str(part), schema)) for part in table.parts]
             for chunk in _chunks(path):
                 frame = _checked(chunk, path, table, codes, titles)
                 for part, rows in _deal(frame, n_parts):
                     writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
-                notify(f"read {table.n_rows:,} rows of {path.name}")
+                if time.monotonic() - told >= TELL_SECONDS:
+                    told = time.monotonic()
+                    notify(f"read {table.n_rows:,} rows of {path.name}")
+        notify(f"read all {table.n_rows:,} rows of {path.name}")
         yield table
 
 

@@ -175,6 +175,20 @@ class Recommender:
         return [self._describe(rank, int(code), nearness[code]) for rank, code in enumerate(best, start=1)]
 
     @property
+    def tuned(self) -> Reranking:
+        """The weights of re-ranking that were tuned on validation.
+
+        Raises:
+            UserError: The bundle holds none.
+        """
+        if self.bundle.tuned is None:
+            raise UserError(
+                "this bundle holds no tuned weights of re-ranking; run reeltune tradeoff STUDY, then export "
+                "it again, or give weights"
+            )
+        return self.bundle.tuned
+
+    @property
     def has_embeddings(self) -> bool:
         """Whether the model holds a vector of each movie, from which novelty and likeness are told."""
         return self._directions is not None

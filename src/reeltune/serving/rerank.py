@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,6 +62,24 @@ class Reranking:
         ):
             if not low <= (value := getattr(self, name)) <= high:
                 raise UserError(f"{name} is {value:g}; it goes from {low:g} to {high:g}")
+
+    def changed(
+        self, popularity: float | None = None, novelty: float | None = None, calibration: float | None = None
+    ) -> Reranking:
+        """Return these weights with those that are given in the place of their own.
+
+        >>> Reranking(popularity=-0.2, novelty=0.3).changed(novelty=0.0)
+        Reranking(popularity=-0.2, novelty=0.0, calibration=0.0, n_candidates=200)
+
+        Raises:
+            UserError: A weight is out of its range.
+        """
+        return replace(
+            self,
+            popularity=self.popularity if popularity is None else popularity,
+            novelty=self.novelty if novelty is None else novelty,
+            calibration=self.calibration if calibration is None else calibration,
+        )
 
     @property
     def is_off(self) -> bool:

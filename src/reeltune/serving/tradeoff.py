@@ -5,9 +5,11 @@ Shapes: B batch, K listed, M people, V catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +38,9 @@ WEIGHTS: dict[str, tuple[float, ...]] = {
     "calibration": (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.35, 0.5, 0.75, 1.0),
 }
 """The weights that are tried, one name at a time."""
+
+SCALES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""What the tuned weights are multiplied by when they are tried together."""
 
 K = 10
 """Length of the lists."""
@@ -72,9 +77,13 @@ def measure_trade_off(
     if not checkpoint.is_file():
         raise StudyError(f"the weights of trial {row.number} are gone ({checkpoint}); take another --trial")
     _, data = open_study_data(study, data_dir=data_dir, notify=notify)
-    curves = trade_off_of(
-        load_network(checkpoint), data, n_people=n_people, seed=study.spec.study.seed, notify=notify
-    )
+    network, seed = load_network(checkpoint), study.spec.study.seed
+    curves = trade_off_of(network, data, n_people=n_people, seed=seed, notify=notify)
+    tuned = {name: _strongest(points, tolerance) for name, points in curves.items()}
+    scaled = {scale: {name: round(scale * w, 6) for name, w in tuned.items()} for scale in SCALES}
+    choices = {scale: Reranking(**weights) for scale, weights in scaled.items()}  # type: ignore[arg-type]
+    points = _points(network, data, choices, n_people=n_people, seed=seed, notify=notify)
+    together = tuple(point.at(scale) for scale, point in points.items())
     trade_off = TradeOff(
         study=study.name,
         trial=row.number,
@@ -83,7 +92,9 @@ def measure_trade_off(
         n_candidates=Reranking().n_candidates,
         tolerance=tolerance,
         curves=curves,
-        tuned={name: _strongest(points, tolerance) for name, points in curves.items()},
+        tuned=tuned,
+        together=together,
+        joint=scaled[_strongest(together, tolerance)],
     )
     write_json(study_dir / "tradeoff.json", trade_off.plain())
     write_text(study_dir / "tradeoff.svg", draw_trade_off(trade_off))
@@ -94,13 +105,35 @@ def trade_off_of(
     network: SequenceNetwork, data: TuningData, *, n_people: int, seed: int, notify: Notify = silent
 ) -> dict[str, tuple[Point, ...]]:
     """Return the curve of each weight for a network on at most ``n_people`` validation queries."""
+    choices = {
+        (name, weight): Reranking(**{name: weight})  # type: ignore[arg-type]
+        for name, weights in WEIGHTS.items()
+        for weight in weights
+    }
+    points = _points(network, data, choices, n_people=n_people, seed=seed, notify=notify)
+    return {
+        name: tuple(points[name, weight].at(weight) for weight in weights)
+        for name, weights in WEIGHTS.items()
+    }
+
+
+def _points(
+    network: SequenceNetwork,
+    data: TuningData,
+    choices: Mapping[Any, Reranking],
+    *,
+    n_people: int,
+    seed: int,
+    notify: Notify,
+) -> dict[Any, Point]:
+    """Return the figures of each of the ``choices``."""
     queries = query_features(network.side.config, data, data.validation)
     if n_people < queries.n_queries:
         rng = np.random.default_rng(derive(seed, "tradeoff"))
         queries = _some(queries, np.sort(rng.choice(queries.n_queries, n_people, replace=False)))
     counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
     reranker = Reranker(data.catalogue, counts, directions_of(network))
-    sums = {(name, weight): _Sums(counts) for name, weights in WEIGHTS.items() for weight in weights}
+    sums = {key: _Sums(counts) for key in choices}
     n_done = 0
     for batch in query_batches(queries, batch_size=128):
         with torch.inference_mode():
@@ -110,9 +143,8 @@ def trade_off_of(
             stars = _stars(queries, index)
             row[seen[seen != target]] = -np.inf
             wanted = reranker.genre_shares(seen.tolist(), stars.tolist())
-            for (name, weight), total in sums.items():
-                reranking = Reranking(**{name: weight})  # type: ignore[arg-type]
-                listed = reranker.choose(row, K, reranking, codes=seen.tolist(), stars=stars.tolist())
+            for key, total in sums.items():
+                listed = reranker.choose(row, K, choices[key], codes=seen.tolist(), stars=stars.tolist())
                 total.add(
                     listed,
                     target,
@@ -121,10 +153,7 @@ def trade_off_of(
                 )
         n_done += len(scores)
         notify(f"re-ranked for {n_done:,} of {queries.n_queries:,} people")
-    return {
-        name: tuple(sums[name, weight].point(weight) for weight in weights)
-        for name, weights in WEIGHTS.items()
-    }
+    return {key: total.point() for key, total in sums.items()}
 
 
 class _Sums:
@@ -145,11 +174,11 @@ class _Sums:
         self._is_listed[listed] = True
         self._n_people += 1
 
-    def point(self, weight: float) -> Point:
-        """Return the means."""
+    def point(self) -> Point:
+        """Return the means; the weight is left to be told."""
         ndcg, events, distance, miscalibration = (self._totals / max(self._n_people, 1)).tolist()
         coverage = float(self._is_listed[1:].mean())
-        return Point(weight, ndcg, events, distance, miscalibration, coverage)
+        return Point(math.nan, ndcg, events, distance, miscalibration, coverage)
 
 
 def _strongest(points: tuple[Point, ...], tolerance: float) -> float:
