@@ -54,6 +54,7 @@ def make_finished_study(directory: Path, *, final_seeds: int = 1) -> Path:
         space=SPACE,
         study=StudySettings(trials=len(configs)),
         final=FinalConfig(seeds=final_seeds),
+        baselines=["windowed-markov", "popularity"],  # all take seconds
     )
     study = Study.create(directory, spec, data.ledger)
     for number, config in enumerate(configs[:2]):

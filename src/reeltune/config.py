@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from reeltune.errors import ConfigError
 
-__all__ = ["Config", "Document", "load_yaml", "parse", "parse_yaml"]
+__all__ = ["Config", "Document", "load_yaml", "parse", "parse_yaml", "with_change"]
 
 KeyPath = tuple[str | int, ...]
 C = TypeVar("C", bound="Config")
@@ -181,6 +181,29 @@ def load_yaml(path: Path) -> Document:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     return parse_yaml(text, str(path))
+
+
+def with_change(document: Document, change: str) -> Document:
+    """Return the document with one field put over its own, ``dotted.name=value`` as after ``--set``.
+
+    Raises:
+        ConfigError: The change has another form, or goes into a value that has no fields.
+    """
+    name, equals, text = change.partition("=")
+    if not equals or not name or not all(name.split(".")):
+        raise ConfigError(f"--set {change!r} is not of the form name=value, such as training.max_epochs=3")
+    value = parse_yaml(f"value: {text}", f"--set {change}").value["value"]
+    *parents, last = name.split(".")
+    root = dict(document.value)
+    level = root
+    for key in parents:
+        inner = level.get(key)
+        if inner is not None and not isinstance(inner, dict):
+            raise ConfigError(f"--set {change!r}: {key} is {inner!r} in the file, it has no fields")
+        level[key] = dict(inner or {})
+        level = level[key]
+    level[last] = value
+    return Document(root, document.lines, document.source)
 
 
 def parse(cls: type[C], document: Document) -> C:

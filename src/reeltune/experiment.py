@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
-from reeltune.config import Config, Document, load_yaml, parse, parse_yaml
+from reeltune.config import Config, Document, load_yaml, parse, with_change
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, unknown_name
@@ -21,7 +21,7 @@ from reeltune.evaluation.repeats import Repeats
 from reeltune.evaluation.retrain import repeat_best
 from reeltune.evaluation.studies import open_study_data
 from reeltune.files import write_text
-from reeltune.models.registry import NETWORKS
+from reeltune.models.baselines.registry import BASELINES
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig
@@ -32,10 +32,10 @@ from reeltune.tuning.searchers import check_searcher
 from reeltune.tuning.single import train_single
 from reeltune.tuning.space import MODEL_NAME, Space, check_point, flatten
 from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.spec import Baselines, FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig
-from reeltune.tuning.variants import model_configs
+from reeltune.tuning.trial import ONE_GO, TrialConfig
+from reeltune.tuning.variants import MODELS, model_configs
 
 __all__ = [
     "Experiment",
@@ -73,6 +73,8 @@ class ExperimentSpec(Config):
     """What is searched and how; not needed to train one configuration."""
     final: FinalConfig = FinalConfig()
     """What is done with the winner."""
+    baselines: Baselines = None
+    """What the study is compared with, by name; None for all that the data and installed packages allow."""
     logging: LoggingConfig = LoggingConfig()
     """Where figures go besides the study folder."""
 
@@ -104,6 +106,7 @@ class Experiment:
             space=self.space,
             study=StudySettings.model_validate(settings),
             final=self.spec.final,
+            baselines=self.spec.baselines,
             logging=self.spec.logging,
         )
 
@@ -120,38 +123,22 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     """
     document = load_yaml(path)
     for change in changes:
-        document = _changed(document, change)
+        document = with_change(document, change)
     spec = parse(ExperimentSpec, document)
     spec = spec.model_copy(update={"data": spec.data.located(path.parent)})
     space_document = _space_document(spec, document, path)
     models = _models(spec, document, space_document)
     objective = spec.study.objective if spec.study is not None else TrialConfig().objective
-    training = parse(TrainingConfig, document.part("training"))
+    training = _training(spec, models[0], document)
     trial = TrialConfig(model=models[0], training=training, objective=objective)
     space = None
     if space_document is not None and spec.study is not None:
-        sections: dict[str, Config] = {"model": trial.model, "training": trial.training}
+        sections: dict[str, Config] = {"model": trial.model}
+        if trial.model.name not in BASELINES:
+            sections["training"] = trial.training
         space = parse_space(space_document, sections, trial.model.name, models[1:])
         _check_study(space, spec.study, trial, document)
     return Experiment(document, spec, trial, space)
-
-
-def _changed(document: Document, change: str) -> Document:
-    name, equals, text = change.partition("=")
-    if not equals or not name or not all(name.split(".")):
-        raise ConfigError(f"--set {change!r} is not of the form name=value, such as training.max_epochs=3")
-    value = parse_yaml(f"value: {text}", f"--set {change}").value["value"]
-    *parents, last = name.split(".")
-    root = dict(document.value)
-    level = root
-    for key in parents:
-        inner = level.get(key)
-        if inner is not None and not isinstance(inner, dict):
-            raise ConfigError(f"--set {change!r}: {key} is {inner!r} in the file, it has no fields")
-        level[key] = dict(inner or {})
-        level = level[key]
-    level[last] = value
-    return Document(root, document.lines, document.source)
 
 
 def _space_document(spec: ExperimentSpec, document: Document, path: Path) -> Document | None:
@@ -182,10 +169,10 @@ def _models(spec: ExperimentSpec, document: Document, space: Document | None) ->
         )
     fixed = spec.model.get("name")
     for index, name in enumerate(names):
-        if not isinstance(name, str) or name not in NETWORKS or name in names[:index]:
+        if not isinstance(name, str) or name not in MODELS or name in names[:index]:
             owner = document if fixed is not None or space is None else space
             twice = f"the model {name!r} stands twice; keep one"
-            problem = twice if name in names[:index] else unknown_name("model", name, NETWORKS)
+            problem = twice if name in names[:index] else unknown_name("model", name, MODELS)
             raise ConfigError(f"{owner.at('model')}: {problem}")
     if space is not None and fixed is not None and searched not in (None, fixed, names):
         raise ConfigError(
@@ -193,6 +180,16 @@ def _models(spec: ExperimentSpec, document: Document, space: Document | None) ->
             f"the space {space.source} is for {searched!r}"
         )
     return model_configs(names, document.part("model"))
+
+
+def _training(spec: ExperimentSpec, model: Any, document: Document) -> TrainingConfig:
+    if model.name not in BASELINES:
+        return parse(TrainingConfig, document.part("training"))
+    if spec.training:
+        raise ConfigError(
+            f"{document.at('training')}: the baseline {model.name} has no epochs; leave the key training out"
+        )
+    return ONE_GO
 
 
 def _check_fixed(space: Space, spec: ExperimentSpec, document: Document) -> None:

@@ -9,7 +9,12 @@ from reeltune.data.sequences import to_histories
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import ranking_metrics
-from reeltune.models.baselines.registry import BASELINES, fit_baseline, restore_baseline
+from reeltune.models.baselines.registry import (
+    BASELINES,
+    fit_baseline,
+    fit_to_data,
+    restore_baseline,
+)
 
 each_baseline = pytest.mark.parametrize("name", BASELINES)
 HISTORIES = to_histories([[3, 9, 1], [5], [2, 2, 7, 8, 4, 30, 12]])
@@ -17,7 +22,7 @@ HISTORIES = to_histories([[3, 9, 1], [5], [2, 2, 7, 8, 4, 30, 12]])
 
 @each_baseline
 def test_scores_the_whole_catalogue(name, tiny_data):
-    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    baseline = fit_to_data(name, tiny_data)
     scores = baseline.scores(HISTORIES)
     assert baseline.n_items == tiny_data.n_items
     assert scores.shape == (3, tiny_data.n_items + 1)
@@ -28,7 +33,7 @@ def test_scores_the_whole_catalogue(name, tiny_data):
 
 @each_baseline
 def test_padding_and_the_order_of_a_batch_have_no_influence(name, tiny_data):
-    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    baseline = fit_to_data(name, tiny_data)
     scores = baseline.scores(HISTORIES)
     order = torch.tensor([1, 2, 0])
     shuffled = baseline.scores(Histories(HISTORIES.items[order], HISTORIES.lengths[order]))
@@ -38,13 +43,15 @@ def test_padding_and_the_order_of_a_batch_have_no_influence(name, tiny_data):
 
 @each_baseline
 def test_two_fits_are_equal(name, tiny_data):
-    first, second = (fit_baseline(name, tiny_data.train, tiny_data.n_items) for _ in range(2))
+    first, second = (fit_to_data(name, tiny_data) for _ in range(2))
     assert torch.equal(first.scores(HISTORIES), second.scores(HISTORIES))
 
 
 @each_baseline
 def test_beats_chance(name, tiny_data):
-    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    if name == "tf-idf":
+        pytest.skip("the generated movies' titles and genres tell nothing; see tests/models/test_content.py")
+    baseline = fit_to_data(name, tiny_data)
     ranks = rank_queries(baseline, tiny_data.validation)
     unseen = tiny_data.n_items - tiny_data.train.lengths.mean()
     assert ranking_metrics(ranks)["hr@10"] > 1.2 * 10 / unseen
@@ -52,7 +59,7 @@ def test_beats_chance(name, tiny_data):
 
 @each_baseline
 def test_comes_back_from_its_tables(name, tiny_data):
-    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    baseline = fit_to_data(name, tiny_data)
     restored = restore_baseline(name, baseline.tables())
     assert restored.n_items == tiny_data.n_items
     assert torch.equal(restored.scores(HISTORIES), baseline.scores(HISTORIES))
@@ -67,7 +74,7 @@ def test_an_unknown_baseline_names_the_nearest(tiny_data):
 
 @each_baseline
 def test_a_linear_form_gives_the_same_scores(name, tiny_data):
-    baseline = fit_baseline(name, tiny_data.train, tiny_data.n_items)
+    baseline = fit_to_data(name, tiny_data)
     form = baseline.linear()
     if form is None:
         pytest.skip("not linear in the history")

@@ -4,11 +4,12 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
-from reeltune.models.baselines.markov import MarkovConfig
+from reeltune.models.baselines.registry import BASELINES
 from reeltune.models.registry import NETWORKS
 from reeltune.training.config import TrainingConfig
 
-CLASSES = [entry.config_class for entry in NETWORKS.values()] + [TrainingConfig, MarkovConfig]
+CLASSES = [entry.config_class for entry in NETWORKS.values()] + [TrainingConfig]
+CLASSES += [entry.config_class for entry in BASELINES.values()]
 each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 
 

@@ -118,3 +118,16 @@ def test_rows_without_time_cannot_be_split_by_it():
 def test_an_unknown_split_suggests_the_nearest():
     with pytest.raises(ValidationError, match="did you mean 'global-time'"):
         DataConfig.model_validate({"dataset": "synthetic", "split": {"name": "global-tim"}})
+
+
+@pytest.mark.parametrize("targets", ["last", "successive"])
+def test_what_may_be_counted_precedes_every_target_also_after_reading(tmp_path, targets):
+    rng = np.random.default_rng(3)
+    values = [(u, i, 3, int(t)) for u in range(12) for i, t in enumerate(rng.integers(0, 1000, 15))]
+    split = GlobalTime(validation_from=0.6, test_from=0.8, targets=targets)
+    config = DataConfig(dataset="synthetic", split=split, k_core=1)
+    write_entry(tmp_path / "entry", RawDataset(rows(*values), None), config)
+    for queries in (open_tuning(tmp_path / "entry").validation, open_held_out(tmp_path / "entry").test):
+        known = queries.known()
+        assert 0 < known.n_events < queries.sequences.n_events + 1
+        assert known.timestamps.max() < queries.target_timestamp.min()

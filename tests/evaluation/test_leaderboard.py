@@ -18,6 +18,7 @@ from reeltune.metrics.ranking import ranking_metrics
 def test_trials_and_baselines_stand_together_best_first(study_dir: Path) -> None:
     board = make_leaderboard(study_dir)
     assert {entry.name for entry in board.entries} == {"trial 0", "trial 1", "popularity", "windowed Markov"}
+    assert board.comparisons[0].opponent == "windowed Markov"
     values = [entry.metrics["ndcg@10"].value for entry in board.entries]
     assert values == sorted(values, reverse=True)
     ranks = np.load(study_dir / "trials" / "00000" / "validation_ranks.npy")
@@ -60,8 +61,9 @@ def test_changed_baselines_are_counted_again(study_dir: Path, monkeypatch: pytes
         patch.setattr(module, "_baseline_code", lambda: "other code")
         make_leaderboard(study_dir)
     assert len(counted) == 1
-    reordered = dict(reversed(module.BASELINE_LABELS.items()))
-    monkeypatch.setattr(module, "BASELINE_LABELS", reordered)
+    record = read_json(study_dir / "study.json")
+    record["spec"]["baselines"].reverse()
+    write_json(study_dir / "study.json", record)
     make_leaderboard(study_dir)
     assert len(counted) == 2
 

@@ -9,9 +9,8 @@ from reeltune.data.prepared import Sequences
 from reeltune.data.sequences import to_histories
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import ranking_metrics
-from reeltune.models.baselines.markov import Markov, MarkovConfig
-from reeltune.models.baselines.popularity import Popularity
-from reeltune.models.baselines.registry import FIRST_ORDER, fit_baseline
+from reeltune.models.baselines.markov import MarkovConfig
+from reeltune.models.baselines.registry import fit_baseline
 
 N_ITEMS = 7
 
@@ -52,7 +51,7 @@ configs = st.builds(
 @given(configs, st.lists(histories, min_size=1, max_size=5), st.lists(histories, min_size=1, max_size=3))
 @settings(deadline=None)
 def test_equals_a_slow_reference(config, users, queries):
-    scores = Markov(config, as_sequences(users), N_ITEMS).scores(to_histories(queries))
+    scores = fit_baseline(config, as_sequences(users), N_ITEMS).scores(to_histories(queries))
     expected = torch.tensor([slow_scores(config, users, query) for query in queries])
     torch.testing.assert_close(scores[:, 1:], expected, rtol=1e-4, atol=1e-6)
 
@@ -64,19 +63,21 @@ def test_equals_a_slow_reference(config, users, queries):
 def test_every_field_has_an_effect(field, value):
     train = as_sequences([[1, 2, 3, 4], [2, 4, 1, 5]])
     history = to_histories([[1, 2, 3]])
-    moved = Markov(MarkovConfig(**{field: value}), train, N_ITEMS).scores(history)
-    assert not torch.equal(moved, Markov(MarkovConfig(), train, N_ITEMS).scores(history))
+    moved = fit_baseline(MarkovConfig(**{field: value}), train, N_ITEMS).scores(history)
+    assert not torch.equal(moved, fit_baseline(MarkovConfig(), train, N_ITEMS).scores(history))
 
 
 def test_first_order_asks_the_last_movie_only():
-    model = Markov(FIRST_ORDER, as_sequences([[1, 2, 3], [4, 2, 5], [6, 2, 5]]), N_ITEMS)
+    model = fit_baseline("markov", as_sequences([[1, 2, 3], [4, 2, 5], [6, 2, 5]]), N_ITEMS)
     one, other = model.scores(to_histories([[1, 4, 2], [7, 2]]))
     assert torch.equal(one, other)
     assert one.topk(2).indices.tolist() == [5, 3]
 
 
 def test_popularity_counts():
-    scores = Popularity(as_sequences([[1, 2], [2, 3], [2]]), N_ITEMS).scores(to_histories([[1], [2, 3]]))
+    scores = fit_baseline("popularity", as_sequences([[1, 2], [2, 3], [2]]), N_ITEMS).scores(
+        to_histories([[1], [2, 3]])
+    )
     assert scores[:, 1:].tolist() == [[1, 3, 1, 0, 0, 0, 0]] * 2
 
 

@@ -35,7 +35,7 @@ def test_a_baseline_recommends_as_a_network_does(study_dir: Path, tmp_path: Path
         recommender.recommend(titles, rerank=Reranking(novelty=0.5))
     with pytest.raises(BundleError, match="holds a baseline"):
         _ = recommender.bundle.network
-    assert 0 < recommender.bundle.metrics["validation"]["ndcg@10"] < 1
+    assert 0 <= recommender.bundle.metrics["validation"]["ndcg@10"] < 1  # generated titles tell nothing
 
 
 @pytest.mark.parametrize("name", sorted(BASELINES))

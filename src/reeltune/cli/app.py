@@ -13,6 +13,7 @@ from reeltune.cli import (
     data,
     evaluate,
     export,
+    ratings,
     recommend,
     report,
     serve,
@@ -46,6 +47,7 @@ app.command()(dashboard.dashboard)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(evaluate.evaluate)
+app.command()(ratings.ratings)
 app.command()(tradeoff.tradeoff)
 app.command()(export.export)
 app.command()(recommend.recommend)

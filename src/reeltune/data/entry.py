@@ -223,7 +223,9 @@ def read_sequences(folder: Path, name: str, *, otherwise: Sequences | None = Non
 def read_queries(folder: Path, name: str, sequences: Sequences) -> Queries:
     """Return the memory-mapped queries ``name`` in ``folder``; ``sequences`` holds their histories."""
     return Queries(
-        sequences=sequences, **{array: _map(folder / f"{name}.{array}.npy") for array in _QUERY_ARRAYS}
+        sequences=sequences,
+        is_by_time=read_ledger(folder.parent).split.startswith("global-time"),
+        **{array: _map(folder / f"{name}.{array}.npy") for array in _QUERY_ARRAYS},
     )
 
 

@@ -82,6 +82,8 @@ class Queries:
     target: NDArray[np.int32]  # [M] 1..V
     target_rating: NDArray[np.float32]  # [M] stars; NaN where absent
     target_timestamp: NDArray[np.int64]  # [M] seconds; -1 where absent
+    is_by_time: bool = False
+    """Whether the targets of all users lie after one moment, so that nothing later may be counted."""
 
     @property
     def n_queries(self) -> int:
@@ -89,12 +91,18 @@ class Queries:
         return len(self.target)
 
     def known(self) -> Sequences:
-        """Return the events that precede every query of their user: what counting may use."""
+        """Return what counting may use: the events that precede every query of their user.
+
+        Where the queries were chosen by time, they are also earlier than the earliest target of anybody.
+        """
         ends = self.sequences.offsets[1:].copy()
         np.minimum.at(ends, self.user, self.end)
         lengths = self.sequences.lengths
         position = np.arange(self.sequences.n_events) - np.repeat(self.sequences.offsets[:-1], lengths)
-        return self.sequences.select(position < np.repeat(ends - self.sequences.offsets[:-1], lengths))
+        is_known = position < np.repeat(ends - self.sequences.offsets[:-1], lengths)
+        if self.is_by_time:
+            is_known &= self.sequences.timestamps < self.target_timestamp.min()
+        return self.sequences.select(is_known)
 
     def history(self, query: int) -> NDArray[np.int32]:
         """Return the items seen before the target of ``query``, oldest first, shape [T]."""

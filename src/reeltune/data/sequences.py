@@ -19,7 +19,14 @@ from reeltune.data.batch import Histories, TrainingBatch, move
 from reeltune.data.prepared import PAD, Queries, Sequences
 from reeltune.seeding import derive
 
-__all__ = ["QueryBatch", "n_window_batches", "query_batches", "to_histories", "window_batches"]
+__all__ = [
+    "QueryBatch",
+    "n_window_batches",
+    "people_histories",
+    "query_batches",
+    "to_histories",
+    "window_batches",
+]
 
 _BUCKET_BATCHES = 16  # batches whose windows are sorted by length together: little padding, still random
 _BATCH_POSITIONS = 1 << 22  # bounds the memory of a batch of very long histories
@@ -128,6 +135,12 @@ def to_histories(
         ratings=None if ratings is None else _padded(ratings, float("nan"), torch.float32),
         timestamps=None if timestamps is None else _padded(timestamps, -1, torch.int64),
     )
+
+
+def people_histories(sequences: Sequences, users: NDArray[np.int64]) -> Histories:
+    """Return the whole histories of ``users`` [B], rows of ``sequences``."""
+    histories, _, _ = _gather(sequences, users, sequences.offsets[users], sequences.lengths[users])
+    return histories
 
 
 def _windows(

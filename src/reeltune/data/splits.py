@@ -9,7 +9,7 @@ Shapes: N events, U users, M queries.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
@@ -164,7 +164,7 @@ class GlobalTime(SplitConfig):
         keep[last] = False  # these are nobody's history
         histories = sequences.select(keep)
         before: NDArray[np.int64] = np.cumsum(keep) - keep
-        return queries_at(sequences, histories, rows, before[rows]), n_first
+        return replace(queries_at(sequences, histories, rows, before[rows]), is_by_time=True), n_first
 
 
 def fingerprint(test: Queries, user_ids: Ids, item_ids: Ids) -> str:

@@ -21,23 +21,20 @@ from numpy.typing import NDArray
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_held_out
 from reeltune.errors import StudyError, first_line
+from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import Comparison, Interval
-from reeltune.evaluation.leaderboard import (
-    BASELINE_LABELS,
-    FIGURES,
-    compare_with_baselines,
-    figures,
-    rank_baselines,
-)
+from reeltune.evaluation.leaderboard import FIGURES, compare_with_baselines, figures
 from reeltune.evaluation.retrain import Candidate, retrain
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
+from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
 if TYPE_CHECKING:
     from reeltune.models.base import SequenceNetwork
+    from reeltune.models.baselines.base import Baseline
 
 __all__ = ["Evaluation", "SeedFigures", "evaluate_study", "read_evaluation", "select_candidates"]
 
@@ -147,17 +144,18 @@ def evaluate_study(
 
 
 def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluation:
-    from reeltune.training.checkpoint import load_network
+    from reeltune.training.checkpoint import load_model
 
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     selected = selected_trial(study)
     candidates = select_candidates(study, selected, data, notify)
-    networks = [load_network(candidate.checkpoint) for candidate in candidates]  # a damaged one opens nothing
+    # A damaged checkpoint opens nothing.
+    models = [load_model(candidate.checkpoint) for candidate in candidates]
     openings = _log_opening(study, selected, candidates[0])
     notify(f"opening the test set for trial {selected.number} (opening {len(openings)})")
     test = open_held_out(prepared).test
-    ranks = _rank_all(networks, data, test, notify)
-    baselines, _ = rank_baselines(test, data.n_items, notify)
+    ranks = _rank_all(models, data, test, [candidate.seed for candidate in candidates], notify)
+    baselines, _ = rank_baselines(study, data, test, notify)
     evaluation = _evaluation(
         study,
         selected,
@@ -224,15 +222,26 @@ def _log_opening(study: Study, selected: TrialRow, best: Candidate) -> list[dict
 
 
 def _rank_all(
-    networks: list[SequenceNetwork], data: TuningData, test: Queries, notify: Notify
+    models: list[SequenceNetwork | Baseline],
+    data: TuningData,
+    test: Queries,
+    seeds: list[int],
+    notify: Notify,
 ) -> list[Ranks]:
+    """Return the ranks by each model; a baseline is fitted again to all that precedes the targets."""
     from reeltune.data.features.assemble import query_features
     from reeltune.metrics.evaluate import rank_queries
+    from reeltune.models.base import SequenceNetwork
+    from reeltune.models.baselines.registry import fit_to_data
 
     ranks = []
-    for number, network in enumerate(networks, start=1):
-        notify(f"ranking the test set with checkpoint {number} of {len(networks)}")
-        ranks.append(rank_queries(network, query_features(network.side.config, data, test)))
+    for number, (model, seed) in enumerate(zip(models, seeds, strict=True), start=1):
+        notify(f"ranking the test set with checkpoint {number} of {len(models)}")
+        if isinstance(model, SequenceNetwork):
+            ranks.append(rank_queries(model, query_features(model.side.config, data, test)))
+        else:
+            again = fit_to_data(model.config, data, test.known(), seed=derive(seed, "weights"))
+            ranks.append(rank_queries(again, test))
     return ranks
 
 
@@ -266,7 +275,7 @@ def _evaluation(
         checkpoint=released.path_within(study.directory),
         n_queries=len(ranks[0]),
         metrics=figures(ranks[0], users, seed),
-        baselines={BASELINE_LABELS[name]: figures(of, users, seed) for name, of in baselines.items()},
+        baselines={baseline_label(name): figures(of, users, seed) for name, of in baselines.items()},
         comparisons=compare_with_baselines(ranks[0], baselines, users, seed),
         seeds=tuple(sorted(seeds, key=lambda figure: figure.checkpoint)),
         protocol=protocol(study),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.prepared import Queries, TuningData
+from reeltune.data.prepared import TuningData
 from reeltune.errors import StudyError, first_line
+from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
@@ -27,7 +27,6 @@ from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.study import Study
 
 __all__ = [
-    "BASELINE_LABELS",
     "FIGURES",
     "VERDICT_METRIC",
     "Entry",
@@ -35,7 +34,6 @@ __all__ = [
     "compare_with_baselines",
     "figures",
     "make_leaderboard",
-    "rank_baselines",
     "read_leaderboard",
     "trial_ranks",
 ]
@@ -45,9 +43,6 @@ FIGURES = ("hr@10", "ndcg@10", "mrr@10")
 
 VERDICT_METRIC = "ndcg@10"
 """Metric of the verdict."""
-
-BASELINE_LABELS = {"windowed-markov": "windowed Markov", "popularity": "popularity"}
-"""Baselines of every study and how a sentence names them; the first one gives the verdict."""
 
 Ranks = NDArray[np.int32]
 
@@ -149,7 +144,7 @@ def make_leaderboard(
         for row in study.best(n_best)
     ]
     entries += [
-        Entry(BASELINE_LABELS[name], "baseline", figures(ranks, users, seed), seconds[name])
+        Entry(baseline_label(name), "baseline", figures(ranks, users, seed), seconds[name])
         for name, ranks in baselines.items()
     ]
     leaderboard = Leaderboard(
@@ -188,58 +183,37 @@ def figures(ranks: Ranks, users: Ranks, seed: int) -> dict[str, Interval]:
 def compare_with_baselines(
     ranks: Ranks, baselines: Mapping[str, Ranks], users: Ranks, seed: int
 ) -> tuple[Comparison, ...]:
-    """Return the paired comparison of ``ranks`` [M] with each baseline's, windowed Markov first."""
+    """Return the paired comparison of ``ranks`` [M] with each baseline's, in their order."""
     own = per_query(ranks, VERDICT_METRIC)
     return tuple(
         compare_paired(
             own,
-            per_query(baselines[name], VERDICT_METRIC),
-            opponent_name=label,
+            per_query(theirs, VERDICT_METRIC),
+            opponent_name=baseline_label(name),
             metric=VERDICT_METRIC,
             users=users,
             seed=seed,
         )
-        for name, label in BASELINE_LABELS.items()
+        for name, theirs in baselines.items()
     )
-
-
-def rank_baselines(
-    queries: Queries, n_items: int, notify: Notify
-) -> tuple[dict[str, Ranks], dict[str, float]]:
-    """Return the baselines' ranks [M] of ``queries`` and the seconds that fitting each took.
-
-    Counting costs nothing, so it uses all that precedes the targets: on test, the validation movies too.
-    """
-    from reeltune.metrics.evaluate import rank_queries
-    from reeltune.models.baselines.registry import fit_baseline
-
-    known = queries.known()
-    ranks, seconds = {}, {}
-    for name, label in BASELINE_LABELS.items():
-        notify(f"counting the baseline {label}")
-        start = time.perf_counter()
-        scorer = fit_baseline(name, known, n_items)
-        seconds[name] = time.perf_counter() - start
-        ranks[name] = rank_queries(scorer, queries)
-    return ranks, seconds
 
 
 def _validation_baselines(
     study: Study, data: TuningData, notify: Notify
 ) -> tuple[dict[str, Ranks], dict[str, float]]:
     """Return the baselines' validation ranks and seconds, from the study's cache where nothing changed."""
-    key = {"data": data.ledger.plain(), "baselines": list(BASELINE_LABELS), "code": _baseline_code()}
+    key = {"data": data.ledger.plain(), "baselines": study.spec.baselines, "code": _baseline_code()}
     index = study.directory / "baselines.json"
-    paths = {name: study.directory / "baselines" / f"{name}.npy" for name in BASELINE_LABELS}
+    folder = study.directory / "baselines"
     # A cache that is absent or damaged is counted again.
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         cached = read_json(index)
         if {name: cached[name] for name in key} == key:
-            return {name: np.load(path) for name, path in paths.items()}, cached["seconds"]
-    ranks, seconds = rank_baselines(data.validation, data.n_items, notify)
-    for name, path in paths.items():
-        with atomic_path(path) as part, part.open("wb") as file:
-            np.save(file, ranks[name])
+            return {name: np.load(folder / f"{name}.npy") for name in cached["seconds"]}, cached["seconds"]
+    ranks, seconds = rank_baselines(study, data, data.validation, notify)
+    for name, found in ranks.items():
+        with atomic_path(folder / f"{name}.npy") as part, part.open("wb") as file:
+            np.save(file, found)
     users, seed = data.validation.user, study.spec.study.seed
     measured = {name: figures(of, users, seed) for name, of in ranks.items()}
     metrics = {

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD, Sequences
+from reeltune.models.baselines.base import Known
 from reeltune.models.baselines.markov import Markov, MarkovConfig
 
 __all__ = ["CountPrior"]
@@ -60,7 +61,7 @@ class CountPrior(nn.Module):
 
     def fill(self, train: Sequences) -> None:
         """Count the transitions of the training events."""
-        self._take(Markov(_COUNTING, train, self.n_items).tables())
+        self._take(Markov.fit(_COUNTING, Known(train, self.n_items)).tables())
 
     def forward(self, histories: Histories) -> Tensor:
         """Return what is added to the scores after each row's last movie, [B, V+1]; 0 for padding."""

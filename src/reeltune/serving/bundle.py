@@ -64,9 +64,9 @@ _REQUIRED = ("weights.safetensors", "config.json", "vocabulary.json", "ledger.js
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """A baseline by its name in the registry, and what it counted."""
+    """A baseline's plain configuration, and what it counted."""
 
-    name: str
+    config: dict[str, Any]
     n_items: int
     tables: dict[str, NDArray[Any]]
 
@@ -98,7 +98,7 @@ class Bundle:
     ledger: Ledger
     metrics: dict[str, Any]
     manifest: dict[str, Any]
-    model: dict[str, Any]  # plain configuration of the network; of a baseline its name
+    model: dict[str, Any]  # plain configuration of the network or baseline
     facts: MovieFacts = NO_FACTS
     tuned: Reranking | None = None  # weights of re-ranking that were tuned on validation
 
@@ -199,7 +199,7 @@ def load_bundle(directory: Path) -> Bundle:
     weights = directory / "weights.safetensors"
     scorer: Scorer
     if network is None:
-        scorer = read_baseline(name, weights)
+        scorer = read_baseline(config["model"], weights)
     else:
         read_weights(network, weights, config.get("weights", "float32"))
         scorer = network.eval()
@@ -271,7 +271,7 @@ def _write_model(parts: BundleParts, path: Path) -> dict[str, Any]:
     model = parts.network
     if isinstance(model, FittedBaseline):
         write_baseline(model.tables, path)
-        return {"model": {"name": model.name}, "training": parts.training, "n_items": model.n_items}
+        return {"model": model.config, "training": parts.training, "n_items": model.n_items}
     write_weights(model, path, parts.weight_format)
     return {
         "model": model.config.plain(),

@@ -11,11 +11,13 @@ import numpy as np
 from reeltune.data.prepared import TuningData
 from reeltune.data.side import SideInformation
 from reeltune.data.store import open_side
-from reeltune.errors import StudyError
+from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.evaluation.tradeoff import TradeOff, read_trade_off
 from reeltune.files import write_text
+from reeltune.models.baselines.registry import BASELINES
+from reeltune.seeding import derive
 from reeltune.serving.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.card import CardFacts, make_card
 from reeltune.serving.compressed import measure_compression
@@ -25,6 +27,7 @@ from reeltune.serving.vocabulary import MovieFacts
 from reeltune.serving.weights import as_stored
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
 __all__ = ["export_study", "movie_facts"]
@@ -76,6 +79,11 @@ def export_study(
         checkpoint = study.trial_directory(row.number) / BEST_CHECKPOINT
         if evaluation is not None and checkpoint != study_dir / evaluation.checkpoint:
             evaluation = None
+    if row.config["model"]["name"] in BASELINES:
+        return _export_tuned_baseline(
+            row, study_dir, out, has_other_form=is_int8 or is_hub, force=force, with_onnx=with_onnx,
+            data_dir=data_dir, notify=notify,
+        )  # fmt: skip
     if not checkpoint.is_file():
         raise StudyError(
             f"the weights of trial {row.number} are gone ({checkpoint}): a study keeps those of its "
@@ -130,6 +138,17 @@ def export_study(
             write_proved_onnx(network, network, folder)
 
     return export_bundle(parts, out, force=force, extras=extras)
+
+
+def _export_tuned_baseline(
+    row: TrialRow, study_dir: Path, out: Path, *, has_other_form: bool, **options: Any
+) -> Path:
+    from reeltune.serving.export_baseline import export_baseline
+
+    if has_other_form:
+        raise UserError("a baseline has no int8 or hub form; leave those options out")
+    config = BASELINES[row.config["model"]["name"]].config_class.model_validate(row.config["model"])
+    return export_baseline(study_dir, out, config, seed=derive(row.seed, "weights"), **options)
 
 
 def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:

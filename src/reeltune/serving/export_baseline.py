@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from reeltune.data.store import open_side
-from reeltune.errors import ConfigError, UserError, unknown_name
+from reeltune.errors import UserError
 from reeltune.evaluation.leaderboard import FIGURES
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, silent
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import per_query
-from reeltune.models.baselines.registry import BASELINES, fit_baseline
+from reeltune.models.baselines.base import BaselineConfig
+from reeltune.models.baselines.registry import baseline_entry, fit_to_data
 from reeltune.serving.bundle import BundleParts, FittedBaseline, check_target, export_bundle
 from reeltune.serving.export import movie_facts
 from reeltune.serving.onnx_model import has_small_matrix, is_onnx_wanted, write_proved_onnx
@@ -22,21 +23,23 @@ __all__ = ["export_baseline"]
 def export_baseline(
     study_dir: Path,
     out: Path,
-    name: str,
+    model: str | BaselineConfig,
     *,
+    seed: int | None = None,
     force: bool = False,
     with_onnx: bool | None = None,
     data_dir: Path | None = None,
     notify: Notify = silent,
 ) -> Path:
-    """Write the baseline ``name``, counted on what precedes the study's validation, as the bundle ``out``.
+    """Write the baseline ``model``, fitted to what precedes the study's validation, as the bundle ``out``.
 
     A baseline that is linear in the history also becomes an ONNX graph, its matrices inside.
 
     Args:
         study_dir: Folder of the study.
         out: Folder to make.
-        name: Name of the baseline.
+        model: Name of the baseline, or its configuration.
+        seed: Origin of all randomness of those that are trained; None for the study's.
         force: Replace ``out`` if it is a bundle already.
         with_onnx: Write ``model.onnx``; None for yes where its packages are installed and the baseline
             has a graph.
@@ -49,27 +52,27 @@ def export_baseline(
         StudyError: The folder holds no study, or the data differ.
         BundleError: ``out`` exists and may not be replaced.
     """
-    if name not in BASELINES:
-        raise ConfigError(unknown_name("baseline", name, BASELINES))
+    name = model if isinstance(model, str) else model.name
+    baseline_entry(name)
     check_target(out, force)
     has_onnx = is_onnx_wanted(with_onnx)
     study = Study.open(study_dir)
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
-    notify(f"counting the baseline {name}")
-    baseline = fit_baseline(name, data.validation.known(), data.n_items)
+    notify(f"fitting the baseline {name}")
+    baseline = fit_to_data(model, data, seed=study.spec.study.seed if seed is None else seed)
     ranks = rank_queries(baseline, data.validation)
     figures = {label: float(per_query(ranks, label).mean()) for label in FIGURES}
     lines = "\n".join(f"| {label.upper()} | {value:.4f} |" for label, value in figures.items())
     ledger = study.ledger
     card = (
-        f"# Baseline {name}, counted on {ledger.dataset}\n\n"
-        f"It ranks {ledger.n_items:,} movies by counts alone; nothing was trained. Use it as a bundle of a "
+        f"# Baseline {name}, fitted to {ledger.dataset}\n\n"
+        f"It ranks {ledger.n_items:,} movies without a recurrent network. Use it as a bundle of a "
         "network: `reeltune recommend DIR --liked TITLE`.\n\n"
         f"On validation ({len(ranks):,} queries, split {ledger.split}, whole catalogue ranked):\n\n"
         f"| metric | value |\n|---|---|\n{lines}\n"
     )
     parts = BundleParts(
-        network=FittedBaseline(name, data.n_items, baseline.tables()),
+        network=FittedBaseline(baseline.config.plain(), data.n_items, baseline.tables()),
         training={},
         catalogue=data.catalogue,
         ledger=ledger,

@@ -69,8 +69,8 @@ def write_baseline(tables: Mapping[str, NDArray[Any]], path: Path) -> None:
     save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, str(path))
 
 
-def read_baseline(name: str, path: Path) -> Scorer:
-    """Return the baseline ``name`` from its tables at ``path``.
+def read_baseline(model: Mapping[str, Any], path: Path) -> Scorer:
+    """Return the baseline of the plain configuration ``model`` from its tables at ``path``.
 
     Raises:
         BundleError: The file is damaged or of another baseline.
@@ -79,8 +79,9 @@ def read_baseline(name: str, path: Path) -> Scorer:
     from safetensors.numpy import load_file
 
     try:
-        return restore_baseline(name, load_file(str(path)))
+        return restore_baseline(model, load_file(str(path)))
     except (SafetensorError, ValueError, KeyError) as error:
+        name = model.get("name")
         raise BundleError(f"{path} does not hold what the baseline {name} counted: {error}") from error
 
 

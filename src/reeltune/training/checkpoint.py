@@ -13,9 +13,11 @@ from reeltune.data.features.config import SideShapes
 from reeltune.errors import StudyError
 from reeltune.files import atomic_path
 from reeltune.models.base import SequenceNetwork
+from reeltune.models.baselines.base import Baseline
+from reeltune.models.baselines.registry import BASELINES, restore_baseline
 from reeltune.models.registry import ModelConfig, build_network
 
-__all__ = ["load_network", "read_checkpoint", "write_checkpoint"]
+__all__ = ["load_model", "load_network", "read_checkpoint", "write_checkpoint"]
 
 NETWORK_PREFIX = "network."
 
@@ -58,6 +60,9 @@ def load_network(path: Path) -> SequenceNetwork:
     """
     checkpoint = read_checkpoint(path)
     hyper_parameters = checkpoint["hyper_parameters"]
+    name = hyper_parameters["model"]["name"]
+    if name in BASELINES:
+        raise StudyError(f"{path} holds the baseline {name}, this needs a network; choose a trial of one")
     config: ModelConfig = TypeAdapter(ModelConfig).validate_python(hyper_parameters["model"])
     with torch.random.fork_rng(devices=[]):
         shapes = SideShapes.model_validate(hyper_parameters.get("side") or {})
@@ -65,3 +70,19 @@ def load_network(path: Path) -> SequenceNetwork:
     weights = checkpoint["state_dict"]
     network.load_state_dict({name.removeprefix(NETWORK_PREFIX): w for name, w in weights.items()})
     return network.eval()
+
+
+def load_model(path: Path) -> SequenceNetwork | Baseline:
+    """Return the network or baseline of the checkpoint at ``path``, ready to score.
+
+    Raises:
+        StudyError: The file is absent, damaged or no checkpoint of reeltune.
+    """
+    checkpoint = read_checkpoint(path)
+    plain = checkpoint["hyper_parameters"]["model"]
+    if plain["name"] not in BASELINES:
+        return load_network(path)
+    try:
+        return restore_baseline(plain, {k: table.numpy() for k, table in checkpoint["state_dict"].items()})
+    except (KeyError, ValueError) as error:
+        raise StudyError(f"{path} does not hold the baseline {plain['name']}: {error}") from error

@@ -22,7 +22,7 @@ from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_pa
 from reeltune.training.meter import Meter
 from reeltune.training.module import NextItemModule
 
-__all__ = ["FitResult", "fit"]
+__all__ = ["FitResult", "fit", "quiet_lightning"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def fit(
     if not is_over:
         recorder = EpochRecorder(directory, objective, config.patience, report, epochs, meter=meter)
         module.list_length = meter.list_length if meter is not None else 0
-        with _quiet():
+        with quiet_lightning():
             trainer = _trainer(module, recorder, loggers)
             _fit(trainer, module, data, directory / LAST_CHECKPOINT if epochs else None)
     if len(epochs) >= config.max_epochs:
@@ -123,7 +123,7 @@ def _fit(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Hold back Lightning's notices about devices and data loaders; errors still show."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level

@@ -94,14 +94,19 @@ def _open_data(directory: str) -> TuningData:
 def count_parameters(config: dict[str, Any], n_items: int) -> int:
     """Return the number of weights of the network that ``config`` describes, without making them.
 
-    Weights whose number depends on the data (text, people, profiles as inputs) are left out; the first
-    epoch of a trial tells the whole number.
+    Weights whose number depends on the data (text, people, profiles as inputs, all figures of a baseline)
+    are left out; the first epoch of a trial tells the whole number.
     """
     import torch
     from torch.overrides import TorchFunctionMode
 
+    from reeltune.models.baselines.base import BaselineConfig
     from reeltune.models.registry import build_network
     from reeltune.tuning.trial import TrialConfig
+
+    model = TrialConfig.model_validate(config).model
+    if isinstance(model, BaselineConfig):
+        return 0
 
     class Unfilled(TorchFunctionMode):
         """Leaves weights unfilled: drawing them without storage would import torch's compiler, seconds."""
@@ -115,5 +120,5 @@ def count_parameters(config: dict[str, Any], n_items: int) -> int:
             return func(*args, **kwargs)
 
     with torch.device("meta"), Unfilled():
-        network = build_network(TrialConfig.model_validate(config).model, n_items)
+        network = build_network(model, n_items)
     return sum(parameter.numel() for parameter in network.parameters())

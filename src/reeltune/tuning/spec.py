@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from reeltune.config import Config
 from reeltune.data.config import DataConfig
 from reeltune.errors import ConfigError, unknown_name
 from reeltune.metrics.measures import MeasureLabel, parse_measure
 from reeltune.metrics.ranking import MetricLabel
+from reeltune.models.baselines.registry import BASELINES
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.goal import Goal, Limit
 from reeltune.tuning.parameters import Scalar
@@ -20,7 +21,15 @@ from reeltune.tuning.searchers import SEARCHERS, SearcherConfig, TpeConfig
 from reeltune.tuning.space import Space, flatten
 from reeltune.tuning.trial import TrialConfig
 
-__all__ = ["FinalConfig", "RepeatsConfig", "StudySettings", "StudySpec", "first_difference"]
+__all__ = [
+    "UNTUNED_RNN",
+    "Baselines",
+    "FinalConfig",
+    "RepeatsConfig",
+    "StudySettings",
+    "StudySpec",
+    "first_difference",
+]
 
 
 def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
@@ -138,6 +147,25 @@ def _is_no_ranking(label: str) -> bool:
         return False  # told where the field is checked
 
 
+UNTUNED_RNN = "untuned-rnn"
+"""A plain Elman network with default settings: what tuning improves on. It is trained, so it is asked for."""
+
+
+def _known_baselines(value: list[str]) -> list[str]:
+    if not value:
+        raise ValueError("no baseline is named; name at least one, or leave the key out for all")
+    for name in value:
+        if name not in (*BASELINES, UNTUNED_RNN):
+            raise ValueError(unknown_name("baseline", name, (*BASELINES, UNTUNED_RNN)))
+        if value.count(name) > 1:
+            raise ValueError(f"the baseline {name!r} stands twice; keep one")
+    return value
+
+
+Baselines = Annotated[list[str], AfterValidator(_known_baselines)] | None
+"""A config field that names baselines; the first one named gives the verdict."""
+
+
 class FinalConfig(Config):
     """What is done with the selected configuration."""
 
@@ -160,12 +188,15 @@ class StudySpec(Config):
     """How it is searched."""
     final: FinalConfig = FinalConfig()
     """What is done with the winner."""
+    baselines: Baselines = None
+    """What the study is compared with, by name; None for all that the data and installed packages allow."""
     logging: LoggingConfig = LoggingConfig()
     """Where figures go besides the study folder."""
 
 
 EXTENDABLE = (
     "question",
+    "baselines",
     "study.trials",
     "study.concurrency",
     "study.n_threads",

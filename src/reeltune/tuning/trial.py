@@ -4,38 +4,49 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
 
 from reeltune.config import Config
 from reeltune.data.prepared import TuningData
-from reeltune.errors import DivergedError
-from reeltune.metrics.ranking import MetricLabel, parse_metric
+from reeltune.errors import ConfigError, DivergedError
+from reeltune.files import atomic_path
+from reeltune.metrics.measures import parse_measure
+from reeltune.metrics.ranking import MetricLabel, parse_metric, ranking_metrics
+from reeltune.models.baselines.base import BaselineConfig
+from reeltune.models.baselines.registry import BaselineModelConfig, fit_to_data
 from reeltune.models.gru import GRUConfig
 from reeltune.models.registry import ModelConfig
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
-from reeltune.training.epochs import EpochReport, Report, best_epoch
+from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS, EpochReport, Report, best_epoch
 from reeltune.tuning.rows import TrialResult, TrialState
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-__all__ = ["TrialConfig", "run_trial"]
+__all__ = ["ONE_GO", "TrialConfig", "run_trial"]
+
+ONE_GO = TrainingConfig(max_epochs=1, patience=1)
+"""Stands in for the training of a baseline, which is fitted in one go."""
 
 
 class TrialConfig(Config):
     """Everything about a trial that changes its numbers, besides the data and the seed."""
 
-    model: ModelConfig = Field(default_factory=GRUConfig)
-    """The network and its sizes."""
+    model: Annotated[ModelConfig | BaselineModelConfig, Field(discriminator="name")] = Field(
+        default_factory=GRUConfig
+    )
+    """The network and its sizes, or a baseline and its settings."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
-    """How it is trained."""
+    """How it is trained; a baseline is fitted in one go and reads none of it."""
     objective: MetricLabel = "ndcg@10"
     """Validation metric that chooses the best epoch, ``NAME@K``."""
 
@@ -79,9 +90,20 @@ def run_trial(
         report(epoch)
 
     with _isolated(n_threads):
-        state, reason, n_parameters = _train(
-            config, data, record, directory=directory, seed=seed, loggers=loggers, measures=measures
-        )
+        if isinstance(config.model, BaselineConfig):
+            state, reason, n_parameters = _fit_baseline(
+                config.model,
+                config.objective,
+                data,
+                record,
+                directory=directory,
+                seed=seed,
+                measures=measures,
+            )
+        else:
+            state, reason, n_parameters = _train(
+                config, data, record, directory=directory, seed=seed, loggers=loggers, measures=measures
+            )
     best = best_epoch(epochs, parse_metric(config.objective)) if epochs else None
     return TrialResult(
         state=state,
@@ -111,6 +133,7 @@ def _train(
     from reeltune.training.meter import Meter
     from reeltune.training.module import NextItemModule
 
+    assert not isinstance(config.model, BaselineConfig)
     features = make_features(config.model.inputs, data)
     torch.manual_seed(derive(seed, "weights"))
     module = NextItemModule(
@@ -140,6 +163,44 @@ def _train(
     except DivergedError as error:
         return TrialState.DIVERGED, str(error), n_parameters
     return TrialState.COMPLETE, result.reason, n_parameters
+
+
+def _fit_baseline(
+    model: BaselineConfig,
+    metric: str,
+    data: TuningData,
+    report: Report,
+    *,
+    directory: Path,
+    seed: int,
+    measures: Sequence[str],
+) -> tuple[TrialState, str, int]:
+    """Report a fitted baseline as one epoch; return the state, the reason and the number of its figures."""
+    from reeltune.metrics.evaluate import rank_queries
+    from reeltune.training.checkpoint import write_checkpoint
+
+    start = time.perf_counter()
+    baseline = fit_to_data(model, data, seed=derive(seed, "weights"))
+    objective, others = parse_metric(metric), [parse_measure(label) for label in measures]
+    for other in others:
+        if not other.is_ranking:
+            raise ConfigError(f"{other.label} is taken of networks, not of {model.name}; leave it out")
+    cuts = {other.k for other in others if other.k is not None}
+    try:
+        ranks = rank_queries(baseline, data.validation)
+    except DivergedError as error:
+        return TrialState.DIVERGED, str(error), 0
+    metrics = ranking_metrics(ranks, ks=sorted({10, objective.k} | cuts))
+    tables = {name: torch.from_numpy(np.array(table)) for name, table in baseline.tables().items()}
+    plain = {"model": model.plain(), "training": {}, "n_items": data.n_items}
+    write_checkpoint(directory / BEST_CHECKPOINT, {"state_dict": tables, "hyper_parameters": plain})
+    with atomic_path(directory / VALIDATION_RANKS) as part, part.open("wb") as file:
+        np.save(file, ranks)
+    seconds = time.perf_counter() - start
+    # There is no loss to tell: what is fitted in closed form or by another package reports none.
+    size = sum(table.numel() for table in tables.values())
+    report(EpochReport(1, metrics, metrics[objective.label], 0.0, seconds, size))
+    return TrialState.COMPLETE, "fitted in one go", size
 
 
 @contextmanager

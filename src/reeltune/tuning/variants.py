@@ -7,9 +7,13 @@ from typing import Any
 
 from reeltune.config import Document, parse
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.models.registry import NETWORKS
+from reeltune.models.baselines.registry import BASELINES, BaselineEntry
+from reeltune.models.registry import NETWORKS, NetworkEntry
 
-__all__ = ["model_configs"]
+__all__ = ["MODELS", "model_configs"]
+
+MODELS: dict[str, NetworkEntry | BaselineEntry] = {**NETWORKS, **BASELINES}
+"""What a space may search: a network, or a baseline that is tuned as one."""
 
 
 def model_configs(names: Sequence[str], fixed: Document) -> list[Any]:
@@ -21,7 +25,10 @@ def model_configs(names: Sequence[str], fixed: Document) -> list[Any]:
         ConfigError: A fixed field belongs to no model, or its value is wrong.
     """
     if len(names) == 1:
-        return [parse(NETWORKS[names[0]].config_class, fixed)]
+        return [parse(MODELS[names[0]].config_class, fixed)]
+    for name in names:
+        if name in BASELINES:
+            raise ConfigError(f"{fixed.at()}: the baseline {name} has no training to share; search it alone")
     fields = {name: set(NETWORKS[name].config_class.model_fields) - {"name"} for name in names}
     known = set().union(*fields.values())
     for key in fixed.value:

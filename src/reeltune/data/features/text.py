@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.data.side import Details, Tags
 from reeltune.errors import ConfigError
 
-__all__ = ["movie_texts", "sentence_vectors", "stems", "tfidf_vectors"]
+__all__ = ["movie_texts", "sentence_vectors", "stems", "stems_of", "term_vectors", "tfidf_vectors"]
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _YEAR = re.compile(r"\(\d{4}\)\s*$")
@@ -60,6 +61,32 @@ def stems(text: str) -> list[str]:
     return _analyzer()(text)
 
 
+def stems_of(texts: Sequence[str]) -> list[list[str]]:
+    """Return the :func:`stems` of each text."""
+    analyze = _analyzer()
+    return [analyze(text) for text in texts]
+
+
+def term_vectors(terms: Sequence[Sequence[str]], min_movies: int) -> sparse.csr_array | None:
+    """Return the TF-IDF of lists of terms, rows of length 1, float32 [V, F]; None where no term is left.
+
+    Args:
+        terms: The terms of each movie.
+        min_movies: Movies that must share a term before it counts, at least 1.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer=_as_is, min_df=min_movies, sublinear_tf=True, dtype=np.float32)
+    try:
+        return sparse.csr_array(vectorizer.fit_transform(terms))
+    except ValueError:  # no term stands in enough lists
+        return None
+
+
+def _as_is(terms: Sequence[str]) -> Sequence[str]:
+    return terms
+
+
 def _analyzer() -> Callable[[str], list[str]]:
     import snowballstemmer
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
@@ -84,12 +111,8 @@ def tfidf_vectors(texts: Sequence[str], dim: int) -> NDArray[np.float32]:
 
     F is ``dim``, or less where there are fewer texts or stems. Stems of one movie only are left out.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(analyzer=_analyzer(), min_df=2, sublinear_tf=True, dtype=np.float32)
-    try:
-        features = vectorizer.fit_transform(texts)
-    except ValueError:  # no stem stands in two texts
+    features = term_vectors(stems_of(texts), min_movies=2)
+    if features is None:
         return np.zeros((len(texts), 0), dtype=np.float32)
     return _reduced(features, dim)
 

@@ -1,4 +1,4 @@
-"""What a baseline offers besides scores, and the form that the linear ones share.
+"""The form that linear baselines share.
 
 Shapes: B batch, T steps, V catalogue.
 """
@@ -6,15 +6,12 @@ Shapes: B batch, T steps, V catalogue.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from reeltune.models.base import Scorer
-
-__all__ = ["Baseline", "LinearForm"]
+__all__ = ["LinearForm"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,3 @@ class LinearForm:
         """Return the matrix with its zeros, float32 [V+1, V+1]."""
         table = self.matrix
         return table.toarray().astype(np.float32) if isinstance(table, sparse.csr_array) else table
-
-
-class Baseline(Scorer, Protocol):
-    """A scorer without gradients, which can be stored and, where it is linear, written as a graph."""
-
-    def tables(self) -> dict[str, NDArray[Any]]:
-        """Return what was fitted, as arrays by name."""
-
-    def linear(self) -> LinearForm | None:
-        """Return the same scores as a weighted sum over the history; None where they are none."""

@@ -1,32 +1,40 @@
 """Transition counts between movies: the plain chain and the windowed one.
 
-Shapes: B batch, T steps, N events, V catalogue.
+Shapes: B batch, N events, V catalogue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 from torch import Tensor
 
-from reeltune.config import Config
 from reeltune.data.batch import Histories
-from reeltune.data.prepared import PAD, Sequences
+from reeltune.data.prepared import Sequences
+from reeltune.models.baselines.base import (
+    Baseline,
+    BaselineConfig,
+    Known,
+    as_scores,
+    check_square,
+    history_matrix,
+)
 from reeltune.models.baselines.linear import LinearForm
 from reeltune.models.baselines.popularity import count_items
 
-__all__ = ["Markov", "MarkovConfig"]
+__all__ = ["FirstOrderConfig", "FirstOrderMarkov", "Markov", "MarkovConfig"]
 
 
-class MarkovConfig(Config):
+class MarkovConfig(BaselineConfig):
     """Reach and decay of transition counts."""
 
+    name: Literal["windowed-markov"] = "windowed-markov"
+    """Chooses this baseline."""
     max_lag: int = Field(default=20, ge=1, le=1000)
     """Steps between two movies of a history that still count as a transition, 1 to 1000."""
     n_recent: int = Field(default=30, ge=1, le=1000)
@@ -39,7 +47,7 @@ class MarkovConfig(Config):
     """Weight of a movie's share of all events, 0 to 1, which orders movies that no transition tells apart."""
 
 
-class Markov:
+class Markov(Baseline):
     """Scores movies by decayed transition counts from the recent ones.
 
     ``T[a, b] += decay ** (lag - 1)`` for every a before b at lags 1 to ``max_lag`` in a history, each
@@ -48,26 +56,38 @@ class Markov:
     With one lag, one recent movie and no shrinkage it is the first-order Markov chain.
     """
 
-    def __init__(self, config: MarkovConfig, train: Sequences, n_items: int) -> None:
+    LABEL: ClassVar[str] = "windowed Markov"
+    config: MarkovConfig
+
+    def __init__(
+        self, config: MarkovConfig, transitions: sparse.csr_array, prior: NDArray[np.float32]
+    ) -> None:
+        """Take the weighted ``transitions`` [V+1, V+1] and the weighted shares ``prior`` [V+1]."""
         self.config = config
-        self.n_items = n_items
-        self._transitions = _transitions(config, train, n_items)  # [V+1, V+1]
-        counts = count_items(train, n_items)  # [V+1]
-        self._prior = config.popularity_weight * counts / counts.sum()  # [V+1]
+        self.n_items = len(prior) - 1
+        self._transitions = transitions
+        self._prior = prior
+
+    @classmethod
+    def fit(cls, config: MarkovConfig, known: Known) -> Markov:
+        """Return the baseline counted on ``known``."""
+        counts = count_items(known.train, known.n_items).numpy()  # [V+1]
+        prior = (config.popularity_weight * counts / counts.sum()).astype(np.float32)
+        return cls(config, _transitions(config, known.train, known.n_items), prior)
 
     def tables(self) -> dict[str, NDArray[Any]]:
-        """Return what was counted, as arrays by name; :meth:`from_tables` takes them back."""
+        """Return what was counted."""
         table = self._transitions
         return {
             "transitions": table.data,
             "columns": table.indices.astype(np.int32),
             "row_starts": table.indptr.astype(np.int64),
-            "prior": self._prior.numpy(),
+            "prior": self._prior,
         }
 
     def linear(self) -> LinearForm:
         """Return the scores as a weighted sum over the recent movies."""
-        return LinearForm(self._prior.numpy(), self._transitions, self.config.n_recent, self.config.decay)
+        return LinearForm(self._prior, self._transitions, self.config.n_recent, self.config.decay)
 
     @classmethod
     def from_tables(cls, config: MarkovConfig, tables: Mapping[str, NDArray[Any]]) -> Markov:
@@ -77,28 +97,36 @@ class Markov:
             KeyError: A table is missing.
             ValueError: The tables do not fit each other.
         """
-        markov = cls.__new__(cls)
-        markov.config = config
-        markov._prior = torch.from_numpy(tables["prior"])
-        markov.n_items = len(markov._prior) - 1
         arrays = (tables["transitions"], tables["columns"], tables["row_starts"])
-        markov._transitions = sparse.csr_array(arrays, shape=(markov.n_items + 1, markov.n_items + 1))
-        markov._transitions.check_format(full_check=True)
-        return markov
+        n_rows = len(tables["prior"])
+        return cls(config, check_square(sparse.csr_array(arrays, shape=(n_rows, n_rows))), tables["prior"])
 
     def scores(self, histories: Histories) -> Tensor:
         """Return the scores of the catalogue after each row's last movie, [B, V+1]."""
-        recent = histories.last(self.config.n_recent)
-        items = recent.items.numpy()
-        steps_back = recent.lengths.numpy()[:, None] - 1 - np.arange(items.shape[1])  # [B, T]
-        is_event = items != PAD
-        weights = self.config.decay ** steps_back[is_event].astype(np.float32)
-        query = sparse.csr_array(
-            (weights, (np.nonzero(is_event)[0], items[is_event])), shape=(len(items), self.n_items + 1)
-        )
-        scores = torch.from_numpy((query @ self._transitions).toarray()) + self._prior
-        scores[:, PAD] = float("-inf")
-        return scores
+        query = history_matrix(histories.last(self.config.n_recent), self.n_items, self.config.decay)
+        return as_scores((query @ self._transitions).toarray() + self._prior)
+
+
+class FirstOrderConfig(MarkovConfig):
+    """Configuration of :class:`FirstOrderMarkov`: one lag, the last movie, plain relative frequencies."""
+
+    name: Literal["markov"] = "markov"  # type: ignore[assignment]
+    """Chooses this baseline."""
+    max_lag: int = Field(default=1, ge=1, le=1000)
+    """Steps between two movies of a history that still count as a transition, 1 to 1000."""
+    n_recent: int = Field(default=1, ge=1, le=1000)
+    """Last movies of a history that are asked for their transitions, 1 to 1000."""
+    shrinkage: float = Field(default=0.0, ge=0.0, le=1e6)
+    """Transitions added to each row's sum, 0 to 1e6."""
+    # Many counts of one lag are equal: float32 tells this weight apart, and a transition outweighs it.
+    popularity_weight: float = Field(default=1e-3, ge=0.0, le=1.0)
+    """Weight of a movie's share of all events, 0 to 1, which orders movies that no transition tells apart."""
+
+
+class FirstOrderMarkov(Markov):
+    """The chain of single steps: what most often came directly after the last movie."""
+
+    LABEL: ClassVar[str] = "first-order Markov"
 
 
 def _transitions(config: MarkovConfig, train: Sequences, n_items: int) -> sparse.csr_array:

@@ -6,7 +6,7 @@ Shapes: B batch, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD, Sequences
+from reeltune.models.baselines.base import Baseline, BaselineConfig, Known
 from reeltune.models.baselines.linear import LinearForm
 
-__all__ = ["Popularity", "count_items"]
+__all__ = ["Popularity", "PopularityConfig", "count_items"]
 
 
 def count_items(train: Sequences, n_items: int) -> Tensor:
@@ -26,16 +27,32 @@ def count_items(train: Sequences, n_items: int) -> Tensor:
     return torch.from_numpy(counts.astype(np.float32))
 
 
-class Popularity:
+class PopularityConfig(BaselineConfig):
+    """Configuration of :class:`Popularity`: there is nothing to choose."""
+
+    name: Literal["popularity"] = "popularity"
+    """Chooses this baseline."""
+
+
+class Popularity(Baseline):
     """Scores a movie by the number of times it was seen in training."""
 
-    def __init__(self, train: Sequences, n_items: int) -> None:
-        self.n_items = n_items
-        self._scores = count_items(train, n_items)  # [V+1]
+    LABEL: ClassVar[str] = "popularity"
+
+    def __init__(self, config: PopularityConfig, counts: Tensor) -> None:
+        """Take the ``counts`` of all movies, [V+1]."""
+        self.config = config
+        self.n_items = len(counts) - 1
+        self._scores = counts.clone()  # [V+1]
         self._scores[PAD] = float("-inf")
 
+    @classmethod
+    def fit(cls, config: PopularityConfig, known: Known) -> Popularity:
+        """Return the baseline counted on ``known``."""
+        return cls(config, count_items(known.train, known.n_items))
+
     def tables(self) -> dict[str, NDArray[Any]]:
-        """Return what was counted, as arrays by name; :meth:`from_tables` takes them back."""
+        """Return what was counted."""
         return {"scores": self._scores.numpy()}
 
     def linear(self) -> LinearForm:
@@ -43,16 +60,13 @@ class Popularity:
         return LinearForm(self._scores.numpy())
 
     @classmethod
-    def from_tables(cls, tables: Mapping[str, NDArray[Any]]) -> Popularity:
+    def from_tables(cls, config: PopularityConfig, tables: Mapping[str, NDArray[Any]]) -> Popularity:
         """Return the baseline that was counted before.
 
         Raises:
             KeyError: The table is missing.
         """
-        popularity = cls.__new__(cls)
-        popularity._scores = torch.from_numpy(tables["scores"])
-        popularity.n_items = len(popularity._scores) - 1
-        return popularity
+        return cls(config, torch.from_numpy(tables["scores"]))
 
     def scores(self, histories: Histories) -> Tensor:
         """Return the counts for every row, [B, V+1]."""

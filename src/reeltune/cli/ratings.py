@@ -1,0 +1,65 @@
+"""``reeltune ratings``: predict stars over folds, beside predictors without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from reeltune.cli.options import CHANGES, DATA_DIR, note
+
+__all__ = ["ratings"]
+
+
+def ratings(
+    experiment: Path = typer.Argument(metavar="EXPERIMENT", help="An experiments/ratings/*.yaml file."),
+    out: Path | None = typer.Option(None, "--out", help="JSON file to write the figures to."),
+    data_dir: Path | None = DATA_DIR,
+    changes: list[str] = CHANGES,
+) -> None:
+    """Train and test a rating network on each fold, and tell errors, decisions and confusion matrices."""
+    from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
+    from reeltune.files import write_json
+
+    found = evaluate_ratings(load_rating_spec(experiment, changes), data_dir=data_dir, notify=note)
+    if out is not None:
+        write_json(out, found)
+    _print_errors(found)
+    best = min(found["models"], key=lambda name: found["models"][name]["rmse"]["mean"])
+    _print_decisions(best, found["models"][best]["decisions"])
+
+
+def _print_errors(found: dict[str, Any]) -> None:
+    from reeltune.cli.tables import make_table, print_table
+
+    table = make_table(f"{len(found['folds'])} folds", "RMSE", "MAE", "accuracy", "F1", "MCC", "ROC AUC")
+    for name, model in sorted(found["models"].items(), key=lambda item: item[1]["rmse"]["mean"]):
+        decisions = model["decisions"]
+        errors = (f"{model[m]['mean']:.4f} +- {model[m]['sd']:.4f}" for m in ("rmse", "mae"))
+        table.add_row(name, *errors, *(_figure(decisions[k]) for k in ("accuracy", "f1", "mcc", "roc_auc")))
+    majority = next(iter(found["models"].values()))["decisions"]["majority"]
+    table.add_row("majority class", "", "", *(_figure(majority[k]) for k in ("accuracy", "f1", "mcc")), "")
+    print_table(table)
+
+
+def _print_decisions(name: str, decisions: dict[str, Any]) -> None:
+    from reeltune.cli.tables import make_table, print_table
+
+    limit = f"{decisions['threshold']:g}"
+    table = make_table(f"{name}, liked from {limit} stars", "predicted disliked", "predicted liked")
+    for label, row in zip(("disliked", "liked"), decisions["matrix"], strict=True):
+        table.add_row(f"actually {label}", *(f"{count:,}" for count in row))
+    print_table(table)
+    table = make_table(f"{name}, stars", *(f"predicted {k}" for k in range(1, 6)))
+    for stars, row in enumerate(decisions["star_matrix"], start=1):
+        table.add_row(f"actually {stars}", *(f"{count:,}" for count in row))
+    print_table(table)
+    print(
+        f"star classes: {decisions['star_accuracy']:.4f} right, always the most frequent one "
+        f"{decisions['majority_star_accuracy']:.4f}; calibration error {decisions['calibration_error']:.3f}"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,126 @@
+"""Batches for rating prediction: histories of whole people, and which movies they were asked to rate when.
+
+A person's history is read once, however many of its positions are asked for.
+
+Shapes: B people, T steps, M questions of a set, N questions of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reeltune.data.batch import Histories, move
+from reeltune.data.prepared import Queries, Sequences
+from reeltune.data.sequences import people_histories
+from reeltune.seeding import derive
+
+__all__ = ["RatingBatch", "Ratings", "known_ratings", "rating_batches"]
+
+_BUCKET_BATCHES = 8  # batches whose people are sorted by length together: little padding, still random
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Questions for the rating of a movie by a person after a part of that person's history."""
+
+    sequences: Sequences
+    user: NDArray[np.int64]  # [M] row of ``sequences``
+    before: NDArray[np.int64]  # [M] events of the history that precede the question
+    item: NDArray[np.int64]  # [M] 1..V
+    stars: NDArray[np.float32]  # [M] the truth
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of questions M."""
+        return len(self.item)
+
+    @classmethod
+    def of(cls, queries: Queries) -> Ratings:
+        """Return the ``queries`` as questions for their targets' ratings."""
+        return cls(
+            sequences=queries.sequences,
+            user=queries.user.astype(np.int64),
+            before=queries.end - queries.sequences.offsets[queries.user],
+            item=queries.target.astype(np.int64),
+            stars=np.asarray(queries.target_rating, dtype=np.float32),
+        )
+
+
+def known_ratings(train: Sequences) -> Ratings:
+    """Return a question for each event of ``train`` that was rated, after all that precede it."""
+    user = np.repeat(np.arange(train.n_users), train.lengths)
+    before = np.arange(train.n_events) - train.offsets[user]
+    rated = np.isfinite(train.ratings)
+    return Ratings(
+        sequences=train,
+        user=user[rated],
+        before=before[rated],
+        item=np.asarray(train.items)[rated].astype(np.int64),
+        stars=np.asarray(train.ratings)[rated],
+    )
+
+
+@dataclass(frozen=True)
+class RatingBatch:
+    """Some people's histories and the questions that were put to them."""
+
+    histories: Histories
+    users: Tensor  # [B] int64, rows of the sequences
+    row: Tensor  # [N] int64, the row of the batch that is asked
+    before: Tensor  # [N] int64, events of that row that precede the question
+    items: Tensor  # [N] int64
+    stars: Tensor  # [N] float32
+    index: Tensor  # [N] int64, the question's place in the set
+
+    def to(self, device: torch.device | str) -> RatingBatch:
+        """Return the batch on ``device``."""
+        parts = (self.users, self.row, self.before, self.items, self.stars, self.index)
+        return RatingBatch(self.histories.to(device), *(move(part, device) for part in parts))
+
+
+def rating_batches(
+    ratings: Ratings, *, batch_size: int, seed: int | None = None, epoch: int = 0
+) -> Iterator[RatingBatch]:
+    """Yield all questions once, those of a person together.
+
+    Args:
+        ratings: The questions.
+        batch_size: Most people B a batch.
+        seed: Origin of the order of batches; None for people in order of their length.
+        epoch: Epoch, of which the order depends as well.
+    """
+    questions = np.argsort(ratings.user, kind="stable")  # grouped by person
+    starts = np.searchsorted(ratings.user[questions], np.arange(ratings.sequences.n_users + 1))
+    people = np.flatnonzero(np.diff(starts))
+    lengths = ratings.sequences.lengths[people]
+    order = np.arange(len(people))
+    rng = np.random.default_rng(0 if seed is None else derive(seed, "people", epoch))
+    bucket = len(order)
+    if seed is not None:
+        rng.shuffle(order)
+        bucket = batch_size * _BUCKET_BATCHES
+    chunks = [order[first : first + bucket] for first in range(0, len(order), bucket)]
+    by_length = np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
+    firsts = np.arange(0, len(order), batch_size)
+    if seed is not None:
+        rng.shuffle(firsts)
+    for first in firsts:
+        users = people[by_length[first : first + batch_size]]
+        asked = [questions[starts[user] : starts[user + 1]] for user in users]
+        index = np.concatenate(asked)
+        row = np.repeat(np.arange(len(users)), [len(part) for part in asked])
+        yield RatingBatch(
+            histories=people_histories(ratings.sequences, users),
+            users=torch.from_numpy(users),
+            row=torch.from_numpy(row),
+            before=torch.from_numpy(ratings.before[index]),
+            items=torch.from_numpy(ratings.item[index]),
+            stars=torch.from_numpy(ratings.stars[index]),
+            index=torch.from_numpy(index),
+        )

@@ -1,0 +1,107 @@
+"""The models that every study is compared with, on its own split.
+
+Shapes: M queries.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.data.prepared import Queries, TuningData
+from reeltune.errors import ConfigError, DataError, StudyError
+from reeltune.evaluation.studies import Notify
+from reeltune.files import write_json
+from reeltune.models.base import Scorer
+from reeltune.models.baselines.registry import BASELINES, fit_to_data
+from reeltune.seeding import derive
+from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
+from reeltune.tuning.rows import TrialState
+from reeltune.tuning.spec import UNTUNED_RNN
+from reeltune.tuning.study import Study
+
+__all__ = ["baseline_label", "rank_baselines"]
+
+Ranks = NDArray[np.int32]
+
+SLOW = ("ials", "bpr")
+"""Baselines that pass over all events many times."""
+
+MAX_EVENTS = 2_000_000
+"""Events beyond which the slow ones are fitted only where the experiment names them."""
+
+
+def baseline_label(name: str) -> str:
+    """Return how a table or sentence names the baseline ``name``."""
+    return "untuned RNN" if name == UNTUNED_RNN else BASELINES[name].label
+
+
+def rank_baselines(
+    study: Study, data: TuningData, queries: Queries, notify: Notify
+) -> tuple[dict[str, Ranks], dict[str, float]]:
+    """Return the ranks [M] of ``queries`` by each of the study's baselines, and the seconds of each fit.
+
+    Fitting a baseline costs little, so it uses all that precedes the targets: on test, the validation
+    movies too. The untuned RNN is trained on the training events, as trials are.
+
+    Where the experiment names no baselines, one that the data or the installed packages do not allow is
+    told and left out.
+
+    Raises:
+        ConfigError: A baseline that the experiment names needs a package that is not installed.
+        DataError: A baseline that the experiment names cannot be fitted to the data.
+    """
+    from reeltune.metrics.evaluate import rank_queries
+
+    known = queries.known()
+    ranks, seconds = {}, {}
+    for name in _names(study):
+        notify(f"fitting the baseline {baseline_label(name)}")
+        start = time.perf_counter()
+        scorer: Scorer
+        try:
+            _check_cost(name, known.n_events, is_asked=study.spec.baselines is not None)
+            if name == UNTUNED_RNN:
+                scorer = _untuned_rnn(study, data)
+            else:
+                scorer = fit_to_data(name, data, known, seed=study.spec.study.seed)
+        except (ConfigError, DataError) as error:
+            if study.spec.baselines is not None:
+                raise
+            notify(f"without the baseline {baseline_label(name)}: {error}")
+            continue
+        seconds[name] = time.perf_counter() - start
+        ranks[name] = rank_queries(scorer, queries)
+    return ranks, seconds
+
+
+def _names(study: Study) -> Sequence[str]:
+    return tuple(BASELINES) if study.spec.baselines is None else study.spec.baselines
+
+
+def _check_cost(name: str, n_events: int, *, is_asked: bool) -> None:
+    if not is_asked and name in SLOW and n_events > MAX_EVENTS:
+        raise DataError(f"{n_events:,} events take it minutes; ask for it with the key baselines")
+
+
+def _untuned_rnn(study: Study, data: TuningData) -> Scorer:
+    """Return the default Elman network, trained now or found in the study."""
+    from reeltune.models.rnn import RNNConfig
+    from reeltune.training.checkpoint import load_network
+    from reeltune.tuning.trial import TrialConfig, run_trial
+
+    folder = study.directory / "baselines" / UNTUNED_RNN
+    checkpoint, done = folder / BEST_CHECKPOINT, folder / "result.json"
+    if not done.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        config = TrialConfig(model=RNNConfig(), objective=study.objective)
+        seed = derive(study.spec.study.seed, UNTUNED_RNN)
+        result = run_trial(config, data, lambda _: None, directory=folder, seed=seed)
+        if result.state is not TrialState.COMPLETE:
+            raise StudyError(f"the untuned RNN {result.state}: {result.reason}; leave it out of baselines")
+        write_json(done, {"metrics": result.metrics, "reason": result.reason, "seed": seed})
+        (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+    return load_network(checkpoint)

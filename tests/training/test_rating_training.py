@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from reeltune.data.prepared import Sequences
+from reeltune.data.ratings import known_ratings
+from reeltune.errors import DivergedError
+from reeltune.models.rating import RatingHeadConfig
+from reeltune.training.config import TrainingConfig
+from reeltune.training.rating import fit_ratings, predict_ratings
+from reeltune.training.rating_config import RatingTrainingConfig
+
+N_ITEMS = 10
+
+
+def world(n_users=60, seed=1):
+    """Return people who rate a movie as they rated the last one, but for the odd movies: those by 2 less."""
+    rng = np.random.default_rng(seed)
+    items = rng.integers(1, N_ITEMS + 1, (n_users, 15))
+    mood = np.repeat(rng.integers(3, 6, (n_users, 3)), 5, axis=1)  # changes twice in a history
+    stars = mood - 2.0 * (items % 2)
+    return known_ratings(
+        Sequences(
+            items.ravel().astype(np.int32),
+            stars.ravel().astype(np.float32),
+            np.arange(items.size),
+            np.arange(0, items.size + 1, 15),
+        )
+    )
+
+
+def config(**changes):
+    plain = RatingTrainingConfig(
+        head=RatingHeadConfig(factors=4, dropout=0.0, people=False),
+        training=TrainingConfig(
+            batch_size=8, max_epochs=12, learning_rate=0.02, weight_decay=0.0, patience=12
+        ),
+    ).plain()
+    plain["model"] |= {"embedding_dim": 8, "hidden_dim": 16, "dropout": 0.0, "embedding_dropout": 0.0}
+    plain["model"]["inputs"] |= {"time_gap": False}
+    return RatingTrainingConfig.model_validate(plain | changes)
+
+
+def rmse(predicted, ratings):
+    return float(np.sqrt(np.mean((predicted - ratings.stars) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_ratings(config(), world(), world(seed=2), N_ITEMS, seed=5)
+
+
+def test_the_state_tells_the_mood_that_no_bias_knows(fitted):
+    test = world(seed=3)
+    best_bias = np.where(test.item % 2 == 1, test.stars[test.item % 2 == 1].mean(), 0)
+    best_bias = np.where(test.item % 2 == 0, test.stars[test.item % 2 == 0].mean(), best_bias)
+    assert rmse(predict_ratings(fitted.network, test), test) < 0.8 * rmse(best_bias, test)
+    assert fitted.validation_rmse[-1] < fitted.validation_rmse[0]
+
+
+def test_the_network_is_that_of_the_best_epoch(fitted):
+    validation = world(seed=2)
+    found = rmse(predict_ratings(fitted.network, validation), validation)
+    assert found == pytest.approx(min(fitted.validation_rmse), abs=1e-6)
+    assert not fitted.network.training
+
+
+def test_the_same_seed_trains_the_same_network():
+    short = config(training=TrainingConfig(batch_size=8, max_epochs=1))
+    runs = [fit_ratings(short, world(), world(seed=2), N_ITEMS, seed=s) for s in (1, 1, 2)]
+    assert runs[0].validation_rmse == runs[1].validation_rmse != runs[2].validation_rmse
+
+
+def test_the_next_movie_can_be_learned_beside_the_stars():
+    short = TrainingConfig(batch_size=8, max_epochs=1)
+    alone, joint = (
+        fit_ratings(config(training=short, next_movie_weight=weight), world(), world(seed=2), N_ITEMS, seed=1)
+        for weight in (0.0, 1.0)
+    )
+    moved = [
+        bool((fit.network.network.head.bias != 0).any()) for fit in (alone, joint)
+    ]  # the softmax's own bias
+    assert moved == [False, True]
+    assert np.isfinite(joint.validation_rmse).all()
+
+
+def test_predictions_stay_on_the_scale(fitted):
+    found = predict_ratings(fitted.network, world(seed=3), bounds=(2.0, 3.0))
+    assert found.min() >= 2.0
+    assert found.max() <= 3.0
+
+
+def test_a_loss_that_is_not_finite_ends_the_training():
+    wild = config(training=TrainingConfig(batch_size=8, max_epochs=3, learning_rate=1.0, gradient_clip=0.0))
+    ratings = world()
+    ratings.stars[:] *= np.float32(1e30)
+    with pytest.raises(DivergedError, match="lower the learning rate"):
+        fit_ratings(wild, ratings, ratings, N_ITEMS, seed=1)
