@@ -56,7 +56,7 @@ SETUPS = {
             "training.batch_size": 16,
             "training.max_epochs": 3,
         },
-        grid={"training.learning_rate": (0.002, 0.004, 0.008)},
+        grid={"training.learning_rate": (0.003, 0.006)},
         rows={
             "rating": {"rating": True},
             "time since the previous movie": {"time_gap": True},

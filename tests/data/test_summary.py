@@ -30,3 +30,14 @@ def test_nothing_known():
     )
     summary = summarize(sequences, Catalogue(("a",), ("a",), (0,), ((),)))
     assert (summary.rating_counts, summary.tie_share, summary.first_second) == ({}, None, None)
+
+
+def test_a_wide_scale_has_few_steps():
+    sequences = Sequences(
+        items=np.array([1, 1, 1, 1], np.int32),
+        ratings=np.array([0, 12, 98, 101], np.float32),
+        timestamps=np.full(4, -1, np.int64),
+        offsets=np.array([0, 4]),
+    )
+    summary = summarize(sequences, Catalogue(("a",), ("a",), (0,), ((),)))
+    assert summary.rating_counts == {"0": 1, "10": 1, "100": 2}  # steps of ten

@@ -16,6 +16,7 @@ from reeltune.data.side import Details
 __all__ = ["Summary", "missing_details", "summarize"]
 
 
+_STEPS = (0.5, *(figure * 10.0**power for power in range(39) for figure in (1, 2, 5)))  # up to any float32
 _MOST_STEPS = 20  # lines of the distribution of ratings; half stars up to ten stars
 
 
@@ -115,7 +116,8 @@ def _length_counts(sequences: Sequences) -> dict[str, int]:
 def _rating_counts(sequences: Sequences) -> dict[str, int]:
     if np.isnan(sequences.ratings).all():
         return {}
-    step = max(0.5, float(np.nanmax(sequences.ratings)) / _MOST_STEPS)
+    largest = float(np.nanmax(sequences.ratings))
+    step = next(step for step in _STEPS if largest <= step * _MOST_STEPS)
     steps = np.nan_to_num(sequences.ratings, nan=-step)  # a place of its own, cut off below
     steps /= step
     counts = np.bincount(np.rint(steps, out=steps).astype(np.int32) + 1)[1:]
