@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from reeltune.training.config import TrainingConfig
 from reeltune.training.schedules import learning_rate_factor
 
-cases = st.tuples(st.sampled_from(["one-cycle", "constant"]), st.floats(0, 1), st.integers(1, 300))
+cases = st.tuples(
+    st.sampled_from(["one-cycle", "linear", "inverse-sqrt", "constant"]), st.floats(0, 1), st.integers(1, 300)
+)
 
 
 @given(cases)
@@ -39,3 +41,12 @@ def test_constant_stays_at_the_peak_after_the_warm_up():
     config = TrainingConfig(schedule="constant", warmup_fraction=0.1)
     assert [learning_rate_factor(config, step, 100) for step in (10, 50, 100)] == [1.0, 1.0, 1.0]
     assert learning_rate_factor(config, 0, 100) == pytest.approx(1 / 25)
+
+
+def test_linear_and_inverse_square_root_follow_their_formulas():
+    config = TrainingConfig(schedule="linear", warmup_fraction=0.2)
+    factors = [learning_rate_factor(config, step, 100) for step in (20, 40, 60, 100)]
+    assert factors == pytest.approx([1.0, 0.75, 0.5, 0.0])
+    config = TrainingConfig(schedule="inverse-sqrt", warmup_fraction=0.1)
+    factors = [learning_rate_factor(config, step, 100) for step in (10, 40, 90)]
+    assert factors == pytest.approx([1.0, 0.5, 1 / 3])

@@ -27,6 +27,6 @@ class GRUNetwork(RecurrentNetwork):
     sampled losses over session-parallel batches; embeddings are tied and the query is normalised.
     """
 
-    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.Module:
         """Return a new GRU layer."""
         return FusedGRU(input_dim, hidden_dim)

@@ -1,6 +1,6 @@
 """From the state of a network to scores of the catalogue.
 
-Shapes: B batch, T steps, H hidden, D embedding, V catalogue.
+Shapes: B batch, T steps, S state, D embedding, V catalogue.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from torch import Tensor, nn
 
 from reeltune.data.prepared import PAD
 
-__all__ = ["TiedHead", "catalogue_scores"]
+__all__ = ["CatalogueHead", "catalogue_scores"]
 
 
-class TiedHead(nn.Module):
+class CatalogueHead(nn.Module):
     """Projects a state to the width of the movie embeddings and normalises it.
 
-    The scores are the products of the result with the input embeddings (tied weights, Press and
-    Wolf, 2017, https://arxiv.org/abs/1608.05859) plus a bias for each movie. The normalisation
-    holds the scale of the scores while the one-cycle schedule is at its peak.
+    The scores are the products of the result with the output embeddings, by default those of the
+    input (tied weights, Press and Wolf, 2017, https://arxiv.org/abs/1608.05859), plus a bias for each
+    movie. The normalisation holds the scale of the scores while the one-cycle schedule is at its peak.
     """
 
-    def __init__(self, n_items: int, hidden_dim: int, embedding_dim: int) -> None:
+    def __init__(self, n_items: int, state_dim: int, embedding_dim: int, *, has_bias: bool = True) -> None:
         super().__init__()
-        self.projection = nn.Linear(hidden_dim, embedding_dim)
+        self.projection = nn.Linear(state_dim, embedding_dim)
         self.norm = nn.LayerNorm(embedding_dim)
-        self.bias = nn.Parameter(torch.zeros(n_items + 1))
+        self.bias = nn.Parameter(torch.zeros(n_items + 1)) if has_bias else None
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return the queries of ``states`` [..., H], shape [..., D]."""
+        """Return the queries of ``states`` [..., S], shape [..., D]."""
         queries: Tensor = self.norm(self.projection(states))
         return queries
 

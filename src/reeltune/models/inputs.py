@@ -35,17 +35,25 @@ class ItemEmbedding(nn.Module):
     query has scores of about unit variance at the start. The row of padding is zero and stays so.
     """
 
-    def __init__(self, n_items: int, embedding_dim: int, dropout: float) -> None:
+    def __init__(
+        self, n_items: int, embedding_dim: int, dropout: float = 0.0, locked_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.table = nn.Embedding(n_items + 1, embedding_dim, padding_idx=PAD)
         self.dropout = nn.Dropout(dropout)
+        self.locked_dropout = locked_dropout
         nn.init.normal_(self.table.weight, std=embedding_dim**-0.5)
         nn.init.zeros_(self.table.weight[PAD].detach())
 
     def forward(self, items: Tensor, added: Tensor | None = None) -> Tensor:
         """Return the embeddings of ``items`` [B, T] plus ``added`` [B, T, D], shape [B, T, D]."""
-        vectors = self.table(items)
-        embedded: Tensor = self.dropout(vectors if added is None else vectors + added)
+        vectors: Tensor = self.table(items)
+        if added is not None:
+            vectors = vectors + added
+        if self.training and self.locked_dropout:
+            # The same dimensions at each step of a history: [B, 1, D].
+            vectors = vectors * nn.functional.dropout(torch.ones_like(vectors[:, :1]), self.locked_dropout)
+        embedded: Tensor = self.dropout(vectors)
         return embedded
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from reeltune.data.features.config import NO_SIDE, SideShapes
+from reeltune.models.catalogue import NetworkConfig
 from reeltune.models.recurrent import RecurrentConfig, RecurrentNetwork
 
 __all__ = ["LSTMConfig", "LSTMNetwork"]
@@ -27,14 +27,16 @@ class LSTMNetwork(RecurrentNetwork):
     Jozefowicz et al. (2015) recommend.
     """
 
-    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.Module:
         """Return a new LSTM layer."""
         return nn.LSTM(input_dim, hidden_dim, batch_first=True)
 
-    def __init__(self, config: LSTMConfig, n_items: int, shapes: SideShapes = NO_SIDE) -> None:
-        super().__init__(config, n_items, shapes)
+    def build_body(self, config: NetworkConfig) -> int:
+        """Make the layers and open their forget gates."""
+        width = super().build_body(config)
         with torch.no_grad():
             for name, bias in self.layers.named_parameters():
                 # torch adds two biases, each ordered input, forget, cell, output gate.
                 if ".bias_" in name:
-                    bias[config.hidden_dim : 2 * config.hidden_dim] = 1.0 if ".bias_ih" in name else 0.0
+                    bias[width : 2 * width] = 1.0 if ".bias_ih" in name else 0.0
+        return width

@@ -10,15 +10,21 @@ from pydantic import Field
 
 from reeltune.data.features.config import NO_SIDE, SideShapes
 from reeltune.errors import ConfigError, unknown_name
+from reeltune.models.attentive_gru import AttentiveGRUConfig, AttentiveGRUNetwork
 from reeltune.models.base import SequenceNetwork
+from reeltune.models.catalogue import NetworkConfig
 from reeltune.models.gru import GRUConfig, GRUNetwork
 from reeltune.models.lstm import LSTMConfig, LSTMNetwork
-from reeltune.models.recurrent import RecurrentConfig
+from reeltune.models.mingru import MinGRUConfig, MinGRUNetwork
 from reeltune.models.rnn import RNNConfig, RNNNetwork
+from reeltune.models.sasrec import SASRecConfig, SASRecNetwork
 
 __all__ = ["NETWORKS", "ModelConfig", "NetworkEntry", "build_network", "network_entry"]
 
-ModelConfig = Annotated[GRUConfig | LSTMConfig | RNNConfig, Field(discriminator="name")]
+ModelConfig = Annotated[
+    GRUConfig | LSTMConfig | RNNConfig | MinGRUConfig | AttentiveGRUConfig | SASRecConfig,
+    Field(discriminator="name"),
+]
 """The configuration of any network; the field ``name`` tells which."""
 
 
@@ -26,7 +32,7 @@ ModelConfig = Annotated[GRUConfig | LSTMConfig | RNNConfig, Field(discriminator=
 class NetworkEntry:
     """A network's configuration class and its maker."""
 
-    config_class: type[RecurrentConfig]
+    config_class: type[NetworkConfig]
     build: Callable[[Any, int, SideShapes], SequenceNetwork]  # (config, n_items, shapes)
 
 
@@ -34,6 +40,9 @@ NETWORKS: dict[str, NetworkEntry] = {
     "gru": NetworkEntry(GRUConfig, GRUNetwork),
     "lstm": NetworkEntry(LSTMConfig, LSTMNetwork),
     "rnn": NetworkEntry(RNNConfig, RNNNetwork),
+    "mingru": NetworkEntry(MinGRUConfig, MinGRUNetwork),
+    "attentive-gru": NetworkEntry(AttentiveGRUConfig, AttentiveGRUNetwork),
+    "sasrec": NetworkEntry(SASRecConfig, SASRecNetwork),
 }
 
 

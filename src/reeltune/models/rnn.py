@@ -21,6 +21,6 @@ class RNNConfig(RecurrentConfig):
 class RNNNetwork(RecurrentNetwork):
     """The simple recurrent network of Elman (1990), ``tanh(W x + U h + b)``, over a history."""
 
-    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.RNNBase:
+    def make_layer(self, input_dim: int, hidden_dim: int) -> nn.Module:
         """Return a new Elman layer."""
         return nn.RNN(input_dim, hidden_dim, batch_first=True)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from reeltune.config import Config
+from reeltune.models.losses import LossName
 
 __all__ = ["TrainingConfig"]
 
@@ -30,8 +31,9 @@ class TrainingConfig(Config):
     """Epochs without a better objective after which training stops, 1 to 10000."""
     history_length: int = Field(default=128, ge=2, le=65536)
     """Movies in a training window, 2 to 65536; windows cover the whole history."""
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    """Course of the learning rate: up to the peak and down to zero, or up and constant."""
+    schedule: Literal["one-cycle", "linear", "inverse-sqrt", "constant"] = "one-cycle"
+    """Course of the learning rate after the warm-up: down to zero as a half cosine or a line, down with the
+    inverse square root of the step, or constant."""
     warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of all steps in which the learning rate rises, 0 to 1."""
     gradient_clip: float = Field(default=1.0, ge=0.0, le=1000.0)
@@ -39,4 +41,20 @@ class TrainingConfig(Config):
     ema_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Decay a step of the averaged weights that are validated and kept, 0 (no averaging) to below 1."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of the target's mass that is spread over the catalogue, 0 to below 1."""
+    """Share of the target's mass that is spread over the catalogue by the full softmax, 0 to below 1."""
+    item_masking: float = Field(default=0.0, ge=0.0, le=0.95)
+    """Share of the movies of a training history that are hidden from the network, 0 to .95; targets stay."""
+    loss: LossName = "softmax"
+    """Loss of the next movie: the softmax over the whole catalogue, or one against some drawn movies."""
+    n_negatives: int = Field(default=256, ge=1, le=1_048_576)
+    """Movies that are drawn a batch for a sampled loss, 1 to 1048576."""
+    negative_exponent: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Power of a movie's count in its chance to be drawn, 0 (all alike) to 1 (by popularity); ``gbce`` draws
+    all alike."""
+    bpr_penalty: float = Field(default=1.0, ge=0.0, le=1000.0)
+    """Weight of the negatives' squared scores in ``bpr-max``, 0 to 1000."""
+    gbce_calibration: float = Field(default=0.75, ge=0.0, le=1.0)
+    """Calibration t of ``gbce``, 0 (plain cross-entropy) to 1 (no overconfidence)."""
+    precision: Literal["float32", "mixed"] = "float32"
+    """Type of the matrix products in training: float32, or bfloat16 with sums and weights in float32, for
+    GPUs and for CPUs with avx512_bf16. Scores are always float32."""

@@ -97,6 +97,7 @@ def _trainer(module: NextItemModule, recorder: EpochRecorder, loggers: Sequence[
         accelerator="auto",
         devices=1,
         gradient_clip_val=config.gradient_clip or None,
+        precision="bf16-mixed" if config.precision == "mixed" else "32-true",
         logger=list(loggers) or False,
         callbacks=[recorder],
         num_sanity_val_steps=0,  # a sanity epoch would rank with untrained weights

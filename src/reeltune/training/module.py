@@ -5,6 +5,7 @@ Shapes: B batch, T steps, D embedding, M validation queries, V catalogue.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from reeltune.data.batch import TrainingBatch
+from reeltune.data.batch import Histories, TrainingBatch
 from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import QueryBatch
@@ -23,6 +24,8 @@ from reeltune.errors import DivergedError
 from reeltune.metrics.catalogue import top_items
 from reeltune.metrics.ranks import target_ranks
 from reeltune.models.kernels.softmax import full_softmax_loss
+from reeltune.models.losses import bpr_max, gbce, sampled_scores, sampled_softmax, top1_max
+from reeltune.models.negatives import NegativeSampler
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.seeding import derive
 from reeltune.training.averaging import WeightAverage
@@ -33,7 +36,7 @@ __all__ = ["NextItemModule", "parameter_groups"]
 
 
 class NextItemModule(pl.LightningModule):
-    """Trains a network with the full softmax at every position and ranks the whole catalogue.
+    """Trains a network to predict the next movie at every position and ranks the whole catalogue.
 
     The hyperparameters that Lightning stores are plain values, so ``load_from_checkpoint`` works
     with ``weights_only=True``. Weights are drawn from torch's generator, dropout of each epoch from
@@ -66,6 +69,7 @@ class NextItemModule(pl.LightningModule):
         self.seed = seed
         self.average: WeightAverage | None = None
         self._saved_average: dict[str, Any] | None = None
+        self.sampler: NegativeSampler | None = None
         self.ranks = np.zeros(0, dtype=np.int32)
         self.lists = np.zeros((0, 0), dtype=np.int64)
         self._loss_sum, self._n_positions = 0.0, 0
@@ -90,6 +94,16 @@ class NextItemModule(pl.LightningModule):
             torch.manual_seed(derive(self.seed, "dropout", self.current_epoch))
             self._loss_sum, self._n_positions = 0.0, 0
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the gradient; Lightning's own way refuses a fused optimizer in mixed precision."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Return the mean loss over the positions of ``batch`` that have a next movie.
 
@@ -97,14 +111,8 @@ class NextItemModule(pl.LightningModule):
             DivergedError: The loss is not finite.
         """
         is_position = batch.targets != PAD  # [B, T]
-        queries = self.network.encode(batch.histories)[is_position]  # [N, D]
-        loss = full_softmax_loss(
-            queries,
-            self.network.item_vectors(),
-            self.network.item_bias(),
-            batch.targets[is_position],
-            label_smoothing=self.training_config.label_smoothing,
-        )
+        queries = self.network.encode(self._masked(batch.histories))[is_position]  # [N, D]
+        loss = self._loss(queries, batch.targets[is_position])
         value = loss.item()
         if not np.isfinite(value):
             raise DivergedError(
@@ -114,6 +122,38 @@ class NextItemModule(pl.LightningModule):
         self._loss_sum += value * len(queries)
         self._n_positions += len(queries)
         return loss
+
+    def _masked(self, histories: Histories) -> Histories:
+        """Return the histories with some of the movies hidden."""
+        share = self.training_config.item_masking
+        if share == 0:
+            return histories
+        is_hidden = torch.rand(histories.items.shape, device=histories.items.device) < share  # [B, T]
+        return replace(histories, items=histories.items.masked_fill(is_hidden, PAD))
+
+    def _loss(self, queries: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of the config over the rows of ``queries`` [N, D] and ``targets`` [N]."""
+        config, network = self.training_config, self.network
+        vectors, bias = network.item_vectors(), network.item_bias()
+        if config.loss == "softmax":
+            smoothing = config.label_smoothing
+            return full_softmax_loss(queries, vectors, bias, targets, label_smoothing=smoothing)
+        assert self.sampler is not None, "call sample_from first"
+        drawn = self.sampler.to(queries.device).draw(config.n_negatives)
+        scores = sampled_scores(queries, vectors, bias, targets, drawn)
+        if config.loss == "sampled-softmax":
+            return sampled_softmax(scores)
+        if config.loss == "bpr-max":
+            return bpr_max(scores, config.bpr_penalty)
+        if config.loss == "top1-max":
+            return top1_max(scores)
+        return gbce(scores, network.n_items, config.gbce_calibration)
+
+    def sample_from(self, counts: Tensor) -> None:
+        """Draw the negatives of a sampled loss by how often each movie was seen, ``counts`` [V+1]."""
+        config = self.training_config
+        exponent = 0.0 if config.loss == "gbce" else config.negative_exponent
+        self.sampler = NegativeSampler(counts, exponent)
 
     def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:
         """Update the averaged weights."""
@@ -144,7 +184,8 @@ class NextItemModule(pl.LightningModule):
         Raises:
             DivergedError: A score is not finite.
         """
-        scores = self.network.scores(batch.histories)  # [B, V+1]
+        with torch.autocast(self.device.type, enabled=False):  # rounded scores would tie
+            scores = self.network.scores(batch.histories)  # [B, V+1]
         try:
             ranks = target_ranks(scores, batch.targets, batch.histories.items)
         except DivergedError as error:

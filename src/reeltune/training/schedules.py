@@ -16,7 +16,9 @@ def learning_rate_factor(config: TrainingConfig, step: int, n_steps: int) -> flo
     """Return the learning rate of ``step`` (from 0) as a share of the peak, 0 to 1.
 
     Warm-up is a half cosine from 1/25 to 1 over ``warmup_fraction * n_steps``. After it the
-    one-cycle schedule falls to zero at ``n_steps`` as a half cosine; the constant one stays at 1.
+    one-cycle schedule falls to zero at ``n_steps`` as a half cosine, the linear one as a line; the inverse
+    square root is that of the step over the warm-up's steps (Vaswani et al., 2017,
+    https://arxiv.org/abs/1706.03762); the constant one stays at 1.
 
     >>> learning_rate_factor(TrainingConfig(warmup_fraction=0.5), 5, 10)
     1.0
@@ -26,7 +28,10 @@ def learning_rate_factor(config: TrainingConfig, step: int, n_steps: int) -> flo
         return START + (1 - START) * _half_cosine(step / n_warmup)
     if config.schedule == "constant":
         return 1.0
-    return 1 - _half_cosine(min(1.0, (step - n_warmup) / max(1e-9, n_steps - n_warmup)))
+    if config.schedule == "inverse-sqrt":
+        return math.sqrt(max(1.0, n_warmup) / max(1.0, n_warmup, step))
+    share = min(1.0, (step - n_warmup) / max(1e-9, n_steps - n_warmup))
+    return 1 - (share if config.schedule == "linear" else _half_cosine(share))
 
 
 def _half_cosine(share: float) -> float:

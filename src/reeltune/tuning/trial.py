@@ -22,6 +22,7 @@ from reeltune.metrics.measures import parse_measure
 from reeltune.metrics.ranking import MetricLabel, parse_metric, ranking_metrics
 from reeltune.models.baselines.base import BaselineConfig
 from reeltune.models.baselines.registry import BaselineModelConfig, fit_to_data
+from reeltune.models.baselines.popularity import count_items
 from reeltune.models.gru import GRUConfig
 from reeltune.models.registry import ModelConfig
 from reeltune.seeding import derive
@@ -140,6 +141,8 @@ def _train(
         config.model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
     )
     module.network.side.fill(features.tables)
+    if config.training.loss != "softmax":
+        module.sample_from(count_items(data.train, data.n_items))
     if module.network.prior is not None:
         module.network.prior.fill(data.train)
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
