@@ -21,8 +21,8 @@ from reeltune.files import atomic_path
 from reeltune.metrics.measures import parse_measure
 from reeltune.metrics.ranking import MetricLabel, parse_metric, ranking_metrics
 from reeltune.models.baselines.base import BaselineConfig
-from reeltune.models.baselines.registry import BaselineModelConfig, fit_to_data
 from reeltune.models.baselines.popularity import count_items
+from reeltune.models.baselines.registry import BaselineModelConfig, fit_to_data
 from reeltune.models.gru import GRUConfig
 from reeltune.models.registry import ModelConfig
 from reeltune.seeding import derive
