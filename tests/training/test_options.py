@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from reeltune.data.sequences import window_batches
 from reeltune.data.store import open_tuning
 from reeltune.data.synthetic import synthetic_tuning_data
 from reeltune.metrics.evaluate import rank_queries
+from reeltune.models.baselines.popularity import count_items
 from reeltune.models.gru import GRUConfig
+from reeltune.models.registry import NETWORKS
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
+from reeltune.training.module import NextItemModule
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.trial import TrialConfig, run_trial
 
@@ -92,3 +96,27 @@ def test_what_is_validated_and_kept_are_the_averaged_weights(few, tmp_path):
     run_trial(config, few, lambda _: None, directory=tmp_path, seed=3)
     ranks = rank_queries(load_network(tmp_path / "best.ckpt"), few.validation)
     assert np.array_equal(ranks, np.load(tmp_path / "validation_ranks.npy"))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("loss", ["softmax", "sampled-softmax"])
+def test_every_network_trains_in_mixed_precision(name, loss, few):
+    torch.manual_seed(0)
+    model = NETWORKS[name].config_class(embedding_dim=16, hidden_dim=16, n_layers=2)
+    training = TrainingConfig(loss=loss, n_negatives=8)
+    module = NextItemModule(model.plain(), training.plain(), few.n_items)
+    module.sample_from(count_items(few.train, few.n_items))
+    module.eval()  # no dropout: only the rounding differs
+    (batch,) = window_batches(few.train, history_length=64, batch_size=64, seed=1, epoch=0)
+    torch.manual_seed(1)
+    exact = module.training_step(batch, 0)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = module.training_step(batch, 0)
+    assert rounded != exact
+    assert rounded.item() == pytest.approx(exact.item(), rel=0.02)
+    rounded.backward()
+    for parameter_name, parameter in module.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.dtype == torch.float32
+        assert torch.isfinite(parameter.grad).all(), parameter_name
