@@ -115,7 +115,7 @@ def test_the_default_is_the_nearest_point_to_the_configuration():
     base = {name: config.plain() for name, config in SECTIONS.items()}
     point = space.default(base)
     assert point == {
-        "model.embedding_dim": 64,
+        "model.embedding_dim": GRUConfig().embedding_dim,
         "model.hidden_dim": 128,
         "training.learning_rate": 0.004,
         "training.schedule": "one-cycle",

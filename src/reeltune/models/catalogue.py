@@ -25,7 +25,7 @@ __all__ = ["CatalogueNetwork", "NetworkConfig"]
 class NetworkConfig(Config):
     """Sizes, dropout rates and output of any network."""
 
-    embedding_dim: int = Field(default=64, ge=1, le=4096)
+    embedding_dim: int = Field(default=128, ge=1, le=4096)
     """Width of the movie embeddings, input and output, 1 to 4096."""
     hidden_dim: int = Field(default=128, ge=1, le=8192)
     """Width of each layer inside, 1 to 8192."""
@@ -34,7 +34,7 @@ class NetworkConfig(Config):
     input_dropout: float = Field(default=0.0, ge=0.0, le=0.95)
     """Share of the input's dimensions that are zeroed at all steps of a history alike while training, 0 to
     .95 (Gal and Ghahramani, 2016, https://arxiv.org/abs/1512.05287)."""
-    embedding_dropout: float = Field(default=0.3, ge=0.0, le=0.95)
+    embedding_dropout: float = Field(default=0.5, ge=0.0, le=0.95)
     """Share of the input embeddings' entries that is zeroed while training, 0 to .95."""
     dropout: float = Field(default=0.3, ge=0.0, le=0.95)
     """Share of each layer's outputs that is zeroed while training, 0 to .95."""

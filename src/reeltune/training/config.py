@@ -38,9 +38,9 @@ class TrainingConfig(Config):
     """Share of all steps in which the learning rate rises, 0 to 1."""
     gradient_clip: float = Field(default=1.0, ge=0.0, le=1000.0)
     """Largest norm of the gradient, 0 to 1000; 0 switches clipping off."""
-    ema_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
+    ema_decay: float = Field(default=0.99, ge=0.0, lt=1.0)
     """Decay a step of the averaged weights that are validated and kept, 0 (no averaging) to below 1."""
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the target's mass that is spread over the catalogue by the full softmax, 0 to below 1."""
     item_masking: float = Field(default=0.0, ge=0.0, le=0.95)
     """Share of the movies of a training history that are hidden from the network, 0 to .95; targets stay."""
