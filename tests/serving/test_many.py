@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reeltune.data.cache import list_cache
-from reeltune.errors import DataError, EngineError, UserError
+from reeltune.errors import ConfigError, DataError, UserError
 from reeltune.serving import people_table
 from reeltune.serving.bundle import export_bundle
 from reeltune.serving.filters import Filters
@@ -136,7 +136,7 @@ def test_a_damaged_or_absent_table_and_a_wrong_k_are_refused(
 def test_a_folder_that_cannot_be_written_is_told(recommender: Recommender, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("user,item\na,500\n")
     (tmp_path / "file").touch()
-    with pytest.raises(EngineError, match="cannot write"):
+    with pytest.raises(ConfigError, match="a file stands where its folder should be"):
         recommend_many(recommender, tmp_path / "t.csv", tmp_path / "file" / "o.parquet")
 
 

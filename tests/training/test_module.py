@@ -11,7 +11,9 @@ from reeltune.training.module import NextItemModule, parameter_groups
 
 def make(name: str = "gru", **training) -> NextItemModule:
     model = NETWORKS[name].config_class(embedding_dim=6, hidden_dim=8, dropout=0.0, embedding_dropout=0.0)
-    return NextItemModule(model.plain(), TrainingConfig(**({"label_smoothing": 0.0} | training)).plain(), n_items=9)
+    return NextItemModule(
+        model.plain(), TrainingConfig(**({"label_smoothing": 0.0} | training)).plain(), n_items=9
+    )
 
 
 def batch_of(*rows: list[int]) -> TrainingBatch:
