@@ -27,7 +27,7 @@ MOVED: dict[str, tuple[dict, object]] = {
     "schedule": ({}, "linear"),
     "warmup_fraction": ({}, 0.5),
     "gradient_clip": ({}, 0.01),
-    "ema_decay": ({}, 0.9),
+    "ema_decay": ({}, 0.2),
     "label_smoothing": ({}, 0.2),
     "item_masking": ({}, 0.3),
     "loss": ({}, "bpr-max"),
