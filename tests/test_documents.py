@@ -53,6 +53,14 @@ def test_the_readme_shows_the_committed_figures():
         assert record.render(text) == text, f"run `python experiments/record.py`: {page.name} is out of date"
 
 
+def test_the_page_on_baselines_shows_the_committed_figures(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    baselines = importlib.import_module("baselines")
+    text = baselines.PAGE.read_text(encoding="utf-8")
+    assert "<!-- baselines: " in text
+    assert baselines.render(text) == text, "run benchmarks/baselines.py: docs/baselines.md is out of date"
+
+
 def test_the_page_on_side_information_shows_the_committed_figures(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))
     on_off = importlib.import_module("on_off")

@@ -45,15 +45,20 @@ def test_every_predictor_is_told_over_the_folds(experiment):
 
 
 def test_the_command_prints_tables_and_writes_the_figures(experiment, tmp_path):
-    out = tmp_path / "found.json"
+    out, page = tmp_path / "found.json", tmp_path / "found.html"
     result = CliRunner().invoke(
-        app, ["ratings", str(experiment), "--out", str(out), "--set", "folds.which=[2]"]
+        app,
+        ["ratings", str(experiment), "--out", str(out), "--report", str(page), "--set", "folds.which=[2]"],
     )
     assert result.exit_code == 0, result.output
     assert "majority class" in result.output
     assert "actually liked" in result.output
     assert "actually 5" in result.output
     assert json.loads(out.read_text())["spec"]["folds"]["which"] == [2]
+    drawn = page.read_text(encoding="utf-8")
+    assert drawn.count('class="matrix"') == 2
+    assert "majority class" in drawn
+    assert "http://" not in drawn.replace("http://www.w3.org", "")
 
 
 def test_bad_values_name_file_and_line(experiment):

@@ -15,16 +15,20 @@ __all__ = ["ratings"]
 def ratings(
     experiment: Path = typer.Argument(metavar="EXPERIMENT", help="An experiments/ratings/*.yaml file."),
     out: Path | None = typer.Option(None, "--out", help="JSON file to write the figures to."),
+    page: Path | None = typer.Option(None, "--report", help="HTML page to draw them on."),
     data_dir: Path | None = DATA_DIR,
     changes: list[str] = CHANGES,
 ) -> None:
     """Train and test a rating network on each fold, and tell errors, decisions and confusion matrices."""
     from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
-    from reeltune.files import write_json
+    from reeltune.evaluation.ratings_report import render_rating_report
+    from reeltune.files import write_json, write_text
 
     found = evaluate_ratings(load_rating_spec(experiment, changes), data_dir=data_dir, notify=note)
     if out is not None:
         write_json(out, found)
+    if page is not None:
+        write_text(page, render_rating_report(found))
     _print_errors(found)
     best = min(found["models"], key=lambda name: found["models"][name]["rmse"]["mean"])
     _print_decisions(best, found["models"][best]["decisions"])
