@@ -19,6 +19,7 @@ __all__ = [
     "read_json",
     "read_lines",
     "sha256_file",
+    "write_error",
     "write_json",
     "write_text",
 ]
@@ -40,7 +41,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         os.close(handle)
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
     part = Path(name)
     try:
         yield part
@@ -49,12 +50,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def _write_error(target: Path, error: OSError) -> ReeltuneError:
+def write_error(target: Path, error: OSError) -> ReeltuneError:
+    """Return the error to raise when ``target`` cannot be written."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return ConfigError(f"cannot write {target}: a file stands where its folder should be; choose another")
     reason = error.strerror or str(error)
@@ -94,7 +96,7 @@ def append_line(path: Path, value: Any) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
 
 
 def read_lines(path: Path) -> list[Any]:

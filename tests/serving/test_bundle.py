@@ -14,7 +14,8 @@ from reeltune.errors import BundleError, EngineError
 from reeltune.files import read_json, sha256_file, write_json
 from reeltune.models.registry import NETWORKS, build_network
 from reeltune.serving import folder as folder_module
-from reeltune.serving.bundle import BundleParts, export_bundle, is_bundle, load_bundle
+from reeltune.serving.bundle import BundleParts, export_bundle, load_bundle
+from reeltune.serving.manifest import is_bundle
 from serving_parts import make_parts
 
 FILES = ["README.md", "config.json", "ledger.json", "metrics.json", "vocabulary.json", "weights.safetensors"]
@@ -132,6 +133,10 @@ def _rewrite(bundle_dir: Path, name: str, value: object) -> None:
         ("ledger.json", {"dataset": "x"}),
         ("vocabulary.json", {"item_ids": []}),
         ("vocabulary.json", []),
+        ("vocabulary.json", {"item_ids": [[]], "titles": ["x"], "years": [0], "genres": [[]]}),
+        ("config.json", {"model": {"name": "gru"}, "n_items": 30, "side": {"n_people": 10**12}}),
+        ("config.json", {"model": {"name": "gru"}, "n_items": -1}),
+        ("config.json", 7),
     ],
 )
 def test_contents_that_do_not_fit_are_refused(bundle_dir: Path, name: str, value: object) -> None:
@@ -139,6 +144,25 @@ def test_contents_that_do_not_fit_are_refused(bundle_dir: Path, name: str, value
     with pytest.raises(BundleError) as caught:
         load_bundle(bundle_dir)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "1" * 6_000, "\0", "\ud800"])
+@pytest.mark.parametrize("name", ["manifest.json", "config.json", "vocabulary.json"])
+def test_text_that_no_reader_can_stand_is_refused(bundle_dir: Path, name: str, text: str) -> None:
+    content = text.encode("utf-8", "surrogatepass")
+    (bundle_dir / name).write_bytes(content)
+    if name != "manifest.json":
+        manifest = read_json(bundle_dir / "manifest.json")
+        manifest["files"][name] = {
+            "sha256": sha256_file(bundle_dir / name),
+            "size_bytes": len(content),
+        }
+        write_json(bundle_dir / "manifest.json", manifest)
+    with pytest.raises(BundleError, match=f"{name} cannot be read") as caught:
+        load_bundle(bundle_dir)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+    assert is_bundle(bundle_dir) == (name != "manifest.json")
 
 
 def test_absent_and_foreign_folders_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reeltune.errors import EngineError
+from reeltune.errors import ConfigError
 from reeltune.serving.folder import atomic_folder
 
 
@@ -71,5 +71,5 @@ def test_a_bundle_that_was_moved_aside_by_a_killed_process_comes_back(tmp_path: 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EngineError, match="cannot write"):
+    with pytest.raises(ConfigError, match="a file stands"):
         write(tmp_path / "file" / "b", "x")

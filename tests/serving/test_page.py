@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from browser import Browser, find_chromium, wait
+from reeltune.cli.app import main
 from reeltune.serving.bundle import export_bundle
 from reeltune.serving.vocabulary import MovieFacts
 from serving_parts import make_parts
@@ -174,21 +175,17 @@ def test_the_service_describes_itself(address: str, tmp_path: Path) -> None:
         assert page.complaints() == []
 
 
-def test_a_taken_port_is_told_in_one_line(bundle_dir: Path) -> None:
+def test_a_taken_port_is_told_in_one_line(
+    bundle_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [
-            sys.executable,
-            "-c",
-            "from reeltune.cli.app import main; main()",
-            "serve",
-            str(bundle_dir),
-        ]
         port = str(taken.getsockname()[1])
-        ended = subprocess.run(
-            [*command, "--port", port], check=False, capture_output=True, text=True, timeout=60
-        )
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: cannot listen on 127.0.0.1:{port}")
-    assert len(ended.stderr.splitlines()) == 1
+        monkeypatch.setattr("sys.argv", ["reeltune", "serve", str(bundle_dir), "--port", port])
+        with pytest.raises(SystemExit) as caught:
+            main()
+    told = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert told.startswith(f"error: cannot listen on 127.0.0.1:{port}")
+    assert len(told.splitlines()) == 1

@@ -120,8 +120,9 @@ def test_a_line_is_explained_by_a_movie_of_the_history(recommender: Recommender)
     assert {r.because for r in recommender.recommend(seen[:1], is_explained=True)} == {seen[0]}
 
 
-def test_known_parts_the_titles(recommender: Recommender) -> None:
-    assert recommender.known(["Toy Story", ("Nonesuch", 3.0)]) == (["Toy Story"], ["Nonesuch"])
+def test_a_file_is_parted_into_known_and_unknown_titles(recommender: Recommender, tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("title,rating\nToy Story,\nNonesuch,3\nGodfather,4\n")
+    assert recommender.read(tmp_path / "ratings.csv") == (["Toy Story", ("Godfather", 4.0)], ["Nonesuch"])
 
 
 def test_similar_movies_have_the_nearest_embeddings(recommender: Recommender) -> None:

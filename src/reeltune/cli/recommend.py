@@ -77,7 +77,6 @@ def recommend(
     With --batch, for all people of a table: lists are written to the Parquet file --out.
     """
     from reeltune.serving.filters import Filters
-    from reeltune.serving.ratings_file import read_ratings
     from reeltune.serving.recommender import Recommender
     from reeltune.serving.rerank import AS_SCORED
 
@@ -91,7 +90,7 @@ def recommend(
         return
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
     if ratings is not None:
-        seen, missed = recommender.known(read_ratings(ratings))
+        seen, missed = recommender.read(ratings)
         note(f"{ratings}: {len(seen)} movies known, {len(missed)} not in the catalogue")
         history = [*seen, *history]
     found = recommender.recommend(

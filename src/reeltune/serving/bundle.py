@@ -19,11 +19,9 @@ Nothing in it is unpickled on loading. Checksums tell damage, not malice.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,33 +31,25 @@ from pydantic import TypeAdapter, ValidationError
 from reeltune import __version__
 from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import Catalogue, Ledger
-from reeltune.errors import BundleError, UserError
-from reeltune.files import read_json, sha256_file, write_json, write_text
+from reeltune.errors import BundleError, UserError, first_line
+from reeltune.files import write_json, write_text
 from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.models.baselines.registry import BASELINES
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.folder import atomic_folder
+from reeltune.serving.manifest import is_bundle, make_manifest, read_bundle_json, verify_bundle
 from reeltune.serving.rerank import Reranking
 from reeltune.serving.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
 from reeltune.serving.weights import WeightFormat, read_baseline, read_weights, write_baseline, write_weights
 
 __all__ = [
-    "SCHEMA",
     "Bundle",
     "BundleParts",
     "FittedBaseline",
     "check_target",
     "export_bundle",
-    "is_bundle",
     "load_bundle",
-    "verify_bundle",
 ]
-
-FORMAT = "reeltune-bundle"
-SCHEMA = 1
-"""Version of the layout; raised when an older reader could not read a newer bundle."""
-
-_REQUIRED = ("weights.safetensors", "config.json", "vocabulary.json", "ledger.json", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -146,7 +136,7 @@ def export_bundle(
             shutil.copyfile(parts.checkpoint, folder / "model.ckpt")
         if extras is not None:
             extras(folder)
-        write_json(folder / "manifest.json", _manifest(folder) | parts.notes)
+        write_json(folder / "manifest.json", make_manifest(folder) | parts.notes)
     return out
 
 
@@ -164,14 +154,6 @@ def check_target(out: Path, force: bool) -> None:
         raise BundleError(f"{out} holds a bundle already; choose another --out or replace it with --force")
 
 
-def is_bundle(directory: Path) -> bool:
-    """Return whether ``directory`` says of itself that it is a bundle."""
-    try:
-        return bool(read_json(directory / "manifest.json")["format"] == FORMAT)
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-
-
 def load_bundle(directory: Path) -> Bundle:
     """Return the bundle in ``directory`` after checking every file against the manifest.
 
@@ -180,22 +162,20 @@ def load_bundle(directory: Path) -> Bundle:
             names the file.
     """
     manifest = verify_bundle(directory)
-    config = _read(directory / "config.json")
+    config = read_bundle_json(directory / "config.json")
     path = directory / "vocabulary.json"
-    catalogue, facts = read_vocabulary(path, _read(path))
+    catalogue, facts = read_vocabulary(path, read_bundle_json(path))
     try:
         name, n_items = str(config["model"]["name"]), int(config["n_items"])
-        ledger = Ledger.model_validate(_read(directory / "ledger.json"))
+        ledger = Ledger.model_validate(read_bundle_json(directory / "ledger.json"))
+        if catalogue.n_items != n_items:
+            raise BundleError(f"{path} lists {catalogue.n_items} movies, the model knows {n_items}")
         network = None if name in BASELINES else _unfilled(config, n_items)
-    except (ValidationError, KeyError, TypeError, ValueError) as error:
-        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
+    except (ValidationError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else first_line(error)
         raise BundleError(
             f"{directory}/config.json or ledger.json cannot be used by reeltune {__version__}: {problem}"
         ) from error
-    if catalogue.n_items != n_items:
-        raise BundleError(
-            f"{directory / 'vocabulary.json'} lists {catalogue.n_items} movies, the model knows {n_items}"
-        )
     weights = directory / "weights.safetensors"
     scorer: Scorer
     if network is None:
@@ -203,67 +183,9 @@ def load_bundle(directory: Path) -> Bundle:
     else:
         read_weights(network, weights, config.get("weights", "float32"))
         scorer = network.eval()
-    metrics = _read(directory / "metrics.json")
+    metrics = read_bundle_json(directory / "metrics.json")
     tuned = _tuned(directory / "reranking.json") if "reranking.json" in manifest["files"] else None
     return Bundle(directory, scorer, catalogue, ledger, metrics, manifest, config["model"], facts, tuned)
-
-
-def verify_bundle(directory: Path) -> dict[str, Any]:
-    """Return the manifest of ``directory`` after comparing every file's size and SHA-256 with it.
-
-    Raises:
-        BundleError: As :func:`load_bundle`.
-    """
-    if not directory.is_dir():
-        raise BundleError(f"{directory} is no folder; make a bundle with: reeltune export STUDY --out DIR")
-    if not (directory / "manifest.json").is_file():
-        raise BundleError(
-            f"{directory} is no reeltune bundle: manifest.json is missing; "
-            "make one with: reeltune export STUDY --out DIR"
-        )
-    manifest = _read(directory / "manifest.json")
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BundleError(f"{directory / 'manifest.json'} is not of a reeltune bundle")
-    if not isinstance(manifest.get("schema"), int) or not 1 <= manifest["schema"] <= SCHEMA:
-        raise BundleError(
-            f"{directory / 'manifest.json'} has schema {manifest.get('schema')!r}, this version reads 1 to "
-            f"{SCHEMA}; upgrade reeltune or export again"
-        )
-    files = manifest.get("files")
-    if not isinstance(files, dict) or not set(_REQUIRED) <= set(files):
-        raise BundleError(f"{directory / 'manifest.json'} does not list {', '.join(_REQUIRED)}; export again")
-    for name, expected in files.items():
-        _check_file(directory, name, expected)
-    return manifest
-
-
-def _check_file(directory: Path, name: str, expected: Any) -> None:
-    path = directory / name
-    if Path(name).name != name or not isinstance(expected, dict):
-        raise BundleError(f"{directory / 'manifest.json'} is damaged at {name!r}; export again")
-    if not path.is_file():
-        raise BundleError(f"{path} is missing; export the bundle again")
-    if path.stat().st_size != expected.get("size_bytes"):
-        raise BundleError(
-            f"{path} is damaged: {path.stat().st_size} bytes, the manifest says "
-            f"{expected.get('size_bytes')}; export again"
-        )
-    if sha256_file(path) != expected.get("sha256"):
-        raise BundleError(f"{path} is damaged: its SHA-256 differs from the manifest's; export again")
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    files = {
-        path.name: {"sha256": sha256_file(path), "size_bytes": path.stat().st_size}
-        for path in sorted(folder.iterdir())
-    }
-    return {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "reeltune": __version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": files,
-    }
 
 
 def _write_model(parts: BundleParts, path: Path) -> dict[str, Any]:
@@ -290,13 +212,6 @@ def _unfilled(config: dict[str, Any], n_items: int) -> SequenceNetwork:
 
 def _tuned(path: Path) -> Reranking:
     try:
-        return Reranking(**_read(path)["weights"])
+        return Reranking(**read_bundle_json(path)["weights"])
     except (UserError, KeyError, TypeError) as error:
         raise BundleError(f"{path} holds no weights of re-ranking: {error}; export again") from error
-
-
-def _read(path: Path) -> Any:
-    try:
-        return read_json(path)
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} cannot be read: {error}; export the bundle again") from error

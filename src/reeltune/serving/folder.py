@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reeltune.errors import EngineError
+from reeltune.files import write_error
 
 __all__ = ["atomic_folder"]
 
@@ -28,6 +28,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     left that was killed on the way is put back or removed by the next one.
 
     Raises:
+        ConfigError: There is a file where the folder above should be.
         EngineError: The folder cannot be written or the disk is full.
     """
     part: Path | None = None
@@ -44,9 +45,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         part.chmod(0o755)
         _swap(part, target)
     except OSError as error:
-        raise EngineError(
-            f"cannot write {target}: {error.strerror or error}; free space or choose a writable folder"
-        ) from error
+        raise write_error(target, error) from error
     finally:
         if handle is not None:
             os.close(handle)

@@ -6,12 +6,10 @@ the old one and put in its place between two requests; those under way finish wi
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +24,7 @@ from reeltune.errors import UserError
 from reeltune.serving.coalesced import CoalescedRecommender
 from reeltune.serving.filters import Filters
 from reeltune.serving.http_guard import Guard, Meters
+from reeltune.serving.http_pages import PAGES, add_pages
 from reeltune.serving.http_schema import (
     Health,
     Lines,
@@ -47,13 +46,6 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 N_THREADS = 8
 """Requests computed at once; more would only wait for each other's turn."""
 
-_ASSETS = {
-    "/": ("page.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/docs": ("docs.html", "text/html; charset=utf-8"),
-    "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
-}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problems, "description": "The request is no valid JSON or names another host"},
     413: {"model": Problems, "description": "The body is too large"},
@@ -127,8 +119,7 @@ def create_app(service: Service, meters: Meters | None = None) -> FastAPI:
     )
     _add_recommending(app, service)
     _add_operating(app, service, meters)
-    for path in _ASSETS:
-        app.get(path, include_in_schema=False)(functools.partial(_asset, path))
+    add_pages(app)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(UserError)(_on_user_error)
     app.exception_handler(HTTPException)(_on_http_error)
@@ -144,7 +135,7 @@ def guarded(service: Service, hosts: frozenset[str] | None) -> Guard:
 def make_meters() -> Meters:
     """Return counters for the paths of the service."""
     return Meters(
-        frozenset(_ASSETS)
+        PAGES
         | {"/recommend", "/similar", "/movies", "/genres", "/health", "/metrics", "/reload"}
         | {"/openapi.json"}
     )
@@ -274,17 +265,6 @@ def _movie(recommender: CoalescedRecommender, code: int) -> Movie:
         title=catalogue.titles[row].strip(),
         year=catalogue.years[row],
         genres=list(catalogue.genres[row]),
-    )
-
-
-@functools.cache
-def _asset_bytes(path: str) -> bytes:
-    return (files("reeltune.serving") / _ASSETS[path][0]).read_bytes()
-
-
-async def _asset(path: str) -> Response:
-    return Response(
-        _asset_bytes(path), headers={"content-type": _ASSETS[path][1], "cache-control": "no-cache"}
     )
 
 

@@ -284,6 +284,7 @@
       key = `reeltune-ratings-${health.dataset}`;
       sliders.popularity.disabled = !health.has_popularity;
       sliders.novelty.disabled = !health.has_embeddings;
+      if (sliders.novelty.disabled) sliders.novelty.title = "This model has no vectors of movies to tell novelty from.";
       byId("about").textContent =
         `reeltune · ${health.n_movies.toLocaleString("en")} movies of ${health.dataset} · ${health.model}`;
       byId("genre").append(...genres.map((name) => element("option", { value: name }, name)));

@@ -257,8 +257,15 @@ class Recommender:
             raise UserError("\n".join(problems))
         return list(found), list(found.values())
 
-    def known(self, watched: Sequence[Watched]) -> tuple[list[Watched], list[str]]:
-        """Return the entries whose title the catalogue holds, and the titles of the others."""
+    def read(self, path: Path | str) -> tuple[list[Watched], list[str]]:
+        """Return the history in a CSV (see :func:`read_ratings`), and the titles that the catalogue lacks.
+
+        Raises:
+            DataError: The file cannot be read, or a rating or date in it cannot be used.
+        """
+        from reeltune.serving.ratings_file import read_ratings
+
+        watched = read_ratings(Path(path))
         found: list[Watched] = []
         missed = []
         for entry in watched:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reeltune.data.prepared import Catalogue
 from reeltune.errors import BundleError
@@ -28,6 +29,26 @@ class MovieFacts:
 
 
 NO_FACTS = MovieFacts()
+
+
+class _Columns(BaseModel):
+    """The file, a row a movie."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    item_ids: list[str]
+    titles: list[str]
+    years: list[Annotated[int, Field(ge=0, le=9999)]]
+    genres: list[list[str]]
+    counts: list[Annotated[int, Field(ge=0, lt=1 << 62)]] | None = None
+    people: list[list[str]] | None = None
+
+    @model_validator(mode="after")
+    def _is_table(self) -> _Columns:
+        columns = (self.item_ids, self.titles, self.years, self.genres, self.counts, self.people)
+        if len({len(column) for column in columns if column is not None}) != 1:
+            raise ValueError("its columns differ in length")
+        return self
 
 
 def write_vocabulary(path: Path, catalogue: Catalogue, facts: MovieFacts) -> None:
@@ -52,21 +73,14 @@ def read_vocabulary(path: Path, columns: Any) -> tuple[Catalogue, MovieFacts]:
         BundleError: A column is missing, malformed or too short.
     """
     try:
-        names = ("item_ids", "titles", "years", "genres", *({"counts", "people"} & set(columns)))
-        if len({len(columns[name]) for name in names}) != 1:
-            raise ValueError("its columns differ in length")
-        counts = columns.get("counts")
-        return (
-            Catalogue(
-                item_ids=tuple(map(str, columns["item_ids"])),
-                titles=tuple(map(str, columns["titles"])),
-                years=tuple(map(int, columns["years"])),
-                genres=tuple(map(tuple, columns["genres"])),
-            ),
-            MovieFacts(
-                counts=None if counts is None else np.array([0, *counts], dtype=np.int64),
-                people=tuple(map(tuple, columns.get("people", ()))),
-            ),
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BundleError(f"{path} is no vocabulary: {error}; export again") from error
+        found = _Columns.model_validate(columns)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise BundleError(f"{path} is no vocabulary: {place}: {first['msg']}; export again") from error
+    facts = MovieFacts(
+        counts=None if found.counts is None else np.array([0, *found.counts], dtype=np.int64),
+        people=tuple(map(tuple, found.people or ())),
+    )
+    genres = tuple(map(tuple, found.genres))
+    return Catalogue(tuple(found.item_ids), tuple(found.titles), tuple(found.years), genres), facts
