@@ -3,12 +3,16 @@
 Shapes: V catalogue.
 """
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from reeltune.data.sequences import to_histories
 from reeltune.errors import BundleError
+from reeltune.metrics.evaluate import rank_queries
 from reeltune.models import prior as prior_module
 from reeltune.models.baselines.registry import fit_baseline
 from reeltune.models.gru import GRUConfig
@@ -23,6 +27,7 @@ from reeltune.training.config import TrainingConfig
 from reeltune.tuning.trial import TrialConfig, run_trial
 from serving_parts import make_catalogue, make_ledger, make_parts
 
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 # One is longer than the 30 movies that the table is asked for.
 HISTORIES = to_histories([[3, 9, 1], [5], [1 + (7 * t) % 40 for t in range(37)], [2, 2, 7, 8]])
 
@@ -70,7 +75,8 @@ def _config(weight: float) -> TrialConfig:
     )
 
 
-def test_a_trial_trains_the_same_network_and_scores_with_the_training_table(tiny_data, tmp_path):
+def test_a_trial_trains_the_same_network_and_scores_with_the_training_table(tiny_data, tmp_path, monkeypatch):
+    queries = tiny_data.validation
     results = {
         weight: run_trial(
             _config(weight), tiny_data, lambda _: None, directory=tmp_path / str(weight), seed=3
@@ -87,6 +93,13 @@ def test_a_trial_trains_the_same_network_and_scores_with_the_training_table(tiny
     expected = without.scores(HISTORIES) + counted(HISTORIES)
     torch.testing.assert_close(with_prior.scores(HISTORIES), expected)
     assert results[1.0].metrics["ndcg@10"] > results[0.0].metrics["ndcg@10"]
+    # The script tells of every weight from the checkpoint without the prior.
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    ranks = importlib.import_module("prior_weights").ranks_by_weight(without, tiny_data, (0.0, 1.0))
+    for weight, found in ranks.items():
+        assert np.array_equal(
+            found, rank_queries(load_network(tmp_path / str(weight) / "best.ckpt"), queries)
+        )
 
 
 def test_the_table_counts_the_training_events_and_nothing_else(filled, tiny_data):
