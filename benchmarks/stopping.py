@@ -36,18 +36,19 @@ from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.searchers import QmcConfig
 from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import StudySettings
+from reeltune.tuning.storage import quiet_optuna
 from reeltune.tuning.trial import TrialConfig, run_trial
 
 SPACE = """
 model: gru
 space:
-  model.embedding_dim:     {kind: choice, values: [32, 64, 128]}
-  model.hidden_dim:        {kind: int, low: 32, high: 128, log: true}
+  model.embedding_dim:     {kind: choice, values: [32, 64]}
+  model.hidden_dim:        {kind: int, low: 32, high: 96, log: true}
   model.embedding_dropout: {kind: float, low: 0.0, high: 0.7}
   model.dropout:           {kind: float, low: 0.0, high: 0.6}
   training.learning_rate:  {kind: float, low: 5.0e-4, high: 2.0e-2, log: true}
   training.weight_decay:   {kind: float, low: 1.0e-4, high: 3.0, log: true}
-  training.batch_size:     {kind: choice, values: [32, 64, 128]}
+  training.batch_size:     {kind: choice, values: [64, 128]}
 """
 OBJECTIVE_LABEL = "ndcg@10"
 CURVES = Path(__file__).parent / "results" / "stopping_curves.json"
@@ -70,6 +71,7 @@ def record(data_dir: Path | None, n_trials: int, n_epochs: int, out: Path) -> No
     trial = TrialConfig(training=training, objective=OBJECTIVE_LABEL)
     sections: dict[str, Config] = {"model": trial.model, "training": trial.training}
     space = parse_space(parse_yaml(SPACE, "space"), sections, "gru")
+    quiet_optuna()
     history = History(space, QmcConfig(), 17, ["maximize"])
     curves = []
     for number in range(n_trials):
@@ -83,16 +85,14 @@ def record(data_dir: Path | None, n_trials: int, n_epochs: int, out: Path) -> No
             seconds = [round(epoch.seconds, 2) for epoch in epochs]
             curves.append({"params": params, "values": values, "seconds": seconds})
         print(f"{number + 1}/{n_trials}: {result.state}, {OBJECTIVE_LABEL} {max(values):.4f}", flush=True)
-    write_json(
-        out,
-        {
+        described = {
             "ledger": data.ledger.plain(),
             "objective": OBJECTIVE_LABEL,
             "epochs": n_epochs,
-            "versions": {name: version(name) for name in ("torch", "lightning", "reeltune")},
+            "versions": {name: version(name) for name in ("torch", "lightning", "ray")},
             "curves": curves,
-        },
-    )
+        }
+        write_json(out, described)
 
 
 @dataclass
