@@ -26,11 +26,11 @@ from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.observer import Observer
+from reeltune.tuning.plan import check_fixed, check_settings
 from reeltune.tuning.ray_engine import Outcome, run_study
 from reeltune.tuning.rows import EpochReport, TrialRow
-from reeltune.tuning.searchers import check_searcher
 from reeltune.tuning.single import train_single
-from reeltune.tuning.space import MODEL_NAME, Space, check_point, flatten
+from reeltune.tuning.space import Space
 from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import Baselines, FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study import Study
@@ -97,7 +97,7 @@ class Experiment:
         if self.spec.study is None or self.space is None:
             source = self.document.source
             raise ConfigError(f"{source}: the key 'study' is missing; it says what is searched and how")
-        _check_fixed(self.space, self.spec, self.document)
+        check_fixed(self.space, {"model": self.spec.model, "training": self.spec.training}, self.document)
         settings = self.spec.study.model_dump(exclude={"space"})
         return StudySpec(
             question=self.spec.question,
@@ -137,7 +137,7 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
         if trial.model.name not in BASELINES:
             sections["training"] = trial.training
         space = parse_space(space_document, sections, trial.model.name, models[1:])
-        _check_study(space, spec.study, trial, document)
+        check_settings(space, spec.study, trial, document)
     return Experiment(document, spec, trial, space)
 
 
@@ -192,30 +192,6 @@ def _training(spec: ExperimentSpec, model: Any, document: Document) -> TrainingC
     return ONE_GO
 
 
-def _check_fixed(space: Space, spec: ExperimentSpec, document: Document) -> None:
-    fixed = flatten({"model": spec.model, "training": spec.training})
-    for name, _ in space:
-        if name in fixed and name != MODEL_NAME:
-            raise ConfigError(
-                f"{document.at(*name.split('.'))}: {name} is fixed here and searched in the space; drop one"
-            )
-
-
-def _check_study(space: Space, study: StudySection, trial: TrialConfig, document: Document) -> None:
-    try:
-        check_searcher(study.searcher, space)
-    except ConfigError as error:
-        raise ConfigError(f"{document.at('study', 'searcher')}: {error}") from error
-    for index, point in enumerate(study.first):
-        check_point(space, point, document.at("study", "first", index), trial.plain())
-    if study.lag is not None and study.concurrency > study.lag + 1:
-        raise ConfigError(
-            f"{document.at('study', 'concurrency')}: study.concurrency is {study.concurrency}, but with "
-            f"study.lag {study.lag} a trial waits for all but the {study.lag} trials before it; set lag to "
-            f"{study.concurrency - 1} or more, or to null for a study whose results depend on timing"
-        )
-
-
 @dataclass(frozen=True)
 class Run:
     """A study after a run of it."""
@@ -230,10 +206,13 @@ def tune(
     directory: Path,
     *,
     data_dir: Path | None = None,
+    address: str | None = None,
     observer: Observer | None = None,
     notify: Notify = lambda _: None,
 ) -> Run:
     """Run the experiment's study in the folder ``directory``, or go on with the one that is there.
+
+    ``address`` names a Ray cluster (``HOST:PORT`` of its head, or ``auto``); None runs on this machine.
 
     Raises:
         ConfigError: The experiment has no study.
@@ -247,13 +226,14 @@ def tune(
     if not (directory / "experiment.yaml").exists():
         text = Path(experiment.document.source).read_text(encoding="utf-8")
         write_text(directory / "experiment.yaml", text)
-    return _run(study, prepared, observer, notify)
+    return _run(study, prepared, address, observer, notify)
 
 
 def resume(
     directory: Path,
     *,
     data_dir: Path | None = None,
+    address: str | None = None,
     observer: Observer | None = None,
     notify: Notify = lambda _: None,
 ) -> Run:
@@ -266,11 +246,11 @@ def resume(
     """
     study = Study.open(directory)
     prepared, _ = open_study_data(study, data_dir=data_dir, notify=notify)
-    return _run(study, prepared, observer, notify)
+    return _run(study, prepared, address, observer, notify)
 
 
-def _run(study: Study, prepared: Path, observer: Observer | None, notify: Notify) -> Run:
-    outcome = run_study(study, prepared, observer=observer)
+def _run(study: Study, prepared: Path, address: str | None, observer: Observer | None, notify: Notify) -> Run:
+    outcome = run_study(study, prepared, observer=observer, address=address)
     if outcome is not Outcome.FINISHED:
         return Run(study, outcome)
     with study.lock():

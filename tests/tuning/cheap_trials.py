@@ -37,6 +37,8 @@ def run(job, report, *, epoch_seconds=0.0):
         epochs.append(EpochReport(number, {"ndcg@10": value}, value, 1.0 / number, 0.01))
         (Path(job.directory) / "best.ckpt").write_text(str(number))
         write_json(checkpoint, [epoch.plain() for epoch in epochs])
+        with (Path(job.directory) / "trace").open("a") as trace:
+            trace.write(f"{number}\n")
         report(epochs[-1])
     metrics = epochs[-1].metrics
     return TrialResult(TrialState.COMPLETE, "ran all epochs", len(epochs), metrics, len(epochs), 0, 0.1)

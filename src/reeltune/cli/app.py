@@ -17,6 +17,7 @@ from reeltune.cli import (
     recommend,
     report,
     serve,
+    space,
     studies,
     tradeoff,
     train,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data.app, name="data")
+app.add_typer(space.app, name="space")
 app.command()(tune.tune)
 app.command()(tune.resume)
 app.command()(train.train)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-__all__ = ["CHANGES", "DATA_DIR", "STUDIES", "STUDY", "note", "studies_root", "study_path"]
+__all__ = ["ADDRESS", "CHANGES", "DATA_DIR", "STUDIES", "STUDY", "note", "studies_root", "study_path"]
 
 STUDIES = typer.Option(
     None,
@@ -21,6 +21,13 @@ STUDY = typer.Argument(
 )
 DATA_DIR = typer.Option(
     None, "--data-dir", help="Folder or archive with the data, looked into first.", show_default=False
+)
+ADDRESS = typer.Option(
+    None,
+    "--address",
+    metavar="HOST:PORT",
+    help="Head of a Ray cluster, or auto on one of its machines. [default: this machine alone]",
+    show_default=False,
 )
 CHANGES = typer.Option(
     [], "--set", metavar="NAME=VALUE", help="Put a value over that of the file, e.g. training.max_epochs=3."

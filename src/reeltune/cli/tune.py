@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from reeltune.cli.options import CHANGES, DATA_DIR, STUDIES, STUDY, note, studies_root, study_path
+from reeltune.cli.options import ADDRESS, CHANGES, DATA_DIR, STUDIES, STUDY, note, studies_root, study_path
 
 if TYPE_CHECKING:
     from reeltune.experiment import Run
@@ -25,6 +25,7 @@ def tune(
     concurrency: int | None = typer.Option(
         None, "--concurrency", help="Trials at once. [default: the file's]"
     ),
+    address: str | None = ADDRESS,
     changes: list[str] = CHANGES,
 ) -> None:
     """Run the study of an experiment; the same command goes on with one that was interrupted."""
@@ -35,7 +36,9 @@ def tune(
     flags = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = composition.load_experiment(experiment, [*changes, *flags])
     directory = studies_root(studies).resolve() / _checked_name(name or experiment.stem)
-    run = composition.tune(loaded, directory, data_dir=data_dir, observer=make_observer(), notify=note)
+    run = composition.tune(
+        loaded, directory, data_dir=data_dir, address=address, observer=make_observer(), notify=note
+    )
     _conclude(run, data_dir)
 
 
@@ -43,13 +46,18 @@ def resume(
     study: str = STUDY,
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
+    address: str | None = ADDRESS,
 ) -> None:
     """Go on with a study that was interrupted."""
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
 
     run = composition.resume(
-        study_path(study, studies), data_dir=data_dir, observer=make_observer(), notify=note
+        study_path(study, studies),
+        data_dir=data_dir,
+        address=address,
+        observer=make_observer(),
+        notify=note,
     )
     _conclude(run, data_dir)
 

@@ -42,6 +42,7 @@ def fit(
     report: Report,
     loggers: Sequence[Logger] = (),
     meter: Meter | None = None,
+    accelerator: str = "auto",
 ) -> FitResult:
     """Train ``module`` on ``data`` until its epochs or its patience are over.
 
@@ -55,6 +56,7 @@ def fit(
         directory: Folder of this run alone.
         objective: The validation metric that chooses the best epoch.
         report: Called after each epoch; what it raises ends the training and passes through.
+        accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
         loggers: Lightning loggers that receive the figures of each epoch.
         meter: Takes figures besides the ranking metrics.
 
@@ -74,7 +76,7 @@ def fit(
         recorder = EpochRecorder(directory, objective, config.patience, report, epochs, meter=meter)
         module.list_length = meter.list_length if meter is not None else 0
         with quiet_lightning():
-            trainer = _trainer(module, recorder, loggers)
+            trainer = _trainer(module, recorder, loggers, accelerator)
             _fit(trainer, module, data, directory / LAST_CHECKPOINT if epochs else None)
     if len(epochs) >= config.max_epochs:
         return FitResult(epochs, f"ran all {config.max_epochs} epochs")
@@ -90,11 +92,13 @@ def _resumed_epochs(path: Path, module: NextItemModule) -> list[EpochReport]:
     return [EpochReport(**epoch) for epoch in checkpoint["epochs"]]
 
 
-def _trainer(module: NextItemModule, recorder: EpochRecorder, loggers: Sequence[Logger]) -> pl.Trainer:
+def _trainer(
+    module: NextItemModule, recorder: EpochRecorder, loggers: Sequence[Logger], accelerator: str
+) -> pl.Trainer:
     config = module.training_config
     return pl.Trainer(
         max_epochs=config.max_epochs,
-        accelerator="auto",
+        accelerator=accelerator,
         devices=1,
         gradient_clip_val=config.gradient_clip or None,
         precision="bf16-mixed" if config.precision == "mixed" else "32-true",

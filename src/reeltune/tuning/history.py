@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ Direction = Literal["minimize", "maximize"]
 
 SEARCHER_TRIES = 16
 """Suggestions that a searcher may make for one trial until one meets the constraints and is new."""
-RANDOM_TRIES = 10_000
+RANDOM_TRIES = 2000
 """Uniform draws after that."""
 
 
@@ -114,13 +115,16 @@ class History:
         return self._storage.get_trial(trial_id)
 
     def _draw(self, number: int, base: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-        params: dict[str, Any] = {}
+        broken: Counter[str] = Counter()
         spare: dict[str, Any] | None = None  # meets the constraints, but is not new
         for attempt in range(SEARCHER_TRIES + RANDOM_TRIES):
             config = self._searcher if attempt < SEARCHER_TRIES else RandomConfig()
             sampler = make_sampler(config, Draw(self.space, self._seed, number, attempt), self.n_results)
             params = self._propose(sampler, number, base, fixed)
-            if self.space.broken(base, params) is None:
+            constraint = self.space.broken(base, params)
+            if constraint is not None:
+                broken[constraint] += 1
+            else:
                 if fixed or _key(params) not in self._points or config.name == "grid":
                     return params
                 spare = spare or params
@@ -130,7 +134,7 @@ class History:
                 return params
         raise ConfigError(
             f"none of {SEARCHER_TRIES + RANDOM_TRIES} points drawn for trial {number} meets the constraint "
-            f"{self.space.broken(base, params)!r}; loosen it or narrow the ranges that it concerns"
+            f"{broken.most_common(1)[0][0]!r}; loosen it or narrow the ranges that it concerns"
         )
 
     def _propose(

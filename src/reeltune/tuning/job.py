@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.data.prepared import TuningData
+from reeltune.tuning.node_data import unpack_data
 from reeltune.tuning.rows import Report, TrialResult
 
 __all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
@@ -32,6 +33,7 @@ class TrialJob:
     study_directory: str
     study_id: str = ""  # tells the study from others of its name
     n_threads: int = 1
+    accelerator: str = "auto"  # as Lightning names it: cpu, gpu, or auto for whatever is there
     logging: dict[str, Any] = field(default_factory=dict)
     measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
 
@@ -73,11 +75,12 @@ def run_job(job: TrialJob, report: Report) -> TrialResult:
     ) as loggers:
         return run_trial(
             TrialConfig.model_validate(job.config),
-            _open_data(job.data_directory),
+            _open_data(unpack_data(job.data_directory, job.study_directory)),
             report,
             directory=directory,
             seed=job.seed,
             n_threads=job.n_threads,
+            accelerator=job.accelerator,
             loggers=loggers,
             measures=job.measures,
         )

@@ -1,13 +1,18 @@
-"""Which trials of a study are given, and which results a trial waits for."""
+"""What follows from a study's settings: first trials, what a trial waits for, what cannot be."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from reeltune.tuning.searchers import SEARCHERS, GridConfig, n_initial
-from reeltune.tuning.spec import StudySpec
+from reeltune.config import Document
+from reeltune.errors import ConfigError
+from reeltune.tuning.searchers import SEARCHERS, GridConfig, check_searcher, n_initial
+from reeltune.tuning.space import MODEL_NAME, Space, check_point, flatten
+from reeltune.tuning.spec import StudySettings, StudySpec
+from reeltune.tuning.trial import TrialConfig
 
-__all__ = ["given_points", "horizon"]
+__all__ = ["check_fixed", "check_settings", "given_points", "horizon"]
 
 
 def given_points(spec: StudySpec) -> list[dict[str, Any]]:
@@ -33,3 +38,37 @@ def horizon(spec: StudySpec, number: int) -> int:
         return before
     is_learning = SEARCHERS[settings.searcher.name].learns and before >= n_initial(settings.searcher)
     return before if is_learning else 0
+
+
+def check_fixed(space: Space, fixed_fields: Mapping[str, Any], document: Document) -> None:
+    """Check that no field is both fixed and searched.
+
+    Raises:
+        ConfigError: One is; the message gives the line of ``document``.
+    """
+    fixed = flatten(fixed_fields)
+    for name, _ in space:
+        if name in fixed and name != MODEL_NAME:
+            raise ConfigError(
+                f"{document.at(*name.split('.'))}: {name} is fixed here and searched in the space; drop one"
+            )
+
+
+def check_settings(space: Space, study: StudySettings, trial: TrialConfig, document: Document) -> None:
+    """Check that the searcher can draw from the space, the first points lie in it, and nothing waits in vain.
+
+    Raises:
+        ConfigError: It cannot be so; the message gives the line of ``document``.
+    """
+    try:
+        check_searcher(study.searcher, space)
+    except ConfigError as error:
+        raise ConfigError(f"{document.at('study', 'searcher')}: {error}") from error
+    for index, point in enumerate(study.first):
+        check_point(space, point, document.at("study", "first", index), trial.plain())
+    if study.lag is not None and study.concurrency > study.lag + 1:
+        raise ConfigError(
+            f"{document.at('study', 'concurrency')}: study.concurrency is {study.concurrency}, but with "
+            f"study.lag {study.lag} a trial waits for all but the {study.lag} trials before it; set lag to "
+            f"{study.concurrency - 1} or more, or to null for a study whose results depend on timing"
+        )

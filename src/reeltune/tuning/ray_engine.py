@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reeltune.errors import EngineError, ReeltuneError
 from reeltune.tuning.job import DEFAULT_ENTRY
+from reeltune.tuning.node_data import ARCHIVE
 from reeltune.tuning.observer import Observer, Outcome, SilentObserver, StudyProgress
 from reeltune.tuning.plan import given_points
 from reeltune.tuning.recorder import Recorder
@@ -30,6 +31,7 @@ def run_study(
     *,
     observer: Observer | None = None,
     entry: str = DEFAULT_ENTRY,
+    address: str | None = None,
 ) -> Outcome:
     """Run the trials that ``study`` lacks and return how that ended.
 
@@ -38,17 +40,19 @@ def run_study(
         data_directory: Folder of the prepared data.
         observer: Hears of trials and epochs.
         entry: Import path of the function that runs a job.
+        address: ``HOST:PORT`` of a Ray cluster's head, or ``auto``; None to run on this machine alone.
 
     Raises:
+        ConfigError: A trial asks for more than any node has, or a node does not see the study's folder.
         StudyError: Another driver runs the study, or its files contradict each other.
-        EngineError: Ray cannot be started, or the disk is full.
+        EngineError: Ray cannot be started or reached, or the disk is full.
     """
     with study.lock():
         storage = _open_storage(study)
         try:
             recorder = Recorder(study, storage, observer or SilentObserver(), data_directory)
             recorder.keep_budget()
-            return Outcome.FINISHED if study.is_finished else _run(recorder, entry)
+            return Outcome.FINISHED if study.is_finished else _run(recorder, entry, address)
         finally:
             storage.close()
 
@@ -68,13 +72,16 @@ def _open_storage(study: Study) -> TrialStorage:
     )
 
 
-def _run(recorder: Recorder, entry: str) -> Outcome:
-    from reeltune.tuning.ray_session import private_ray, stop_signals
+def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
+    from reeltune.tuning.ray_cluster import prepare_nodes
+    from reeltune.tuning.ray_session import ray_session, stop_signals
 
     study = recorder.study
     recorder.observer.study_started(_progress(recorder))
     try:
-        with stop_signals() as is_asked_to_stop, private_ray(study.spec.study):
+        with stop_signals() as is_asked_to_stop, ray_session(study.spec.study, address):
+            if address is not None:
+                prepare_nodes(study.directory, recorder.data_directory)
             check = functools.partial(_check, recorder, is_asked_to_stop)
             outcome = check() or _fit(recorder, check, entry)
         if outcome is Outcome.TIME_OVER:
@@ -84,6 +91,7 @@ def _run(recorder: Recorder, entry: str) -> Outcome:
                     reason = f"the study's time limit of {limit:g} s was reached"
                     recorder.finish(row.number, TrialState.STOPPED, reason)
     finally:
+        (study.directory / ARCHIVE).unlink(missing_ok=True)
         study.write_elapsed(recorder.elapsed_seconds)
         recorder.observer.study_ended()
     if outcome is Outcome.FINISHED and recorder.pending():

@@ -14,7 +14,7 @@ from reeltune.tuning.ray_halving import NonDominatedHalving
 from reeltune.tuning.ray_worker import EPOCH, OBJECTIVE
 from reeltune.tuning.schedulers import AshaConfig, HyperBandConfig, MedianConfig, NoSchedulerConfig
 
-__all__ = ["BUILDERS", "AsyncHyperBand", "Told", "make_rule"]
+__all__ = ["BUILDERS", "AsyncHyperBand", "ReplayableMedian", "Told", "make_rule"]
 
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Multiples of the golden ratio fill the unit interval evenly at any count."""
@@ -67,6 +67,18 @@ class AsyncHyperBand(FIFOScheduler):  # type: ignore[misc]
         self._bracket(trial).on_trial_complete(tune_controller, trial, result)
 
 
+class ReplayableMedian(MedianStoppingRule):  # type: ignore[misc]
+    """Ray Tune's median rule that can be told of epochs after one at which it would have stopped a trial.
+
+    A trial of the past may have gone on there: it was judged by what was known then.
+    """
+
+    def on_trial_result(self, tune_controller: Any, trial: Told, result: dict[str, Any]) -> str:
+        """Return the decision of this epoch, whatever was decided before."""
+        self._stopped_trials.discard(trial)
+        return str(super().on_trial_result(tune_controller, trial, result))
+
+
 def _asha(config: AshaConfig, mode: str, max_epochs: int) -> TrialScheduler:
     return ASHAScheduler(
         time_attr=EPOCH,
@@ -92,7 +104,7 @@ def _hyperband(config: HyperBandConfig, mode: str, max_epochs: int) -> TrialSche
 
 
 def _median(config: MedianConfig, mode: str, max_epochs: int) -> TrialScheduler:
-    return MedianStoppingRule(
+    return ReplayableMedian(
         time_attr=EPOCH,
         metric=OBJECTIVE,
         mode=mode,

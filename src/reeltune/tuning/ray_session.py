@@ -1,4 +1,4 @@
-"""A private Ray on this machine for as long as a study runs, and the signals that end it."""
+"""A private Ray on this machine for as long as a study runs, or a cluster's, and the signals that end it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from reeltune.errors import ConfigError, EngineError
+from reeltune.errors import EngineError
+from reeltune.tuning.ray_cluster import check_fits, connect, node_resources
 from reeltune.tuning.spec import StudySettings
 
-__all__ = ["ENVIRONMENT", "OBJECT_STORE_BYTES", "is_ray_alive", "private_ray", "start_ray", "stop_signals"]
+__all__ = [
+    "ENVIRONMENT",
+    "OBJECT_STORE_BYTES",
+    "is_ray_alive",
+    "local_resources",
+    "ray_session",
+    "start_ray",
+    "stop_signals",
+]
 
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # a Ray of this process alone, on loopback; else a token file in the home
@@ -24,6 +33,7 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # trials keep the user's working directory
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` workers would build a second environment
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_worker_niceness": "0",  # Ray's own 15 lets anything else on the machine starve the trials
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial's last message carries no objective
@@ -39,32 +49,63 @@ OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange figures only; their data are memory-mapped files."""
 
 
+FOR_WORKERS = ("MALLOC", "TUNE_", "RAY_CHDIR", "RAY_ACCEL")
+"""Beginnings of the names that workers of a cluster are given; the rest is for a Ray that starts here."""
+
+
 @contextmanager
-def private_ray(settings: StudySettings) -> Iterator[None]:
-    """Start Ray with the processors that ``settings`` ask for, and end it with the block.
+def ray_session(settings: StudySettings, address: str | None = None) -> Iterator[None]:
+    """Start Ray with the processors that ``settings`` ask for, or join a cluster, and end it with the block.
 
     A Ray that the calling program has started itself is used as it is and left running.
 
+    Args:
+        settings: What a trial asks for, and how many run at once.
+        address: Where a cluster's head listens, ``HOST:PORT`` or ``auto``; None for this machine alone.
+
     Raises:
         ConfigError: More accelerators or processors are asked for than there are.
-        EngineError: Ray cannot be started.
+        EngineError: Ray cannot be started, or no cluster answers.
     """
     before = dict(os.environ)
-    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in before})
     session = None
+    is_here = address is None
+    given = {key: value for key, value in ENVIRONMENT.items() if is_here or key.startswith(FOR_WORKERS)}
+    os.environ.update({key: value for key, value in given.items() if key not in before})
+    has_joined = False
     try:
         import ray
 
         if not ray.is_initialized():
-            session = start_ray(settings.concurrency * settings.n_threads)
-        _check_resources(settings, ray.cluster_resources())
+            if address is None:
+                check_fits(settings, [local_resources(settings)])
+                session = start_ray(settings.concurrency * settings.n_threads)
+            else:
+                connect(address, {key: before.get(key, value) for key, value in given.items()})
+                has_joined = True
+        check_fits(settings, node_resources())
         yield
     finally:
-        if session is not None:
+        if session is not None or has_joined:
             ray.shutdown()
+        if session is not None:
             shutil.rmtree(session, ignore_errors=True)  # logs and sockets of this session alone
         for key in os.environ.keys() - before.keys():  # Ray adds some of its own
             del os.environ[key]
+
+
+def local_resources(settings: StudySettings) -> dict[str, float]:
+    """Return the cores and, where ``settings`` ask for some, the accelerators that this process may use."""
+    found = {
+        "CPU": float(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
+    }
+    if settings.gpus_per_trial > 0:
+        import torch
+
+        found["GPU"] = float(torch.cuda.device_count())
+    return found
 
 
 def start_ray(n_cpus: int) -> str:
@@ -101,20 +142,6 @@ def is_ray_alive() -> bool:
         return any(node["Alive"] for node in ray.nodes())
     except (RuntimeError, OSError, ray.exceptions.RayError):
         return False
-
-
-def _check_resources(settings: StudySettings, there: Mapping[str, float]) -> None:
-    n_cores = os.cpu_count() or 1
-    if settings.n_threads > n_cores:
-        raise ConfigError(
-            f"study.n_threads is {settings.n_threads}, this machine has {n_cores} cores; lower it"
-        )
-    asked = {"gpus_per_trial": ("GPU", settings.gpus_per_trial), "n_threads": ("CPU", settings.n_threads)}
-    for field, (kind, amount) in asked.items():
-        if amount > there.get(kind, 0.0):
-            raise ConfigError(
-                f"study.{field} is {amount:g}, there are {there.get(kind, 0.0):g} {kind}s; lower it"
-            )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import platform
 import threading
 import traceback
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from reeltune.errors import EngineError, ReeltuneError, StudyError
 from reeltune.files import write_text
+from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.job import TrialJob, load_entry
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialState
 
@@ -87,6 +89,8 @@ def _run_in_worker(config: dict[str, Any], entry: str) -> None:
 
     job = TrialJob(**config[JOB])
     try:
+        if not (Path(job.study_directory) / "study.json").exists():  # a node that joined the cluster late
+            raise EngineError(f"node {platform.node()} does not see the study's folder {job.study_directory}")
         result = _run(entry, job, report)
     except EngineError as error:
         tune.report({BREAKDOWN: str(error)})
@@ -106,7 +110,7 @@ def _run(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
             result = run(job, report)
         except StudyError:
             # Its checkpoint is damaged. What it reported will be reported again, equal, from the start.
-            (Path(job.directory) / "last.ckpt").unlink(missing_ok=True)
+            (Path(job.directory) / LAST_CHECKPOINT).unlink(missing_ok=True)
             result = run(job, report)
     except EngineError:
         raise

@@ -31,7 +31,7 @@ class Recorder:
         self.study = study
         self.storage = storage
         self.observer = observer
-        self._data_directory = data_directory
+        self.data_directory = data_directory
         self._rows = {row.number: row for row in study.rows()}
         self._epochs = {number: study.epochs(number) for number in self._rows}
         self._started = time.monotonic()
@@ -93,11 +93,12 @@ class Recorder:
             params=row.params,
             config=row.config,
             directory=str(self.study.trial_directory(number)),
-            data_directory=str(self._data_directory),
+            data_directory=str(self.data_directory),
             study=self.study.name,
             study_id=f"{derive(0, self.study.created):016x}"[:8],
             study_directory=str(self.study.directory),
             n_threads=spec.study.n_threads,
+            accelerator="gpu" if spec.study.gpus_per_trial > 0 else "cpu",
             logging=spec.logging.plain(),
             measures=list(spec.study.goal.extra_measures),
         )

@@ -82,7 +82,7 @@ def _owners(
     for model in chosen:
         if model not in variants:
             where = document.at("when", MODEL_NAME)
-            raise ConfigError(f"{where}: {name}: when: {unknown_name('model', str(model), variants)}")
+            raise ConfigError(f"{where}: {name}: when: {unknown_name(MODEL_NAME, str(model), variants)}")
     having = [model for model in chosen if name in _field_names(variants[str(model)])]
     if having and len(having) < len(chosen):
         raise ConfigError(

@@ -60,6 +60,7 @@ def run_trial(
     directory: Path,
     seed: int,
     n_threads: int = 1,
+    accelerator: str = "auto",
     loggers: Sequence[Logger] = (),
     measures: Sequence[str] = (),
 ) -> TrialResult:
@@ -77,6 +78,7 @@ def run_trial(
             report), ``best.ckpt`` and ``validation_ranks.npy`` (int32 [M], of the best epoch).
         seed: Origin of the weights, the order of batches and the dropout masks.
         n_threads: Threads that torch may use.
+        accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
         loggers: Lightning loggers that receive the figures of each epoch.
         measures: Labels of figures to take each epoch besides the ranking metrics.
 
@@ -103,7 +105,14 @@ def run_trial(
             )
         else:
             state, reason, n_parameters = _train(
-                config, data, record, directory=directory, seed=seed, loggers=loggers, measures=measures
+                config,
+                data,
+                record,
+                directory=directory,
+                seed=seed,
+                loggers=loggers,
+                measures=measures,
+                accelerator=accelerator,
             )
     best = best_epoch(epochs, parse_metric(config.objective)) if epochs else None
     return TrialResult(
@@ -125,6 +134,7 @@ def _train(
     directory: Path,
     seed: int,
     loggers: Sequence[Logger],
+    accelerator: str,
     measures: Sequence[str],
 ) -> tuple[TrialState, str, int]:
     """Return the state, the reason of the end and the number of parameters."""
@@ -161,6 +171,7 @@ def _train(
             objective=objective,
             report=report,
             loggers=loggers,
+            accelerator=accelerator,
             meter=Meter(measures, features.data) if measures else None,
         )
     except DivergedError as error:

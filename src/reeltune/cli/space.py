@@ -1,0 +1,38 @@
+"""``reeltune space import``: a search space of another tool as one of reeltune's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from reeltune.cli.options import note
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Search spaces of other tools.", no_args_is_help=True)
+
+
+@app.callback()
+def _space() -> None:
+    pass
+
+
+@app.command("import")
+def import_verb(
+    file: Path = typer.Argument(help="A hyper.test file of RecBole or a paramspaces file of GRU4Rec."),
+    model: str = typer.Option("gru", "--model", help="The network that is searched."),
+    out: Path | None = typer.Option(None, "--out", help="File to write. [default: the screen]"),
+) -> None:
+    """Write the space in FILE as a file for search_spaces/; what it cannot take is told."""
+    from reeltune.files import write_text
+    from reeltune.tuning.space_import import import_space
+
+    imported = import_space(file, model)
+    for problem in imported.left_out:
+        note(f"not taken: {problem}")
+    if out is None:
+        print(imported.text, end="")
+    else:
+        write_text(out, imported.text)
+        print(f"{imported.n_taken} parameters written to {out}")
