@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -115,7 +114,7 @@ class History:
         return self._storage.get_trial(trial_id)
 
     def _draw(self, number: int, base: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-        broken: Counter[str] = Counter()
+        broken: dict[str, None] = {}
         spare: dict[str, Any] | None = None  # meets the constraints, but is not new
         for attempt in range(SEARCHER_TRIES + RANDOM_TRIES):
             config = self._searcher if attempt < SEARCHER_TRIES else RandomConfig()
@@ -123,7 +122,7 @@ class History:
             params = self._propose(sampler, number, base, fixed)
             constraint = self.space.broken(base, params)
             if constraint is not None:
-                broken[constraint] += 1
+                broken[constraint] = None
             else:
                 if fixed or _key(params) not in self._points or config.name == "grid":
                     return params
@@ -133,8 +132,8 @@ class History:
             if fixed and len(fixed) == len(params):
                 return params
         raise ConfigError(
-            f"none of {SEARCHER_TRIES + RANDOM_TRIES} points drawn for trial {number} meets the constraint "
-            f"{broken.most_common(1)[0][0]!r}; loosen it or narrow the ranges that it concerns"
+            f"none of {SEARCHER_TRIES + RANDOM_TRIES} points drawn for trial {number} meets all constraints: "
+            f"{', '.join(map(repr, broken))} stood in the way; loosen them or narrow the ranges they concern"
         )
 
     def _propose(
