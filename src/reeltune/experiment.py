@@ -36,6 +36,7 @@ from reeltune.tuning.spec import Baselines, FinalConfig, StudySettings, StudySpe
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import ONE_GO, TrialConfig
 from reeltune.tuning.variants import MODELS, model_configs
+from reeltune.tuning.warm import keep_prior
 
 __all__ = [
     "Experiment",
@@ -223,6 +224,7 @@ def tune(
     spec = experiment.study_spec()
     prepared = prepare(spec.data, data_dir=data_dir, notify=notify)
     study = Study.create(directory, spec, open_tuning(prepared).ledger)
+    keep_prior(study, notify)
     if not (directory / "experiment.yaml").exists():
         text = Path(experiment.document.source).read_text(encoding="utf-8")
         write_text(directory / "experiment.yaml", text)

@@ -56,9 +56,11 @@ class History:
         self._ids: list[int] = []  # of the study's own trials, by number
         self._told: set[int] = set()
         self._points: set[str] = set()
+        self.n_results = 0
         for trial in prior:
-            self._study.add_trial(self._seen(trial))
-        self.n_results = len(prior)
+            seen = self._seen(trial)
+            self._study.add_trial(seen)
+            self.n_results += seen.state is not OptunaState.FAIL
 
     @property
     def n_known(self) -> int:

@@ -28,16 +28,20 @@ def given_points(spec: StudySpec) -> list[dict[str, Any]]:
     return [*(point for point in defaults if space.broken(base, point) is None), *spec.study.first]
 
 
-def horizon(spec: StudySpec, number: int) -> int:
-    """Return how many trials, from the first on, must have ended before trial ``number`` may begin."""
+def horizon(spec: StudySpec, number: int, n_prior: int = 0) -> int:
+    """Return how many trials, from the first on, must have ended before trial ``number`` may begin.
+
+    ``n_prior`` results of earlier studies are known to the searcher.
+    """
     settings = spec.study
     if settings.lag is None:
         return 0
     before = max(number - settings.lag, 0)
     if settings.scheduler.name != "none":
         return before
-    is_learning = SEARCHERS[settings.searcher.name].learns and before >= n_initial(settings.searcher)
-    return before if is_learning else 0
+    if not SEARCHERS[settings.searcher.name].learns or before + n_prior < n_initial(settings.searcher):
+        return 0
+    return before
 
 
 def check_fixed(space: Space, fixed_fields: Mapping[str, Any], document: Document) -> None:
@@ -66,6 +70,12 @@ def check_settings(space: Space, study: StudySettings, trial: TrialConfig, docum
         raise ConfigError(f"{document.at('study', 'searcher')}: {error}") from error
     for index, point in enumerate(study.first):
         check_point(space, point, document.at("study", "first", index), trial.plain())
+    if study.warm_start and not SEARCHERS[study.searcher.name].learns:
+        learners = ", ".join(name for name, entry in SEARCHERS.items() if entry.learns)
+        raise ConfigError(
+            f"{document.at('study', 'warm_start')}: the searcher {study.searcher.name} learns from no trial; "
+            f"use {learners}, or drop warm_start"
+        )
     if study.lag is not None and study.concurrency > study.lag + 1:
         raise ConfigError(
             f"{document.at('study', 'concurrency')}: study.concurrency is {study.concurrency}, but with "

@@ -21,6 +21,7 @@ from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
+from reeltune.tuning.warm import read_prior
 
 __all__ = ["Outcome", "run_study"]
 
@@ -69,6 +70,7 @@ def _open_storage(study: Study) -> TrialStorage:
         base=spec.trial.plain(),
         given=given_points(spec),
         lag=spec.study.lag,
+        prior=read_prior(study),
     )
 
 

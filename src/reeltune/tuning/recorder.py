@@ -65,7 +65,9 @@ class Recorder:
 
     def must_wait(self, number: int) -> bool:
         """Return whether trial ``number`` has to wait for the results that its suggestion looks at."""
-        known = (self._rows.get(other) for other in range(horizon(self.study.spec, number)))
+        known = (
+            self._rows.get(other) for other in range(horizon(self.study.spec, number, self.storage.n_prior))
+        )
         return any(row is None or not row.state.is_finished for row in known)
 
     def start(self, number: int, params: dict[str, Any]) -> TrialJob:

@@ -82,6 +82,8 @@ class StudySettings(Config):
     """Origin of every suggestion and of every trial's seed."""
     first: list[dict[str, Scalar]] = Field(default=[])
     """Known good points of the space, run after the default configuration."""
+    warm_start: list[str] = Field(default=[])
+    """Earlier studies, by name or path, from whose finished trials the searcher learns."""
     concurrency: int = Field(default=2, ge=1, le=1024)
     """Trials at once, 1 to 1024."""
     lag: int | None = Field(default=3, ge=0, le=1023)

@@ -136,6 +136,7 @@ class TrialStorage:
         self._goal = goal
         directions: list[Direction] = ["maximize" if up else "minimize" for up in goal.higher_is_better]
         self._history = History(space, searcher, seed, directions, prior)
+        self.n_prior = self._history.n_results
         self._storage = _open_database(path)
         self.study = optuna.create_study(
             storage=self._storage,
