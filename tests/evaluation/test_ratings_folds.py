@@ -1,11 +1,15 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
-from reeltune.errors import ConfigError
+from reeltune.data.ratings import known_ratings
+from reeltune.errors import ConfigError, DataError
+from reeltune.evaluation import ratings as module
 from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +63,15 @@ def test_the_command_prints_tables_and_writes_the_figures(experiment, tmp_path):
     assert drawn.count('class="matrix"') == 2
     assert "majority class" in drawn
     assert "http://" not in drawn.replace("http://www.w3.org", "")
+
+
+def test_data_without_ratings_are_refused(experiment, monkeypatch):
+    def unrated(train):
+        return known_ratings(replace(train, ratings=np.full(train.n_events, np.nan, np.float32)))
+
+    monkeypatch.setattr(module, "known_ratings", unrated)
+    with pytest.raises(DataError, match="synthetic has too few ratings"):
+        evaluate_ratings(load_rating_spec(experiment))
 
 
 def test_bad_values_name_file_and_line(experiment):

@@ -17,6 +17,7 @@ def ratings(
     out: Path | None = typer.Option(None, "--out", help="JSON file to write the figures to."),
     page: Path | None = typer.Option(None, "--report", help="HTML page to draw them on."),
     data_dir: Path | None = DATA_DIR,
+    threads: int = typer.Option(1, "--threads", min=1, max=256, help="Threads that torch may use."),
     changes: list[str] = CHANGES,
 ) -> None:
     """Train and test a rating network on each fold, and tell errors, decisions and confusion matrices."""
@@ -24,7 +25,8 @@ def ratings(
     from reeltune.evaluation.ratings_report import render_rating_report
     from reeltune.files import write_json, write_text
 
-    found = evaluate_ratings(load_rating_spec(experiment, changes), data_dir=data_dir, notify=note)
+    spec = load_rating_spec(experiment, changes)
+    found = evaluate_ratings(spec, data_dir=data_dir, n_threads=threads, notify=note)
     if out is not None:
         write_json(out, found)
     if page is not None:

@@ -42,13 +42,14 @@ class Ratings:
 
     @classmethod
     def of(cls, queries: Queries) -> Ratings:
-        """Return the ``queries`` as questions for their targets' ratings."""
+        """Return the ``queries`` as questions for their targets' ratings; unrated targets are left out."""
+        rated = np.isfinite(queries.target_rating)
         return cls(
             sequences=queries.sequences,
-            user=queries.user.astype(np.int64),
-            before=queries.end - queries.sequences.offsets[queries.user],
-            item=queries.target.astype(np.int64),
-            stars=np.asarray(queries.target_rating, dtype=np.float32),
+            user=queries.user[rated].astype(np.int64),
+            before=(queries.end - queries.sequences.offsets[queries.user])[rated],
+            item=queries.target[rated].astype(np.int64),
+            stars=np.asarray(queries.target_rating[rated], dtype=np.float32),
         )
 
 

@@ -25,6 +25,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.folds import KFold, OfficialFold
 from reeltune.data.ratings import Ratings, known_ratings
 from reeltune.data.store import open_held_out, open_tuning, prepare
+from reeltune.errors import DataError
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.metrics.decisions import DEFAULT_THRESHOLD, decide
 from reeltune.metrics.rating import rating_errors
@@ -121,22 +122,28 @@ class _Fold:
 
 
 def evaluate_ratings(
-    spec: RatingSpec, *, data_dir: Path | None = None, notify: Notify = silent
+    spec: RatingSpec, *, data_dir: Path | None = None, n_threads: int = 1, notify: Notify = silent
 ) -> dict[str, Any]:
     """Return RMSE, MAE and decisions of every predictor over the folds, as plain values.
 
     Errors are the means over folds, with their standard deviation; decisions, calibration and matrices
     are of all folds' test rows together.
 
+    Args:
+        spec: What is compared on which folds.
+        data_dir: Where to look for the data first.
+        n_threads: Threads that torch may use.
+        notify: Receives lines of progress.
+
     Raises:
-        DataError: The data cannot be found, or have no such folds.
+        DataError: The data cannot be found, or have no such folds or no ratings.
         ConfigError: A predictor's package is not installed.
         DivergedError: The network's loss is not finite.
     """
     folds = []
     for number, split in enumerate(spec.folds.splits(), start=1):
         notify(f"fold {number} of {len(spec.folds.splits())}: {split.text()}")
-        folds.append(_fold(spec, split, data_dir, notify))
+        folds.append(_fold(spec, split, data_dir, n_threads, notify))
     return {
         "spec": spec.plain(),
         "folds": [
@@ -156,7 +163,9 @@ def evaluate_ratings(
     }
 
 
-def _fold(spec: RatingSpec, split: KFold | OfficialFold, data_dir: Path | None, notify: Notify) -> _Fold:
+def _fold(
+    spec: RatingSpec, split: KFold | OfficialFold, data_dir: Path | None, n_threads: int, notify: Notify
+) -> _Fold:
     from reeltune.training.rating import fit_ratings, predict_ratings
 
     config = DataConfig(dataset=spec.dataset, split=split, k_core=1)
@@ -167,9 +176,11 @@ def _fold(spec: RatingSpec, split: KFold | OfficialFold, data_dir: Path | None, 
     def report(epoch: int, rmse: float) -> None:
         notify(f"  {label} epoch {epoch}: validation RMSE {rmse:.4f}")
 
-    train = known_ratings(data.train)
+    train, validation = known_ratings(data.train), Ratings.of(data.validation)
+    if not train.n_ratings or not validation.n_ratings:
+        raise DataError(f"{spec.dataset} has too few ratings to train and validate on; choose other data")
     fitted = fit_ratings(
-        spec.network, train, Ratings.of(data.validation), data.n_items, seed=seed, report=report
+        spec.network, train, validation, data.n_items, seed=seed, n_threads=n_threads, report=report
     )
     held_out = open_held_out(prepared).test  # everything is decided by now
     test, rest = Ratings.of(held_out), known_ratings(held_out.sequences)

@@ -28,6 +28,7 @@ from reeltune.models.rating import RatingNetwork
 from reeltune.models.registry import build_network
 from reeltune.seeding import derive
 from reeltune.training.fit import quiet_lightning
+from reeltune.training.isolation import isolated
 from reeltune.training.module import parameter_groups
 from reeltune.training.rating_config import RatingTrainingConfig
 from reeltune.training.schedules import learning_rate_factor
@@ -154,6 +155,7 @@ def fit_ratings(
     n_items: int,
     *,
     seed: int,
+    n_threads: int = 1,
     report: Callable[[int, float], None] = lambda epoch, rmse: None,
 ) -> RatingFit:
     """Return the network with the smallest validation error.
@@ -164,13 +166,14 @@ def fit_ratings(
         validation: Questions that choose the epoch.
         n_items: Movies V of the catalogue.
         seed: Origin of the weights, the order of batches and the dropout masks.
+        n_threads: Threads that torch may use.
         report: Receives epoch and validation RMSE after each epoch.
 
     Raises:
         DivergedError: The loss is not finite.
     """
     start = time.perf_counter()
-    with torch.random.fork_rng():
+    with isolated(n_threads):
         torch.manual_seed(derive(seed, "weights"))
         module = RatingModule(
             config, n_items=n_items, train=train, validation=validation, seed=seed, report=report

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +25,7 @@ from reeltune.models.registry import ModelConfig
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS, EpochReport, Report, best_epoch
+from reeltune.training.isolation import isolated
 from reeltune.tuning.rows import TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ def run_trial(
         epochs.append(epoch)
         report(epoch)
 
-    with _isolated(n_threads):
+    with isolated(n_threads):
         if isinstance(config.model, BaselineConfig):
             state, reason, n_parameters = _fit_baseline(
                 config.model,
@@ -215,26 +213,3 @@ def _fit_baseline(
     size = sum(table.numel() for table in tables.values())
     report(EpochReport(1, metrics, metrics[objective.label], 0.0, seconds, size))
     return TrialState.COMPLETE, "fitted in one go", size
-
-
-@contextmanager
-def _isolated(n_threads: int) -> Iterator[None]:
-    """Give the trial its own threads and random stream, and the process its memory back."""
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        torch.set_num_threads(threads_before)
-        # A worker that runs trial after trial grows without both: Lightning leaves cycles, and
-        # glibc keeps the freed arenas.
-        gc.collect()
-        _trim_heap()
-
-
-def _trim_heap() -> None:
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        return  # not glibc
