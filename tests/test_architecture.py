@@ -18,6 +18,7 @@ LAYERS = [
     {"evaluation"},
     {"serving"},
     {"experiment"},
+    {"contest"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

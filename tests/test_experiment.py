@@ -116,7 +116,11 @@ def test_a_change_of_another_form_is_refused(write, change):
         load_experiment(write(GOOD), [change])
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.name)
+# Contests have several models each; tests/contest loads them.
+EXPERIMENTS = [p for p in sorted((ROOT / "experiments").glob("*.yaml")) if not p.name.startswith("paper_")]
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
 def test_every_experiment_of_the_repository_loads(path):
     experiment = load_experiment(path)
     assert experiment.spec.question.endswith("?"), "an experiment names its question"
@@ -129,7 +133,7 @@ def test_every_experiment_of_the_repository_loads(path):
 def test_every_space_of_the_repository_is_good_and_says_why(path, write):
     experiment = load_experiment(write(f"data: {{dataset: synthetic}}\nstudy: {{space: {path}}}\n"))
     assert experiment.space is not None
-    assert len(experiment.space.space) >= 4
+    assert len(experiment.space.space) >= 2
     assert path.read_text().startswith("# "), "its head says for which data and why these bounds"
 
 

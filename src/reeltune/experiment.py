@@ -44,6 +44,7 @@ __all__ = [
     "Run",
     "StudySection",
     "load_experiment",
+    "resolve",
     "resume",
     "train",
     "tune",
@@ -125,6 +126,15 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     document = load_yaml(path)
     for change in changes:
         document = with_change(document, change)
+    return resolve(document, path)
+
+
+def resolve(document: Document, path: Path) -> Experiment:
+    """Return the experiment that ``document`` describes; files that it names lie beside ``path``.
+
+    Raises:
+        ConfigError: A key, value or bound is wrong; the message gives file and line.
+    """
     spec = parse(ExperimentSpec, document)
     spec = spec.model_copy(update={"data": spec.data.located(path.parent)})
     space_document = _space_document(spec, document, path)

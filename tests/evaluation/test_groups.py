@@ -32,7 +32,7 @@ def test_a_gap_is_found_where_there_is_one_and_only_there() -> None:
     assert second.gap is not None
     assert first.gap.value == pytest.approx(-second.gap.value)
     assert first.gap.low < first.gap.value < first.gap.high < 0
-    assert "F lose 0.1" in found.verdict()
+    assert "F -0.1" in found.verdict()
     assert found.widest == pytest.approx(second.gap.value)
     same = group_report(_hits(rng, codes, [0.2, 0.2]), np.arange(1000), grouping, metric="hr@10")
     assert "no gap that chance would not explain" in same.verdict()

@@ -12,6 +12,7 @@ from reeltune.cli import (
     dashboard,
     data,
     evaluate,
+    experiment,
     export,
     ratings,
     recommend,
@@ -50,6 +51,7 @@ app.command()(report.report)
 app.command()(compare.compare)
 app.command()(evaluate.evaluate)
 app.command()(ratings.ratings)
+app.command()(experiment.experiment)
 app.command()(tradeoff.tradeoff)
 app.command()(export.export)
 app.command()(recommend.recommend)

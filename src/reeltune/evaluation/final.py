@@ -9,6 +9,7 @@ Shapes: M queries.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from reeltune.models.base import SequenceNetwork
     from reeltune.models.baselines.base import Baseline
 
-__all__ = ["Evaluation", "SeedFigures", "evaluate_study", "read_evaluation", "select_candidates"]
+__all__ = ["Evaluation", "SeedFigures", "evaluate_study", "open_test", "read_evaluation", "select_candidates"]
 
 Ranks = NDArray[np.int32]
 
@@ -167,6 +168,21 @@ def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluat
     )
     write_json(study.directory / "evaluation.json", {"openings": openings, "figures": evaluation.plain()})
     return evaluation
+
+
+def open_test(prepared: Path, log: Path, entry: Mapping[str, Any]) -> Queries:
+    """Return the test queries of the folder ``prepared`` after the opening was written to the file ``log``.
+
+    For a contest of several models, all of which were chosen before. ``log`` is JSON with a list
+    ``openings``, to which ``entry`` is added with the time.
+
+    Raises:
+        DataError: The folder is absent or damaged.
+    """
+    openings = read_json(log)["openings"] if log.exists() else []
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(log, {"openings": [*openings, {"time": now, **entry}]})
+    return open_held_out(prepared).test
 
 
 def read_evaluation(study_dir: Path) -> Evaluation | None:

@@ -94,7 +94,7 @@ class GroupReport:
         if len(enough) < 2:
             return f"{self.grouping}: cannot be told, fewer than two groups have {self.min_people} people"
         told = [
-            f"{group.label} {'gain' if group.gap.value > 0 else 'lose'} {abs(group.gap.value):.4f}"
+            f"{group.label} {group.gap.value:+.4f}"
             for group in enough
             if group.gap is not None and group.p_value is not None and group.p_value < SIGNIFICANCE
         ]

@@ -27,7 +27,7 @@ from reeltune.tuning.job import TrialJob, run_job
 from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
 from reeltune.tuning.study import Study
 
-__all__ = ["Candidate", "repeat_best", "retrain", "retrain_all", "train_folder"]
+__all__ = ["job_result", "train_jobs", "Candidate", "repeat_best", "retrain", "retrain_all", "train_folder"]
 
 _POLL_SECONDS = 0.5
 
@@ -92,25 +92,36 @@ def retrain_all(
 ) -> dict[int, list[Candidate]]:
     """Return one checkpoint a seed for each of several configurations; see :func:`retrain`."""
     jobs = {row.number: [_job(study, row, data, k) for k in range(1, n_seeds + 1)] for row in rows}
-    _train_pending([job for own in jobs.values() for job in own], study, notify)
+    train_jobs(
+        [job for own in jobs.values() for job in own],
+        concurrency=study.spec.study.concurrency,
+        objective=study.objective,
+        notify=notify,
+    )
     return {number: _candidates(own, study, notify) for number, own in jobs.items()}
 
 
-def _train_pending(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> None:
-    pending = [job for job in jobs if _result(job) is None]
+def train_jobs(jobs: Sequence[TrialJob], *, concurrency: int, objective: str, notify: Notify) -> None:
+    """Train each job in its folder, up to ``concurrency`` at once; what has ended is left as it is.
+
+    Raises:
+        StudyError: A file of an earlier call is damaged.
+        EngineError: A training process died.
+    """
+    pending = [job for job in jobs if job_result(job) is None]
     for job in pending:
         write_json(Path(job.directory) / "job.json", job.plain())
-    if len(pending) == 1 or study.spec.study.concurrency == 1:
+    if len(pending) == 1 or concurrency == 1:
         for job in pending:
-            _train_here(job, study, notify)
+            _train_here(job, objective, notify)
     else:
-        _train_at_once(pending, study, notify)
+        _train_at_once(pending, concurrency, objective, notify)
 
 
 def _candidates(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> list[Candidate]:
     candidates = []
     for job in jobs:
-        result = _result(job)
+        result = job_result(job)
         if result is None:
             raise EngineError(
                 f"final seed {job.number} left no result in {job.directory}; run the command again"
@@ -165,7 +176,7 @@ def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob
     )
 
 
-def _result(job: TrialJob) -> dict[str, Any] | None:
+def job_result(job: TrialJob) -> dict[str, Any] | None:
     """Return how the job ended, None if it has not (or was another job)."""
     path = Path(job.directory) / "result.json"
     if not path.exists():
@@ -179,16 +190,16 @@ def _result(job: TrialJob) -> dict[str, Any] | None:
         ) from error
 
 
-def _train_here(job: TrialJob, study: Study, notify: Notify) -> None:
-    train_folder(Path(job.directory), lambda epoch: notify(_told(job, study, epoch)))
+def _train_here(job: TrialJob, objective: str, notify: Notify) -> None:
+    train_folder(Path(job.directory), lambda epoch: notify(_told(job, objective, epoch)))
 
 
-def _train_at_once(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> None:
+def _train_at_once(jobs: Sequence[TrialJob], concurrency: int, objective: str, notify: Notify) -> None:
     waiting, running = list(jobs), dict[str, tuple[TrialJob, subprocess.Popen[bytes]]]()
     n_told = {job.directory: len(read_lines(Path(job.directory) / "epochs.jsonl")) for job in jobs}
     try:
         while waiting or running:
-            while waiting and len(running) < study.spec.study.concurrency:
+            while waiting and len(running) < concurrency:
                 job = waiting.pop(0)
                 running[job.directory] = (job, _start(job))
             time.sleep(_POLL_SECONDS)
@@ -196,7 +207,7 @@ def _train_at_once(jobs: Sequence[TrialJob], study: Study, notify: Notify) -> No
                 has_ended = process.poll() is not None
                 lines = read_lines(Path(job.directory) / "epochs.jsonl")
                 for line in lines[n_told[folder] :]:
-                    notify(_told(job, study, EpochReport(**line)))
+                    notify(_told(job, objective, EpochReport(**line)))
                 n_told[folder] = len(lines)
                 if has_ended:
                     del running[folder]
@@ -224,10 +235,10 @@ def _check_exit(job: TrialJob, process: subprocess.Popen[bytes]) -> None:
         )
 
 
-def _told(job: TrialJob, study: Study, epoch: EpochReport) -> str:
+def _told(job: TrialJob, objective: str, epoch: EpochReport) -> str:
     return (
         f"final seed {job.number}: epoch {epoch.epoch} of {job.max_epochs}, "
-        f"{study.objective} {epoch.metrics[study.objective]:.4f}, best {epoch.best:.4f}"
+        f"{objective} {epoch.metrics[objective]:.4f}, best {epoch.best:.4f}"
     )
 
 

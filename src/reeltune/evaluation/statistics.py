@@ -36,6 +36,7 @@ __all__ = [
     "holm",
     "seed_spread",
     "two_way_interval",
+    "two_way_intervals",
     "wilcoxon",
     "winners_curse",
 ]
@@ -256,21 +257,39 @@ def two_way_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed:
         ConfigError: There are no values, or one is not finite.
     """
     array = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    n_seeds = len(array)
-    each = [sums_by_user(checked_figures(row), users) for row in array]
-    sums, counts = np.stack([row[0] for row in each], axis=1), each[0][1]  # [U, S], [U]
-    mean = float(array.mean())
+    return two_way_intervals(array[:, :, None], users=users, seed=seed)[0]
+
+
+def two_way_intervals(values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0) -> list[Interval]:
+    """Return :func:`two_way_interval` of each of L metrics, all on the same draws.
+
+    Args:
+        values: One figure a seed, query and metric, [S, M, L].
+        users: Whose query each is, [M]; None where each is another person's.
+        seed: Origin of the draws.
+
+    Raises:
+        ConfigError: There are no values, or one is not finite.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    n_seeds, n_queries, n_metrics = array.shape
+    columns = array.transpose(0, 2, 1).reshape(-1, n_queries)  # [S*L, M]
+    each = [sums_by_user(checked_figures(row), users) for row in columns]
+    sums, counts = np.stack([row[0] for row in each], axis=1), each[0][1]  # [U, S*L], [U]
+    means = array.mean(axis=(0, 1))  # [L]
     if n_seeds > 1:
-        away = sums.sum(axis=0) / counts.sum() - mean  # [S]
-        sums = sums + np.outer(counts, away * (np.sqrt(n_seeds / (n_seeds - 1)) - 1))
+        away = array.mean(axis=1) - means  # [S, L]
+        stretch = np.sqrt(n_seeds / (n_seeds - 1)) - 1
+        sums = sums + np.outer(counts, (away * stretch).ravel())
     rng = np.random.default_rng(derive(seed, "two-way"))
-    n_users, means = len(counts), []
-    for n in portions(N_BOOTSTRAP, n_users):
-        drawn = rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=n)  # [n, U]
+    n_users, drawn_means = len(counts), []
+    for n in portions(N_BOOTSTRAP, n_users + sums.shape[1]):
+        drawn = rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=n).astype(np.float64)  # [n, U]
         weights = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n) / n_seeds  # [n, S]
-        means.append(((drawn @ sums) * weights).sum(axis=1) / (drawn @ counts))
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return Interval(mean, float(low), float(high))
+        totals = (drawn @ sums).reshape(n, n_seeds, n_metrics)
+        drawn_means.append(np.einsum("nsl,ns->nl", totals, weights) / (drawn @ counts)[:, None])
+    low, high = np.quantile(np.concatenate(drawn_means), [0.025, 0.975], axis=0)
+    return [Interval(float(m), float(lo), float(hi)) for m, lo, hi in zip(means, low, high, strict=True)]
 
 
 def winners_curse(best: float, n_trials: int, reseeded: Sequence[float]) -> WinnersCurse:

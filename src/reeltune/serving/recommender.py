@@ -22,6 +22,7 @@ from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.serving.bundle import Bundle, load_bundle
 from reeltune.serving.engine import open_scorer
 from reeltune.serving.filters import NO_FILTERS, Filters
+from reeltune.serving.reasons import occlusion
 from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes, directions_of
 from reeltune.serving.state import PersonState
 from reeltune.serving.titles import TitleIndex
@@ -30,9 +31,6 @@ __all__ = ["Recommendation", "Recommender", "Watched"]
 
 MIN_STARS, MAX_STARS = 0.5, 5.0
 """The MovieLens scale of ratings."""
-
-N_REASONS = 50
-"""Most recent movies that a recommendation may be explained by."""
 
 Watched = str | tuple[str, float]
 """A movie by title, or by ``id:...``; with its rating in stars where there is one."""
@@ -224,12 +222,7 @@ class Recommender:
         """Return, for each of ``best``, the recent movie without which its score falls most."""
         if len(codes) < 2:
             return [self.catalogue.titles[codes[0] - 1].strip()] * len(best)
-        recent = range(max(0, len(codes) - N_REASONS), len(codes))
-        without = [[*codes[:i], *codes[i + 1 :]] for i in recent]
-        stars_without = [[*stars[:i], *stars[i + 1 :]] for i in recent]
-        # Scores have no common level between histories: each is taken against its row's mean.
-        changed = self.scores(without, stars_without)[:, 1:]  # [R, V]
-        falls = (scores[1:] - scores[1:].mean()) - (changed - changed.mean(axis=1, keepdims=True))
+        recent, falls = occlusion(self.scores, codes, stars, scores)
         reasons = []
         for code in best:
             place = int(falls[:, code - 1].argmax())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.data.prepared import TuningData
+from reeltune.data.reduce import reduced
 from reeltune.tuning.node_data import unpack_data
 from reeltune.tuning.rows import Report, TrialResult
 
@@ -35,6 +36,7 @@ class TrialJob:
     n_threads: int = 1
     accelerator: str = "auto"  # as Lightning names it: cpu, gpu, or auto for whatever is there
     logging: dict[str, Any] = field(default_factory=dict)
+    part: dict[str, Any] = field(default_factory=dict)  # of the training data; see data.reduce.reduced
     measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
 
     def plain(self) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def run_job(job: TrialJob, report: Report) -> TrialResult:
     ) as loggers:
         return run_trial(
             TrialConfig.model_validate(job.config),
-            _open_data(unpack_data(job.data_directory, job.study_directory)),
+            reduced(_open_data(unpack_data(job.data_directory, job.study_directory)), **job.part),
             report,
             directory=directory,
             seed=job.seed,

@@ -23,7 +23,7 @@ from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
 from reeltune.tuning.warm import read_prior
 
-__all__ = ["Outcome", "run_study"]
+__all__ = ["Outcome", "open_storage", "run_study"]
 
 
 def run_study(
@@ -49,7 +49,7 @@ def run_study(
         EngineError: Ray cannot be started or reached, or the disk is full.
     """
     with study.lock():
-        storage = _open_storage(study)
+        storage = open_storage(study)
         try:
             recorder = Recorder(study, storage, observer or SilentObserver(), data_directory)
             recorder.keep_budget()
@@ -58,7 +58,8 @@ def run_study(
             storage.close()
 
 
-def _open_storage(study: Study) -> TrialStorage:
+def open_storage(study: Study) -> TrialStorage:
+    """Return the Optuna storage of ``study``, opened or made."""
     spec = study.spec
     return TrialStorage(
         study.storage_path,

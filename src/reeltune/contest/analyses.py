@@ -1,0 +1,242 @@
+"""What is asked of the contest beyond the verdict: lists, groups, privacy, explanations, impact.
+
+Shapes: M queries, K length of a list, V catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reeltune.contest.brackets import Qualified, study_of, train_all
+from reeltune.contest.spec import Contest
+from reeltune.contest.standings import LIST_LENGTH, Scored
+from reeltune.data.prepared import Queries, TuningData
+from reeltune.data.reduce import reduced
+from reeltune.data.store import open_side, open_tuning, prepare
+from reeltune.evaluation.compare import mean_interval
+from reeltune.evaluation.groups import group_report, people_groupings, query_groupings
+from reeltune.evaluation.impact import budget_curve
+from reeltune.evaluation.leaderboard import VERDICT_METRIC
+from reeltune.evaluation.lists import measure_lists, people_of_items
+from reeltune.evaluation.membership import (
+    check_membership,
+    last_training_queries,
+    membership_attack,
+    target_losses,
+)
+from reeltune.evaluation.privacy import probe_attribute, user_states
+from reeltune.evaluation.retrain import job_result
+from reeltune.evaluation.studies import Notify
+from reeltune.metrics.lists import top_lists
+from reeltune.metrics.ranking import per_query
+from reeltune.models.baselines.registry import fit_baseline
+from reeltune.seeding import derive
+from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
+from reeltune.tuning.job import TrialJob
+from reeltune.tuning.results import importance
+from reeltune.tuning.space import flatten, unflatten
+from reeltune.tuning.study import Study
+from reeltune.tuning.trial import TrialConfig
+
+__all__ = ["impact_of", "judge_groups", "judge_lists", "judge_privacy", "variants"]
+
+
+def judge_lists(
+    contest: Contest, scored: Mapping[str, Scored], test: Queries, data: TuningData
+) -> dict[str, dict[str, Any]]:
+    """Return the measures of each contestant's lists, by its name."""
+    counts = people_of_items(test, data.n_items)
+    popularity = fit_baseline("popularity", test.known(), data.n_items)
+    obvious = top_lists(popularity, test, LIST_LENGTH)
+    return {
+        name: {
+            measure: None if figure is None else figure.plain()
+            for measure, figure in measure_lists(of.lists, obvious, test, data.catalogue, counts)
+            .figures(test.user, contest.seed)
+            .items()
+        }
+        for name, of in scored.items()
+    }
+
+
+def judge_groups(
+    contest: Contest, names: Sequence[str], scored: Mapping[str, Scored], test: Queries, data: TuningData
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the gaps between groups of people and kinds of queries, for each of ``names``.
+
+    Beside the verdict's metric, the popularity lift of the lists is told for each group: whom the
+    model pushes towards what everybody sees.
+    """
+    counts = people_of_items(test, data.n_items)
+    people = people_groupings(test, open_side(data.directory).users, counts)
+    hard = query_groupings(test, counts)
+    obvious = np.zeros((test.n_queries, 1), dtype=np.int32)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in names:
+        lift = measure_lists(scored[name].lists, obvious, test, data.catalogue, counts).per_query
+        asked = [(VERDICT_METRIC, scored[name].mean(VERDICT_METRIC), [*people, *hard])]
+        asked.append(("popularity lift", lift["popularity lift"], people))
+        found[name] = [
+            group_report(values, test.user, grouping, metric=metric, seed=contest.seed).plain()
+            for metric, values, groupings in asked
+            for grouping in groupings
+        ]
+    return found
+
+
+def judge_privacy(
+    contest: Contest, best: Qualified, out: Path, data: TuningData, notify: Notify
+) -> dict[str, Any]:
+    """Return what the winner's state tells of people, and whether its weights tell whom it was trained on.
+
+    Only training and validation data are read. For the second, two further models are trained on a
+    third of the people each: one is attacked, the other is the reference, and the last third are strangers
+    to both.
+    """
+    from reeltune.data.features.assemble import make_features
+    from reeltune.training.checkpoint import load_network
+
+    network = load_network(best.checkpoints[0])
+    features = make_features(network.side.config, data)
+    notify("probing the winner's state for attributes of people")
+    queries = features.data.validation
+    states, users = user_states(network, queries), open_side(data.directory).users
+    attributes = {"gender": users.genders, "age": [_bracket(age) for age in users.ages],
+                  "occupation": users.occupations}  # fmt: skip
+    probes = {}
+    for name, labels in attributes.items():
+        if len(labels):
+            own = [labels[user] for user in queries.user]
+            probe = probe_attribute(states, own, attribute=name, seed=contest.seed)
+            probes[name] = None if probe is None else probe.plain()
+    notify("attacking the winner's membership")
+    attacked, reference = (_third(contest, best, out, data, third) for third in (0, 2))
+    train_all([attacked, reference], contest, notify)
+    thirds = _thirds(contest, last_training_queries(features.data), data)
+    losses = {
+        job.directory: [
+            target_losses(load_network(Path(job.directory) / BEST_CHECKPOINT), part) for part in thirds[:2]
+        ]
+        for job in (attacked, reference)
+    }
+    people = membership_attack(
+        *losses[attacked.directory],
+        unit="people",
+        reference_members=losses[reference.directory][0],
+        reference_others=losses[reference.directory][1],
+        reference="a model trained on other people",
+        seed=contest.seed,
+    )
+    events = check_membership(network, features.data, seed=contest.seed)
+    return {"probes": probes, "membership": {"people": people.plain(), "events": events.plain()}}
+
+
+def impact_of(qualified: Sequence[Qualified], out: Path) -> dict[str, Any]:
+    """Return, for each tuned contestant, which searched values mattered and what a smaller budget costs."""
+    found: dict[str, Any] = {}
+    for one in qualified:
+        if not one.entrant.is_tuned:
+            continue
+        study = Study.open(study_of(one.entrant, out))
+        rows = study.rows()
+        shares = importance(study.spec.space, rows, higher_is_better=study.higher_is_better)
+        values = [row.value for row in study.best() if row.value is not None]
+        found[one.entrant.name] = {
+            "importance": {
+                name: {"share": of.share, "low": of.low, "high": of.high} for name, of in shares.items()
+            },
+            "budget": [
+                {"trials": n, "expected": value} for n, value in budget_curve(values, study.higher_is_better)
+            ],
+        }
+    return found
+
+
+def variants(
+    contest: Contest,
+    best: Qualified,
+    out: Path,
+    data: TuningData,
+    *,
+    data_dir: Path | None,
+    notify: Notify,
+) -> dict[str, Any]:
+    """Return the winner's validation figures with one thing changed at a time, each from one seed.
+
+    Sweeps change one searched value; learning curves train on fewer people or shorter histories and
+    ask the same questions; k-cores prepare other data, so their questions differ.
+    """
+    asked = contest.spec.analyses
+    jobs: dict[tuple[str, Any], TrialJob] = {}
+    flat = flatten(best.config)
+    for name, values in asked.sweeps.items():
+        for value in values:
+            config = TrialConfig.model_validate(unflatten(flat | {name: value})).plain()
+            jobs[name, value] = _variant(contest, out, data, config, {})
+    for share in asked.user_shares:
+        jobs["share of people", share] = _variant(contest, out, data, best.config, {"user_share": share})
+    for n in asked.last_events:
+        jobs["movies of each person", n] = _variant(contest, out, data, best.config, {"last_events": n})
+    for k in asked.k_cores:
+        cored = best.entrant.experiment.spec.data.model_copy(update={"k_core": k})
+        other = open_tuning(prepare(cored, data_dir=data_dir, notify=notify))
+        jobs["interactions of a movie", k] = _variant(contest, out, other, best.config, {})
+    train_all(list({job.directory: job for job in jobs.values()}.values()), contest, notify)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for (name, value), job in jobs.items():
+        found.setdefault(name, []).append({"value": value, **_figure(job, contest)})
+    return {"at": {name: flat.get(name) for name in asked.sweeps}, "factors": found}
+
+
+def _variant(
+    contest: Contest, out: Path, data: TuningData, config: dict[str, Any], part: dict[str, Any]
+) -> TrialJob:
+    key = derive(contest.seed, config, "variant", part, data.ledger.fingerprint)
+    # The same seed for all: two variants then differ in what was changed, not in their first weights too.
+    return TrialJob(
+        number=1,
+        seed=derive(contest.seed, "variant"),
+        params={},
+        config=config,
+        directory=str((out / "variants" / f"{key:016x}").absolute()),
+        data_directory=str(data.directory),
+        study="variant",
+        study_directory=str(out.absolute()),
+        part=part | ({"seed": contest.seed} if part else {}),
+    )
+
+
+def _third(contest: Contest, best: Qualified, out: Path, data: TuningData, third: int) -> TrialJob:
+    return _variant(contest, out, data, best.config, {"thirds": [third]})
+
+
+def _thirds(contest: Contest, queries: Queries, data: TuningData) -> list[Queries]:
+    """Return the queries of the people of each third."""
+    parts = []
+    for third in range(3):
+        lengths = reduced(data, thirds=(third,), seed=contest.seed).train.lengths
+        keep = lengths[queries.user] > 0
+        columns = ("user", "end", "target", "target_rating", "target_timestamp")
+        parts.append(replace(queries, **{name: getattr(queries, name)[keep] for name in columns}))
+    return parts
+
+
+def _figure(job: TrialJob, contest: Contest) -> dict[str, Any]:
+    result = job_result(job) or {}
+    if "metrics" not in result or not result["metrics"]:
+        return {"figure": None, "reason": result.get("reason", "no result")}
+    values = per_query(np.load(Path(job.directory) / VALIDATION_RANKS), contest.objective)
+    users = open_tuning(Path(job.data_directory)).validation.user
+    figure = mean_interval(values, users=users, seed=contest.seed)
+    return {"figure": figure.plain(), "reason": result["reason"]}
+
+
+def _bracket(age: int) -> str:
+    if age < 0:
+        return ""
+    return "under 25" if age < 25 else "25 to 34" if age < 35 else "35 to 49" if age < 50 else "50 and over"

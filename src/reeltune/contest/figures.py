@@ -1,0 +1,112 @@
+"""Figures as SVG files that stand alone: intervals, and curves with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from reeltune.evaluation.charts import number, round_ticks
+
+__all__ = ["Point", "curve", "forest"]
+
+_STYLE = (
+    "<style>text{font:13px system-ui,sans-serif;fill:#333}.s{fill:#777;font-size:11px}"
+    ".g{stroke:#ddd;stroke-width:1}.i{stroke:#777;stroke-width:2}.d{fill:#777}"
+    ".a .i{stroke:#b3261e}.a .d{fill:#b3261e}.a text{font-weight:600}"
+    ".l{fill:none;stroke:#b3261e;stroke-width:2}"
+    "@media (prefers-color-scheme:dark){text{fill:#ddd}.s{fill:#999}.g{stroke:#444}"
+    ".i{stroke:#999}.d{fill:#999}"
+    ".a .i{stroke:#ff8a80}.a .d{fill:#ff8a80}.l{stroke:#ff8a80}}</style>"
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A figure with its interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    is_marked: bool = False
+
+
+def forest(points: Sequence[Point], *, title: str, zero: bool = False) -> str:
+    """Return one line a point, its value and interval on a common scale.
+
+    Args:
+        points: From top to bottom.
+        title: What the scale measures.
+        zero: Whether the scale contains 0, for differences.
+    """
+    left, right, row, top = 190, 640, 26, 30
+    height = top + row * len(points) + 34
+    lows = [point.low for point in points] + ([0.0] if zero else [])
+    highs = [point.high for point in points] + ([0.0] if zero else [])
+    ticks = round_ticks(min(lows), max(highs), 5)
+    low, high = min(ticks[0], *lows), max(ticks[-1], *highs)
+
+    def x(value: float) -> float:
+        return left + (right - left) * (value - low) / ((high - low) or 1.0)
+
+    parts = [f'<text class="s" x="{left}" y="16">{escape(title)}, 95 % interval</text>']
+    bottom = top + row * len(points)
+    for tick in ticks:
+        parts.append(f'<line class="g" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 6}" y2="{bottom}"/>')
+        parts.append(
+            f'<text class="s" x="{x(tick):.1f}" y="{bottom + 16}" text-anchor="middle">{number(tick)}</text>'
+        )
+    for place, point in enumerate(points):
+        y = top + row * place + row / 2
+        parts.append(
+            f'<g class="{"a" if point.is_marked else ""}"><text x="{left - 12}" y="{y + 4}" '
+            f'text-anchor="end">{escape(point.name)}</text><line class="i" x1="{x(point.low):.1f}" '
+            f'x2="{x(point.high):.1f}" y1="{y}" y2="{y}"/><circle class="d" cx="{x(point.value):.1f}" '
+            f'cy="{y}" r="4.5"/><text x="{right + 12}" y="{y + 4}">{point.value:.4f}</text></g>'
+        )
+    return _svg(720, height, title, parts)
+
+
+def curve(points: Sequence[Point], *, title: str, below: str) -> str:
+    """Return the points from left to right, evenly apart, joined by a line.
+
+    Args:
+        points: From left to right; the name stands below each.
+        title: What the upright scale measures.
+        below: What changes from left to right.
+    """
+    left, right, top, bottom = 60, 560, 34, 230
+    ticks = round_ticks(min(p.low for p in points), max(p.high for p in points), 4)
+    low = min(ticks[0], *(p.low for p in points))
+    high = max(ticks[-1], *(p.high for p in points))
+    step = (right - left) / max(len(points), 1)
+
+    def y(value: float) -> float:
+        return bottom - (bottom - top) * (value - low) / ((high - low) or 1.0)
+
+    places = [left + step * (i + 0.5) for i in range(len(points))]
+    parts = [f'<text class="s" x="{left}" y="16">{escape(title)}, 95 % interval</text>']
+    for tick in ticks:
+        parts.append(f'<line class="g" x1="{left}" x2="{right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(
+            f'<text class="s" x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{number(tick)}</text>'
+        )
+    line = " ".join(f"{x:.1f},{y(p.value):.1f}" for x, p in zip(places, points, strict=True))
+    parts.append(f'<polyline class="l" points="{line}"/>')
+    for x, point in zip(places, points, strict=True):
+        parts.append(
+            f'<g class="{"a" if point.is_marked else ""}"><line class="i" x1="{x:.1f}" x2="{x:.1f}" '
+            f'y1="{y(point.low):.1f}" y2="{y(point.high):.1f}"/><circle class="d" cx="{x:.1f}" '
+            f'cy="{y(point.value):.1f}" r="4.5"/><text x="{x:.1f}" y="{bottom + 18}" '
+            f'text-anchor="middle">{escape(point.name)}</text></g>'
+        )
+    parts.append(f'<text class="s" x="{right}" y="{bottom + 38}" text-anchor="end">{escape(below)}</text>')
+    return _svg(600, bottom + 48, f"{title} by {below}", parts)
+
+
+def _svg(width: int, height: float, label: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" width="{width}" '
+        f'height="{height:.0f}" role="img" aria-label="{escape(label)}">{_STYLE}{"".join(parts)}</svg>'
+    )

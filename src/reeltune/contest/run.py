@@ -1,0 +1,198 @@
+"""From a contest file to its results: every stage can be killed, and the same command goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reeltune.contest.analyses import impact_of, judge_groups, judge_lists, judge_privacy, variants
+from reeltune.contest.brackets import Qualified, qualify, tune_all
+from reeltune.contest.page import write_pages
+from reeltune.contest.spec import Contest
+from reeltune.contest.standings import answer, champion, judge, score_all, standings
+from reeltune.data.prepared import TuningData
+from reeltune.data.store import open_tuning, prepare
+from reeltune.errors import ConfigError, StudyError, first_line
+from reeltune.evaluation.studies import Notify, silent
+from reeltune.files import read_json, write_json
+from reeltune.tuning.observer import Observer
+from reeltune.tuning.study import PACKAGES
+
+__all__ = ["SCHEMA", "run_contest"]
+
+SCHEMA = 1
+"""Version of ``result.json``."""
+
+
+def run_contest(
+    contest: Contest,
+    out: Path,
+    *,
+    data_dir: Path | None = None,
+    observe: Callable[[], Observer | None] = lambda: None,
+    notify: Notify = silent,
+) -> dict[str, Any] | None:
+    """Run the contest in the folder ``out`` and return its result, None when it was interrupted.
+
+    Tunes each contestant, chooses on validation, trains the chosen again from fresh seeds, opens the test
+    set once, and writes ``result.json``, ``README.md``, ``MODEL_CARD.md``,
+    ``report.html`` and ``figures/``. What was
+    done before is kept.
+
+    Args:
+        contest: The contest.
+        out: Folder of the results.
+        data_dir: Where to look for the data first.
+        observe: Makes what hears of a study's trials.
+        notify: Receives lines of progress.
+
+    Raises:
+        DataError: The data cannot be found.
+        StudyError: Another contest or other data are in ``out``, or a file is damaged.
+        EngineError: Ray, the disk or a training process failed.
+    """
+    data_config = contest.entrants[0].experiment.spec.data
+    data = open_tuning(prepare(data_config, data_dir=data_dir, notify=notify))
+    _claim(contest, out, data)
+    if not tune_all(contest, out, data, observe=observe, notify=notify):
+        return None
+    qualified = qualify(contest, out, data, notify)
+    best = champion(qualified)
+    notify(f"champion on validation: {best.entrant.name}")
+    asked: dict[str, Callable[[], Any]] = {
+        "impact": lambda: impact_of(qualified, out),
+        "variants": lambda: variants(contest, best, out, data, data_dir=data_dir, notify=notify),
+    }
+    if contest.spec.analyses.is_private:
+        asked["privacy"] = lambda: judge_privacy(contest, best, out, data, notify)
+    if contest.spec.analyses.n_explained:
+        asked["explanations"] = lambda: _explanations(contest, best, data, notify)
+    found = {name: _kept(out / "analyses" / f"{name}.json", make) for name, make in asked.items()}
+    result = _base(contest, data, qualified) | found | _tested(contest, qualified, out, data, notify)
+    result["openings"] = read_json(out / "openings.json")["openings"]
+    write_json(out / "result.json", result)
+    write_pages(result, out)
+    return result
+
+
+def _claim(contest: Contest, out: Path, data: TuningData) -> None:
+    """Write ``contest.json``, or check that it is this contest's."""
+    path = out / "contest.json"
+    mine = {
+        "schema": SCHEMA,
+        "name": contest.name,
+        "spec": contest.spec.plain(),
+        "ledger": data.ledger.plain(),
+    }
+    if not path.exists():
+        write_json(path, mine)
+        return
+    try:
+        theirs = read_json(path)
+        differing = [key for key in mine if theirs[key] != mine[key]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{path} is damaged ({first_line(error)}); choose another --out") from error
+    if differing:
+        raise StudyError(
+            f"{out} holds a contest with another {' and '.join(differing)}; its test set may be open "
+            "already, so choose another --out"
+        )
+
+
+def _tested(
+    contest: Contest, qualified: list[Qualified], out: Path, data: TuningData, notify: Notify
+) -> dict[str, Any]:
+    path, best = out / "analyses" / "test.json", champion(qualified)
+
+    def make() -> dict[str, Any]:
+        test, scored = score_all(contest, qualified, out, data=data, notify=notify)
+        notify("comparing the contestants")
+        findings = judge(contest, best, scored, test.user)
+        verdict = answer(qualified, findings)
+        rivals = [row["opponent"] for row in verdict["roles"].values()]
+        return {
+            "n_queries": test.n_queries,
+            "n_people": len(np.unique(test.user)),
+            "answer": verdict,
+            "standings": [row.plain() for row in standings(contest, qualified, scored, test.user)],
+            "findings": {name: finding.plain() for name, finding in findings.items()},
+            "lists": judge_lists(contest, scored, test, data),
+            "groups": judge_groups(contest, [best.entrant.name, *rivals], scored, test, data),
+        }
+
+    tested: dict[str, Any] = _kept(path, make)
+    return tested
+
+
+def _explanations(
+    contest: Contest, best: Qualified, data: TuningData, notify: Notify
+) -> dict[str, Any] | None:
+    import torch
+
+    from reeltune.data.sequences import to_histories
+    from reeltune.serving.reasons import check_faithfulness
+    from reeltune.training.checkpoint import load_network
+
+    network = load_network(best.checkpoints[0])
+    queries = data.validation
+    rng = np.random.default_rng(contest.seed)
+    n = min(contest.spec.analyses.n_explained, queries.n_queries)
+    rows = np.sort(rng.choice(queries.n_queries, n, replace=False))
+    starts, ratings = queries.sequences.offsets[queries.user], queries.sequences.ratings
+    people = [(queries.history(int(m)).tolist(), ratings[starts[m] : queries.end[m]].tolist()) for m in rows]
+
+    def score(codes: Any, stars: Any) -> Any:
+        histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in stars])
+        with torch.inference_mode():
+            return network.scores(histories).double().numpy().copy()
+
+    notify(f"testing the explanations of {n} people")
+    try:
+        return check_faithfulness(score, people, seed=contest.seed).plain()
+    except ConfigError as error:
+        notify(f"without a test of explanations: {error}")
+        return None
+
+
+def _base(contest: Contest, data: TuningData, qualified: list[Qualified]) -> dict[str, Any]:
+    import importlib.metadata
+    import platform
+
+    import reeltune
+
+    versions = {"reeltune": reeltune.__version__, "python": platform.python_version()}
+    return {
+        "schema": SCHEMA,
+        "name": contest.name,
+        "question": contest.spec.question,
+        "objective": contest.objective,
+        "seed": contest.seed,
+        "ledger": data.ledger.plain(),
+        "versions": versions | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "contestants": [
+            {
+                "name": one.entrant.name,
+                "role": one.entrant.contestant.role,
+                "config": one.config,
+                "trial": one.trial,
+                "n_trials": one.n_trials,
+                "validation": one.validation.plain(),
+                "curse": None if one.curse is None else one.curse.plain(),
+                "study_seconds": one.seconds,
+            }
+            for one in qualified
+        ],
+    }
+
+
+def _kept(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what ``make`` makes, from ``path`` where it was made before."""
+    if not path.exists():
+        write_json(path, make())
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path} is damaged ({first_line(error)}); remove it, it is made again") from error

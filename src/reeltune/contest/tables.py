@@ -1,0 +1,88 @@
+"""The tables and sentences of a result, without a markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Table", "groups_table", "lists_table", "privacy_lines", "standings_table", "verdict_lines"]
+
+SHOWN = ("hr@10", "ndcg@10", "mrr@10", "precision@10")
+"""Metrics of the printed table; the JSON holds all at every cut."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def standings_table(result: Mapping[str, Any]) -> Table:
+    """Return the contestants with their figures, best first."""
+    heads = ("on the test set", "role", *(label.upper() for label in SHOWN), "trials", "seeds")
+    rows = tuple(
+        (
+            row["name"],
+            row["role"],
+            *(_interval(row["metrics"][label]) for label in SHOWN),
+            row["n_trials"],
+            row["n_seeds"],
+        )
+        for row in result["standings"]
+    )
+    return Table(heads, rows)
+
+
+def verdict_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return the verdict on each other contestant, and how much the selected trials flattered themselves."""
+    own = result["answer"]["champion"]
+    lines = [f"{own} {finding['verdict']}." for finding in result["findings"].values()]
+    curses = [(one["name"], one["curse"]) for one in result["contestants"] if one["curse"]]
+    return lines + [f"{name}: {curse['sentence']}." for name, curse in curses]
+
+
+def lists_table(result: Mapping[str, Any]) -> Table:
+    """Return what the lists of each contestant are like."""
+    names = list(next(iter(result["lists"].values())))
+    rows = tuple(
+        (who, *("unknown" if of[name] is None else f"{of[name]['value']:.3f}" for name in names))
+        for who, of in result["lists"].items()
+    )
+    return Table(("lists of ten", *names), rows)
+
+
+def groups_table(result: Mapping[str, Any]) -> Table:
+    """Return the champion's figure for each group with enough people, and its gap to everyone else."""
+    rows = []
+    for report in result["groups"][result["answer"]["champion"]]:
+        for group in report["groups"]:
+            if group["figure"] is None:
+                rows.append((report["grouping"], group["label"], group["n_people"], "too few", "", ""))
+                continue
+            gap, p = group["gap"], group["p_value"]
+            rows.append((
+                report["grouping"], group["label"], group["n_people"],
+                f"{report['metric']} {_interval(group['figure'])}",
+                "" if gap is None else f"{gap['value']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})",
+                "" if p is None else f"{p:.3f}" if p >= 0.001 else "under 0.001",
+            ))  # fmt: skip
+    return Table(("by", "group", "people", "figure", "gap to the others", "p (Holm)"), tuple(rows))
+
+
+def privacy_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return what was found of privacy and explanations, a sentence each."""
+    lines = []
+    private = result.get("privacy")
+    if private:
+        lines += [probe["verdict"] + "." for probe in private["probes"].values() if probe is not None]
+        lines += [of["verdict"] + "." for of in private["membership"].values()]
+    if result.get("explanations"):
+        lines.append(result["explanations"]["verdict"] + ".")
+    return [line[0].upper() + line[1:] for line in lines]
+
+
+def _interval(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"

@@ -1,0 +1,61 @@
+"""Less of the training data, the questions unchanged: what learning curves are made of.
+
+Shapes: U users, N events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from reeltune.data.prepared import TuningData
+from reeltune.errors import ConfigError
+from reeltune.seeding import derive
+
+__all__ = ["reduced"]
+
+
+def reduced(
+    data: TuningData,
+    *,
+    user_share: float = 1.0,
+    last_events: int | None = None,
+    thirds: tuple[int, ...] | list[int] = (),
+    seed: int = 0,
+) -> TuningData:
+    """Return ``data`` with fewer training events and the same validation queries with whole histories.
+
+    Every person keeps his row; one who is left out has no events. The shares are nested: the people of
+    a smaller share are among those of a larger one.
+
+    Args:
+        data: What there is.
+        user_share: Share of the people that are trained on, above 0 to 1.
+        last_events: Most events that are kept of each person, the last ones; None for all.
+        thirds: Which of three random thirds of the people (0, 1, 2) are trained on; empty for all.
+        seed: Origin of the choice of people.
+
+    Raises:
+        ConfigError: A value is outside its range, or nobody is left.
+    """
+    if not 0.0 < user_share <= 1.0:
+        raise ConfigError(f"user_share is {user_share:g}; it lies above 0, up to 1")
+    if last_events is not None and last_events < 2:
+        raise ConfigError(f"last_events is {last_events}; a training sequence needs at least 2")
+    if user_share == 1.0 and last_events is None and not thirds:
+        return data
+    train = data.train
+    order = np.random.default_rng(derive(seed, "people")).permutation(train.n_users)
+    is_kept = np.zeros(train.n_users, dtype=bool)
+    is_kept[order[: max(1, round(user_share * train.n_users))]] = True
+    if thirds:
+        place = np.empty(train.n_users, dtype=np.int64)
+        place[order] = np.arange(train.n_users)
+        is_kept &= np.isin(place * 3 // train.n_users, list(thirds))
+    keep = np.repeat(is_kept, train.lengths)
+    if last_events is not None:
+        keep &= np.arange(train.n_events) >= np.repeat(train.offsets[1:] - last_events, train.lengths)
+    if not keep.any():
+        raise ConfigError("no training event is left; keep more people")
+    return replace(data, train=train.select(keep))

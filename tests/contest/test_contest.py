@@ -1,0 +1,220 @@
+"""A contest from its file to its pages, on generated data and without Ray."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from contest_parts import CONTEST
+
+from reeltune.contest import standings as standings_module
+from reeltune.contest.page import write_pages
+from reeltune.contest.run import run_contest
+from reeltune.contest.spec import CHAMPION_ROLE, load_contest
+from reeltune.errors import ConfigError, StudyError
+from reeltune.evaluation import compare, final
+from reeltune.files import read_json
+from reeltune.tuning import ray_engine
+from reeltune.tuning.serial import run_serially
+
+VOID = {"meta", "br", "line", "link", "img", "circle", "polyline"}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "claim.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def patched():
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ray_engine, "run_study", run_serially)
+    patch.setattr(compare, "N_BOOTSTRAP", 300)
+    patch.setattr("reeltune.evaluation.statistics.N_BOOTSTRAP", 300)
+    patch.setattr(compare, "N_FLIPS", 999)
+    yield patch
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, patched):
+    """Return the folder of a finished contest, its result and how often the test set was opened."""
+    folder = tmp_path_factory.mktemp("contest")
+    (folder / "claim.yaml").write_text(CONTEST)
+    opened = []
+    opener = final.open_held_out
+    patched.setattr(final, "open_held_out", lambda prepared: opened.append(prepared) or opener(prepared))
+    contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
+    lines: list[str] = []
+    result = run_contest(contest, folder / "out", notify=lines.append)
+    assert lines.index("opening the test set") > lines.index("attacking the winner's membership")
+    return folder, result, opened
+
+
+@pytest.mark.slow
+def test_a_contest_answers_its_question(finished) -> None:
+    folder, result, opened = finished
+    assert len(opened) == 1
+    assert len(read_json(folder / "out" / "openings.json")["openings"]) == 1
+    names = {row["name"] for row in result["standings"]}
+    assert names == {"tuned GRU", "standard RNN", "ItemKNN", "popularity"}
+    trials = {row["name"]: (row["n_trials"], row["n_seeds"]) for row in result["standings"]}
+    assert trials["tuned GRU"] == (2, 2)
+    assert trials["ItemKNN"] == (2, 1)
+    assert trials["popularity"] == (1, 1)
+    assert result["answer"]["champion"] == "tuned GRU"
+    assert set(result["answer"]["roles"]) == {"standard RNN", "collaborative filtering", "counting"}
+    assert set(result["findings"]) == names - {"tuned GRU"}
+    for finding in result["findings"].values():
+        assert finding["n_family"] == 3
+        assert finding["adjusted_p"] >= finding["comparison"]["p_value"]
+    metrics = result["standings"][0]["metrics"]
+    assert {"hr@5", "ndcg@10", "mrr@10", "precision@5", "recall@10"} <= set(metrics)
+    curses = {one["name"]: one["curse"] for one in result["contestants"]}
+    assert curses["tuned GRU"]["n_trials"] == 2
+    assert curses["popularity"] is None
+    assert result["lists"]["popularity"]["serendipity"]["value"] == 0.0
+    groupings = {report["grouping"] for report in result["groups"]["tuned GRU"]}
+    assert {"activity", "mainstreamness", "length of history", "popularity of the target"} <= groupings
+    assert set(result["variants"]["factors"]) == {
+        "model.hidden_dim", "share of people", "interactions of a movie"
+    }  # fmt: skip
+    assert 0 < result["privacy"]["membership"]["people"]["auc"]["value"] < 1
+    assert result["explanations"]["n_people"] == 20
+
+
+@pytest.mark.slow
+def test_the_same_command_gives_the_same_and_opens_nothing(finished) -> None:
+    folder, result, opened = finished
+    contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
+    n_opened = len(opened)
+    assert run_contest(contest, folder / "out") == result
+    assert len(opened) == n_opened
+
+
+@pytest.mark.slow
+def test_a_contest_killed_after_the_opening_scores_what_is_left(finished, tmp_path, monkeypatch) -> None:
+    folder, result, _ = finished
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    (out / "analyses" / "test.json").unlink()
+    (out / "test" / "itemknn.npz").unlink()
+    scored = []
+    score = standings_module._score
+    monkeypatch.setattr(
+        standings_module, "_score", lambda *of: scored.append(of[1].entrant.name) or score(*of)
+    )
+    again = run_contest(load_contest(folder / "claim.yaml", ["study.concurrency=1"]), out)
+    assert scored == ["ItemKNN"]
+    assert again["standings"] == result["standings"]
+    assert len(again["openings"]) == 2
+    assert again["openings"][1]["scored_before"] == ["tuned GRU", "standard RNN", "popularity"]
+
+
+@pytest.mark.slow
+def test_another_contest_is_refused(finished) -> None:
+    folder, _, _ = finished
+    with pytest.raises(StudyError, match=r"another spec.*choose another --out"):
+        run_contest(load_contest(folder / "claim.yaml", ["seeds=1"]), folder / "out")
+
+
+@pytest.mark.slow
+def test_the_pages_hold_the_figures(finished, tmp_path) -> None:
+    folder, result, _ = finished
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(|src=|<link", page)
+
+    class Balance(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in VOID:
+                self.open.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            pass
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    parser = Balance()
+    parser.feed(page)
+    assert parser.open == []
+    text = (folder / "out" / "README.md").read_text(encoding="utf-8")
+    best = result["standings"][0]
+    for wanted in (f"{best['metrics']['ndcg@10']['value']:.4f}", result["answer"]["sentence"]):
+        assert wanted in text
+    for figure in re.findall(r"\((figures/[^)]+)\)", text):
+        assert (folder / "out" / figure).read_text().startswith("<svg")
+    card = (folder / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for wanted in ("of 100 people", "tuned GRU", "no row, name, age or gender", "popular than what"):
+        assert wanted in card
+    write_pages(result, tmp_path)
+    assert (tmp_path / "README.md").read_text() == text
+
+
+def test_quick_puts_its_values_over_the_file(write) -> None:
+    path = write(CONTEST)
+    contest = load_contest(path, is_quick=True)
+    assert contest.name == "claim-quick"
+    assert contest.spec.seeds == 1
+    assert contest.entrants[0].experiment.spec.study.trials == 1
+    assert load_contest(path).entrants[0].experiment.spec.study.trials == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("role: optimized RNN", "role: optimised", "role"),
+        ("role: counting", "role: optimized RNN", ""),
+        ("contestants:", "contenders:", "contestants"),
+        ("user_shares: [0.5]", "user_shares: [1.5]", "share 1.5"),
+        ("k_cores: [1]", "last_events: [1]", "1 events are too few"),
+        ("cuts: [5]", "cuts: [0]", "at least 1 movie"),
+        ("model: item-knn", "model: item-kn", "item-knn"),
+        ("hidden_dim: 8, dropout", "hiden_dim: 8, dropout", "hidden_dim"),
+        ("  ItemKNN:", "  tuned-gru:", "folder 'tuned-gru'"),
+        ("quick:\n", "quick: 3\nother:\n", "quick is 3"),
+    ],
+)
+def test_a_wrong_file_is_told_in_one_error(write, old, new, message) -> None:
+    assert old in CONTEST
+    path = write(CONTEST.replace(old, new, 1))
+    if not message:
+        assert len([e for e in load_contest(path).entrants if e.contestant.role == CHAMPION_ROLE]) == 2
+        return
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_contest(path)
+
+
+def test_a_contest_needs_both_sides(write) -> None:
+    text = re.sub(r"role: (standard RNN|collaborative filtering|counting)", "role: optimized RNN", CONTEST)
+    with pytest.raises(ConfigError, match="at least one with it and one without"):
+        load_contest(write(text))
+
+
+def test_the_papers_contests_are_whole() -> None:
+    root = Path(__file__).parents[2] / "experiments"
+    paths = sorted(root.glob("paper_*.yaml"))
+    assert paths
+    for path in paths:
+        for is_quick in (False, True):
+            contest = load_contest(path, is_quick=is_quick)
+            roles = {entrant.contestant.role for entrant in contest.entrants}
+            assert {
+                CHAMPION_ROLE,
+                "standard RNN",
+                "collaborative filtering",
+                "content-based filtering",
+            } <= roles
+            budgets = {e.experiment.spec.study.trials for e in contest.entrants if e.is_tuned}
+            assert len(budgets) == 1
