@@ -5,11 +5,15 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
 from reeltune.models.baselines.registry import BASELINES
+from reeltune.models.rating import RatingHeadConfig
+from reeltune.models.rating_baselines import RATING_BASELINES
 from reeltune.models.registry import NETWORKS
 from reeltune.training.config import TrainingConfig
+from reeltune.training.rating_config import RatingOptimizer
 
 CLASSES = [entry.config_class for entry in NETWORKS.values()] + [TrainingConfig]
-CLASSES += [entry.config_class for entry in BASELINES.values()]
+CLASSES += [entry.config_class for entry in (*BASELINES.values(), *RATING_BASELINES.values())]
+CLASSES += [RatingHeadConfig, RatingOptimizer]
 each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 
 

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from reeltune.data.features.config import FeatureConfig
 from reeltune.data.prepared import Sequences
 from reeltune.data.ratings import known_ratings
 from reeltune.errors import DivergedError
+from reeltune.models.gru import GRUConfig
 from reeltune.models.rating import RatingHeadConfig
-from reeltune.training.config import TrainingConfig
 from reeltune.training.rating import fit_ratings, predict_ratings
-from reeltune.training.rating_config import RatingTrainingConfig
+from reeltune.training.rating_config import RatingOptimizer, RatingTrainingConfig
 
 N_ITEMS = 10
 
@@ -31,8 +32,8 @@ def world(n_users=60, seed=1):
 def config(**changes):
     plain = RatingTrainingConfig(
         head=RatingHeadConfig(factors=4, dropout=0.0, people=False),
-        training=TrainingConfig(
-            batch_size=8, max_epochs=12, learning_rate=0.02, weight_decay=0.0, patience=12
+        training=RatingOptimizer(
+            batch_size=8, ema_decay=0.0, max_epochs=12, learning_rate=0.02, weight_decay=0.0, patience=12
         ),
     ).plain()
     plain["model"] |= {"embedding_dim": 8, "hidden_dim": 16, "dropout": 0.0, "embedding_dropout": 0.0}
@@ -65,13 +66,13 @@ def test_the_network_is_that_of_the_best_epoch(fitted):
 
 
 def test_the_same_seed_trains_the_same_network():
-    short = config(training=TrainingConfig(batch_size=8, max_epochs=1))
+    short = config(training=RatingOptimizer(batch_size=8, max_epochs=1))
     runs = [fit_ratings(short, world(), world(seed=2), N_ITEMS, seed=s) for s in (1, 1, 2)]
     assert runs[0].validation_rmse == runs[1].validation_rmse != runs[2].validation_rmse
 
 
 def test_the_next_movie_can_be_learned_beside_the_stars():
-    short = TrainingConfig(batch_size=8, max_epochs=1)
+    short = RatingOptimizer(batch_size=8, max_epochs=1)
     alone, joint = (
         fit_ratings(config(training=short, next_movie_weight=weight), world(), world(seed=2), N_ITEMS, seed=1)
         for weight in (0.0, 1.0)
@@ -90,8 +91,30 @@ def test_predictions_stay_on_the_scale(fitted):
 
 
 def test_a_loss_that_is_not_finite_ends_the_training():
-    wild = config(training=TrainingConfig(batch_size=8, max_epochs=3, learning_rate=1.0, gradient_clip=0.0))
+    wild = config(training=RatingOptimizer(batch_size=8, max_epochs=3, learning_rate=1.0, gradient_clip=0.0))
     ratings = world()
     ratings.stars[:] *= np.float32(1e30)
     with pytest.raises(DivergedError, match="lower the learning rate"):
         fit_ratings(wild, ratings, ratings, N_ITEMS, seed=1)
+
+
+def test_averaged_weights_are_validated_and_kept():
+    plain, averaged = (
+        fit_ratings(
+            config(training=RatingOptimizer(batch_size=8, max_epochs=2, ema_decay=decay)),
+            world(),
+            world(seed=2),
+            N_ITEMS,
+            seed=1,
+        )
+        for decay in (0.0, 0.9)
+    )
+    assert plain.validation_rmse != averaged.validation_rmse
+    validation = world(seed=2)
+    found = rmse(predict_ratings(averaged.network, validation), validation)
+    assert found == pytest.approx(min(averaged.validation_rmse), abs=1e-6)
+
+
+def test_inputs_that_need_a_table_are_refused():
+    with pytest.raises(ValueError, match=r"model\.inputs\.genres: a rating network reads rating and"):
+        RatingTrainingConfig(model=GRUConfig(inputs=FeatureConfig(genres=True)))

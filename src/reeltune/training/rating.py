@@ -27,6 +27,7 @@ from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.rating import RatingNetwork
 from reeltune.models.registry import build_network
 from reeltune.seeding import derive
+from reeltune.training.averaging import WeightAverage
 from reeltune.training.fit import quiet_lightning
 from reeltune.training.isolation import isolated
 from reeltune.training.module import parameter_groups
@@ -57,6 +58,7 @@ class RatingModule(pl.LightningModule):
         network = build_network(config.model, n_items, SideShapes())
         self.network = RatingNetwork(network, config.head, train.sequences.n_users)
         self.network.head.mean.fill_(float(train.stars.mean()))
+        self.average: WeightAverage | None = None
         self.rmse: list[float] = []
         """Validation error after each epoch."""
         self.best: dict[str, Any] | None = None
@@ -68,9 +70,9 @@ class RatingModule(pl.LightningModule):
         trained = [p for p in self.network.parameters() if p.requires_grad]
         groups = parameter_groups(nn.ParameterList(trained), config.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        n_steps = int(self.trainer.estimated_stepping_batches)
+        n_steps, shared = int(self.trainer.estimated_stepping_batches), config.shared()
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(config, step, n_steps)
+            optimizer, lambda step: learning_rate_factor(shared, step, n_steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -78,6 +80,16 @@ class RatingModule(pl.LightningModule):
         """Return the batches of the present epoch."""
         n_batches = -(-len(np.unique(self.train_set.user)) // self.config.training.batch_size)
         return DataLoader(_Epoch(self, n_batches), batch_size=None)
+
+    def on_fit_start(self) -> None:
+        """Start averaging the weights."""
+        if self.config.training.ema_decay > 0:
+            self.average = WeightAverage(self.network, self.config.training.ema_decay)
+
+    def on_train_batch_end(self, outputs: Any, batch: RatingBatch, batch_idx: int) -> None:
+        """Update the averaged weights."""
+        if self.average is not None:
+            self.average.update(self.network)
 
     def on_train_epoch_start(self) -> None:
         """Start the epoch's stream of dropout masks."""
@@ -102,10 +114,14 @@ class RatingModule(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Keep the weights when the validation error is smaller than before; end when patience is out."""
+        if self.average is not None:
+            self.average.swap(self.network)
         predicted = predict_ratings(self.network, self.validation_set, self.config.training.batch_size)
         error = float(np.sqrt(np.mean((predicted - self.validation_set.stars) ** 2)))
         if not self.rmse or error < min(self.rmse):
             self.best = copy.deepcopy(self.network.state_dict())
+        if self.average is not None:
+            self.average.swap(self.network)
         self.rmse.append(error)
         self.report(len(self.rmse), error)
         if len(self.rmse) - int(np.argmin(self.rmse)) > self.config.training.patience:
