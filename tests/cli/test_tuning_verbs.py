@@ -15,6 +15,7 @@ import yaml
 
 from reeltune.cli.app import main
 from reeltune.cli.progress import LineObserver, TableObserver, make_observer, short_time
+from reeltune.tuning.goal import Goal
 from reeltune.tuning.observer import StudyProgress
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 
@@ -79,6 +80,9 @@ def test_loggers_hold_every_trial(smoke):
     runs = list(study.glob("wandb/offline-run-*/run-*.wandb"))
     assert len(runs) == 6
     assert all(b"ndcg@10" in run.read_bytes() for run in runs)
+    names = {re.search(rb"smoke-[0-9a-f]{8}-(\d{5})", run.read_bytes()).group(1) for run in runs}
+    assert names == {f"{number:05d}".encode() for number in range(6)}, "one run a trial"
+    assert all(re.search(rb"[\n\x12\x1a\x22-\x7a]\x05smoke", run.read_bytes()) for run in runs), "one group"
 
 
 @pytest.mark.slow
@@ -245,7 +249,7 @@ def row(number, state=TrialState.RUNNING, value=None, reason=""):
 def tell_all(observer):
     """Tell an observer of a short study."""
     old = row(0, TrialState.COMPLETE, 0.1)
-    progress = StudyProgress("demo", "ndcg@10", True, 5, 2, (old, row(1)), {1: (_epoch(2, 0.05),)})
+    progress = StudyProgress("demo", Goal(("ndcg@10",)), 5, 2, (old, row(1)), {1: (_epoch(2, 0.05),)})
     observer.study_started(progress)
     observer.trial_started(row(1), 20)
     observer.trial_started(row(2), 20)

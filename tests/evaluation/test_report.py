@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from browser import Browser, find_chromium
 from reeltune.errors import StudyError
 from reeltune.evaluation import charts, plots
 from reeltune.evaluation import leaderboard as leaderboard_module
 from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import evaluate_study
+from reeltune.evaluation.repeats import read_repeats
 from reeltune.evaluation.report import render_report, write_report
 from reeltune.files import read_json, write_json
 from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.results import Importance
+from reeltune.tuning.results import Importance, pareto_front
+from reeltune.tuning.study import Study
+from simulated_study import simulate
 
 VOID = {"meta", "br", "line", "link", "img"}
 
@@ -156,3 +160,67 @@ def test_one_epoch_and_one_value_divide_by_nothing() -> None:
     _read(charts.learning_curves([curve], label="NDCG@10", rulers=[]))
     _read(charts.range_bar(Interval(0.1, 0.1, 0.1), 0.1, 0.1))
     _read(plots.interval_bars({"a": Importance(0.0, 0.0, 0.0)}))
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("simulated") / "demo", 30)
+
+
+@pytest.mark.slow
+def test_every_section_of_a_study_with_two_objectives(simulated: Path) -> None:
+    page = render_report(simulated)
+    text = _read(page)
+    study = Study.open(simulated)
+    front = pareto_front(study.rows(), study.goal)
+    assert front is not None
+    repeats = read_repeats(study)
+    assert repeats is not None
+    for wanted in (
+        f"trial {front.knee} (knee)",
+        f"Hypervolume {front.hypervolume:.3f}",
+        "Limits: model_megabytes at most 0.8. ",
+        "Repeated from other seeds",
+        f"trial {repeats.winner} 3 ",
+        "One value at a time",
+        "90 % of the estimates",
+        "Core time, all trials",
+        "seconds of training, by trial",
+        "its worker died 4 times",
+        "objectives ndcg@10 (higher is better), coverage@10 (higher is better)",
+    ):
+        assert wanted in text, wanted
+    assert page.count('class="dot front') == len(front.rows)
+    n_broken = sum(study.goal.violation(row.metrics) > 0 for row in study.rows() if row.metrics)
+    assert page.count('class="dot broken"') == n_broken > 0
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|src=|<link", page)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize(("width", "is_dark"), [(1100, False), (390, True)])
+def test_the_page_fits_its_screen_and_complains_of_nothing(
+    simulated: Path, tmp_path: Path, width: int, is_dark: bool
+) -> None:
+    path = write_report(simulated)
+    with Browser(tmp_path / "profile", width, 900, is_dark=is_dark) as page:
+        page.open(path.as_uri())
+        assert page.run("document.documentElement.scrollWidth") <= width
+        assert page.complaints() == []
+        assert page.run("document.querySelectorAll('.dot.front').length") >= 2
+        colour = page.run("getComputedStyle(document.body).backgroundColor")
+        assert colour == ("rgb(20, 24, 27)" if is_dark else "rgb(251, 250, 246)")
+
+
+def test_a_running_trial_shows_its_epochs(study_dir: Path) -> None:
+    path = study_dir / "trials" / "00001" / "trial.json"
+    row = read_json(path)
+    write_json(path, row | {"state": "running", "value": None, "n_epochs": 0, "seconds": 0.0})
+    page = render_report(study_dir)
+    line = re.search(r"<tr[^>]*><td[^>]*>1</td><td[^>]*>running</td>(.*?)</tr>", page)
+    assert line is not None
+    assert re.findall(r'data-value="([^"]*)"', line.group(1))[1] == "2"
+
+
+def test_the_range_of_an_importance_is_drawn_on_its_bar() -> None:
+    assert "--low:33.3%;--high:100.0%" in plots.interval_bars({"a": Importance(0.5, 0.3, 0.9)})

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from reeltune.errors import EngineError, StudyError
-from reeltune.files import write_json
+from reeltune.files import atomic_path, write_json, write_text
+from reeltune.tuning.job import count_parameters
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
 
 LEARNING_RATE = "training.learning_rate"
@@ -84,6 +85,35 @@ def run_badly(job, report):
     if job.number == 6 and not once.exists():
         once.touch()
         (Path(job.directory) / "last.ckpt").write_text("{torn")
+    return run(job, report)
+
+
+def run_heavily(job, report):
+    """Write as many bytes of checkpoints as a real trial of the same network."""
+    weights = 4 * count_parameters(job.config, 10)
+    for number in range(1, job.max_epochs + 1):
+        for name, size in (("best.ckpt", weights), ("last.ckpt", 4 * weights)):
+            with atomic_path(Path(job.directory) / name) as part:
+                part.write_bytes(bytes(size))
+        value = quality(job.params, number)
+        report(EpochReport(number, {"ndcg@10": value}, value, 1.0, 0.01))
+    return TrialResult(TrialState.COMPLETE, "ran all", number, {"ndcg@10": value}, number, 0, 0.1)
+
+
+def run_storm(job, report):
+    """Diverge in three of four trials, after one epoch or before it."""
+    if job.number % 4:
+        n_epochs = job.number % 2
+        if n_epochs:
+            report(EpochReport(1, {"ndcg@10": 0.99}, 0.99, 1.0, 0.01))
+        return TrialResult(TrialState.DIVERGED, "loss is nan", n_epochs, {}, n_epochs, 0, 0.1)
+    return run(job, report)
+
+
+def write_much(job, report):
+    """Keep a megabyte an epoch in the trial's folder, as large checkpoints would."""
+    for number in range(1, job.max_epochs + 1):
+        write_text(Path(job.directory) / f"weights-{number}.txt", "x" * 2**20)
     return run(job, report)
 
 

@@ -234,7 +234,7 @@ class TableObserver:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("trial", "state", "epoch", board.progress.objective, "time"):
+        for name in ("trial", "state", "epoch", *board.progress.goal.objectives, "time"):
             table.add_column(name, justify="left" if name == "state" else "right")
         table.add_column("parameters", overflow="ellipsis", no_wrap=True)
         room = max(self._console.height - 6, 4)
@@ -248,17 +248,13 @@ class TableObserver:
         colour = COLOURS[str(row.state)]
         state = f"[{colour}]{row.state}[/]"
         if row.state.is_finished:
-            value = "" if row.value is None else f"{row.value:.4f}"
-            return [
-                str(row.number),
-                state,
-                str(row.n_epochs),
-                value,
-                short_time(row.seconds),
-                short_params(row.params),
-            ]
-        last = board.epochs.get(row.number)
-        epoch = f"{last.epoch if last else 0}/{board.max_epochs.get(row.number, '?')}"
-        value = f"{last.best:.4f}" if last else ""
-        pace = f"{last.seconds:.1f}s/epoch" if last else ""
-        return [str(row.number), state, epoch, value, pace, short_params(row.params)]
+            figures = {**row.metrics, board.progress.objective: row.value}
+            epoch, pace = str(row.n_epochs), short_time(row.seconds)
+        else:
+            last = board.epochs.get(row.number)
+            figures = {**last.metrics, board.progress.objective: last.best} if last else {}
+            epoch = f"{last.epoch if last else 0}/{board.max_epochs.get(row.number, '?')}"
+            pace = f"{last.seconds:.1f}s/epoch" if last else ""
+        found = (figures.get(label) for label in board.progress.goal.objectives)
+        values = ["" if value is None else f"{value:.4f}" for value in found]
+        return [str(row.number), state, epoch, *values, pace, short_params(row.params)]

@@ -39,6 +39,7 @@ def scatter(
     ticks: Sequence[tuple[float, str]],
     line: Sequence[tuple[float, float]] = (),
     label: str,
+    above: str = "",
 ) -> str:
     """Return dots over a horizontal axis.
 
@@ -48,6 +49,7 @@ def scatter(
         ticks: Place 0..1 and text of the marks below.
         line: Points (x 0..1, y) of a line behind the dots.
         label: Says in words what is drawn.
+        above: Name of the vertical axis.
     """
     values = [dot.y for dot in dots] + [y for _, y in line]
     heights = round_ticks(min(values), max(values), 3)
@@ -60,7 +62,8 @@ def scatter(
     if line:
         points = " ".join(f"{100 * at:.2f},{100 - y(value):.2f}" for at, value in line)
         lines += f'<polyline class="front" points="{points}"/>'
-    marks = [f'<span class="y" style="bottom:{y(t):.2f}%">{number(t)}</span>' for t in heights]
+    marks = [f'<span class="above">{escape(above)}</span>'] if above else []
+    marks += [f'<span class="y" style="bottom:{y(t):.2f}%">{number(t)}</span>' for t in heights]
     marks += [f'<span class="x" style="left:{100 * at:.2f}%">{escape(text)}</span>' for at, text in ticks]
     marks += [
         f'<span class="dot {dot.kind}" style="left:{100 * dot.x:.2f}%;bottom:{y(dot.y):.2f}%" '

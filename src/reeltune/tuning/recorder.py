@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.seeding import derive
-from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
+from reeltune.tuning.budget import CheckpointBudget
 from reeltune.tuning.job import TrialJob, count_parameters
 from reeltune.tuning.observer import Observer
 from reeltune.tuning.plan import horizon
-from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialRow, TrialState
 from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
@@ -36,7 +35,7 @@ class Recorder:
         self._epochs = {number: study.epochs(number) for number in self._rows}
         self._started = time.monotonic()
         self._seconds_before = study.elapsed_seconds
-        self._untidy = {row.number for row in study.rows()}  # may have checkpoints
+        self._budget = CheckpointBudget(study)
         self.storage.reconcile(list(self._rows.values()), self._epochs)
 
     @property
@@ -88,7 +87,7 @@ class Recorder:
             self.study.write_row(row)
             self._rows[number] = row
             self._epochs[number] = []
-        self._untidy.add(number)
+        self._budget.begin(number, self._rows)
         job = TrialJob(
             number=number,
             seed=row.seed,
@@ -114,6 +113,10 @@ class Recorder:
             return
         self.study.append_epoch(number, report)
         known.append(report)
+        row = self._rows[number]
+        if report.n_parameters > row.n_parameters:  # inputs whose size follows from the data
+            self._rows[number] = replace(row, n_parameters=report.n_parameters)
+            self._budget.make_room(self._rows)
         self.storage.report(number, report)
         self.observer.epoch_ended(number, report)
 
@@ -146,20 +149,9 @@ class Recorder:
         self.observer.trial_ended(row)
 
     def keep_budget(self) -> None:
-        """Remove the checkpoints that nothing needs: all of finished trials but the weights of the best."""
-        settings = self.study.spec.study
-        n_kept = max(settings.keep_checkpoints, settings.repeats.top if settings.repeats.seeds else 0)
-        kept = {row.number for row in best_rows(self.rows, self.study.goal, n_kept)}
-        for number in sorted(self._untidy):
-            if not self._rows[number].state.is_finished:
-                continue
-            folder = self.study.trial_directory(number)
-            (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
-            if number not in kept:
-                (folder / BEST_CHECKPOINT).unlink(missing_ok=True)
-                self._untidy.discard(number)
-            for part in folder.glob(".*.part"):  # of a write that a kill cut off
-                part.unlink(missing_ok=True)
+        """Remove the checkpoints that nothing needs."""
+        self._budget.tidy(self._rows)
+        self._budget.make_room(self._rows)
 
 
 def _n_parameters(row: TrialRow, epochs: Sequence[EpochReport], result: TrialResult | None) -> int:

@@ -102,6 +102,9 @@ class StudySettings(Config):
     """Time limit of the study in seconds over all its runs, above 0; None for none."""
     keep_checkpoints: int = Field(default=3, ge=1, le=100000)
     """Best trials whose weights are kept, 1 to 100000."""
+    checkpoint_megabytes: float | None = Field(default=None, gt=0)
+    """Most that all checkpoints of the trials may take, in 10^6 bytes, above 0; fewer of the best are kept
+    where they would take more. None for no cap."""
 
     @model_validator(mode="before")
     @classmethod
@@ -207,6 +210,7 @@ EXTENDABLE = (
     "study.trial_seconds",
     "study.study_seconds",
     "study.keep_checkpoints",
+    "study.checkpoint_megabytes",
     "study.repeats",
     "final",
     "logging",

@@ -161,6 +161,8 @@ def front(study: Study) -> str:
         '<p class="note">No other trial beats one of the front in every objective. The knee, ringed, lies '
         "farthest from the line through the front's ends: there a step in any direction costs more than it "
         "brings.</p>"
+        '<ul class="key"><li><i class="front"></i>front</li><li><i class="dot"></i>beaten</li>'
+        '<li><i class="stopped"></i>stopped early</li><li><i class="broken"></i>breaks a limit</li></ul>'
         f'<div class="multiples wide">{plots}</div>'
         f'<div class="scroll"><table class="dense"><thead><tr><th>front</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -199,9 +201,10 @@ def _trade_off(study: Study, other: int) -> str:
     return scatter(
         dots,
         title=f"{label}, {arrow} is better",
-        ticks=((0.0, number(low)), (1.0, number(low + width))),
+        ticks=((0.0, f"{low:.3g}"), (1.0, f"{low + width:.3g}")),
         line=line,
         label=f"{goal.first} over {label} for {len(dots)} trials",
+        above=f"{goal.first}, {'higher' if goal.higher_is_better[0] else 'lower'} is better",
     )
 
 
