@@ -16,10 +16,10 @@ from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig, trial_loggers
 from reeltune.tuning.observer import SilentObserver
 from reeltune.tuning.parameters import Choice, FloatRange, IntRange
+from reeltune.tuning.plan import given_points
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
-from reeltune.tuning.searchers import draw
-from reeltune.tuning.space import Space, flatten
+from reeltune.tuning.space import Space
 from reeltune.tuning.spec import StudySettings, StudySpec
 from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
@@ -87,13 +87,13 @@ def simulate(
         searcher=described.study.searcher,
         seed=described.study.seed,
         goal=study.goal,
-        given=study.given_points(),
+        base=described.trial.plain(),
+        given=given_points(described),
     )
     recorder = Recorder(study, storage, SilentObserver(), data.directory)
     chance = np.random.default_rng(3)
-    base = flatten(described.trial.plain())
     for number in range(trials):
-        params = draw(described.space, storage.ask(number), base)
+        params = storage.suggest(number)
         recorder.start(number, params)
         metrics = list(curve(params, chance))
         state, n_epochs, reason = TrialState.COMPLETE, EPOCHS, f"ran all {EPOCHS} epochs"

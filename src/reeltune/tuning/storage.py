@@ -144,6 +144,9 @@ class TrialStorage:
             directions=directions,
             load_if_exists=True,
         )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.set_metric_names(list(goal.objectives))  # optuna-dashboard shows them
         self._study_id = self._storage.get_study_id_from_name(name)
 
     def close(self) -> None:
