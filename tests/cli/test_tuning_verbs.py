@@ -82,7 +82,7 @@ def test_loggers_hold_every_trial(smoke):
     assert all(b"ndcg@10" in run.read_bytes() for run in runs)
     names = {re.search(rb"smoke-[0-9a-f]{8}-(\d{5})", run.read_bytes()).group(1) for run in runs}
     assert names == {f"{number:05d}".encode() for number in range(6)}, "one run a trial"
-    assert all(re.search(rb"[\n\x12\x1a\x22-\x7a]\x05smoke", run.read_bytes()) for run in runs), "one group"
+    assert all(b"\x05smoke" in run.read_bytes() for run in runs), "one group, by its length and name"
 
 
 @pytest.mark.slow
