@@ -39,10 +39,10 @@ def ratings(
 def _print_errors(found: dict[str, Any]) -> None:
     from reeltune.cli.tables import make_table, print_table
 
-    table = make_table(f"{len(found['folds'])} folds", "RMSE", "MAE", "accuracy", "F1", "MCC", "ROC AUC")
+    table = make_table(f"folds: {len(found['folds'])}", "RMSE", "MAE", "accuracy", "F1", "MCC", "ROC AUC")
     for name, model in sorted(found["models"].items(), key=lambda item: item[1]["rmse"]["mean"]):
         decisions = model["decisions"]
-        errors = (f"{model[m]['mean']:.4f} +- {model[m]['sd']:.4f}" for m in ("rmse", "mae"))
+        errors = (_error(model[metric]) for metric in ("rmse", "mae"))
         table.add_row(name, *errors, *(_figure(decisions[k]) for k in ("accuracy", "f1", "mcc", "roc_auc")))
     majority = next(iter(found["models"].values()))["decisions"]["majority"]
     table.add_row("majority class", "", "", *(_figure(majority[k]) for k in ("accuracy", "f1", "mcc")), "")
@@ -65,6 +65,10 @@ def _print_decisions(name: str, decisions: dict[str, Any]) -> None:
         f"star classes: {decisions['star_accuracy']:.4f} right, always the most frequent one "
         f"{decisions['majority_star_accuracy']:.4f}; calibration error {decisions['calibration_error']:.3f}"
     )
+
+
+def _error(figure: dict[str, float]) -> str:
+    return f"{figure['mean']:.4f}" + (f" +- {figure['sd']:.4f}" if figure["sd"] else "")
 
 
 def _figure(value: float | None) -> str:

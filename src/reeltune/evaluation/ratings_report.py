@@ -18,7 +18,7 @@ def render_rating_report(found: Mapping[str, Any]) -> str:
     decisions, question = figures["decisions"], found["spec"]["question"] or "Predicted stars"
     limit = f"{decisions['threshold']:g}"
     parts = [
-        f'<p class="eyebrow">{escape(found["data"]["dataset"])}, {len(found["folds"])} folds, '
+        f'<p class="eyebrow">{escape(found["data"]["dataset"])}, {_folds(found)}, '
         f"{decisions['n']:,} ratings asked</p><h1>{escape(question)}</h1>",
         _section("Errors and decisions", _errors(models), _fold_note(found)),
         _section(
@@ -55,7 +55,7 @@ def confusion_table(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> s
     for label, row in zip(labels, matrix, strict=True):
         total = sum(row) or 1
         cells = "".join(
-            f'<td style="--share:{count / total:.3f}"{" class=full" if count / total > 0.6 else ""}>{count:,}'
+            f'<td style="--share:{count / total:.3f}"{" class=full" if count > 0.7 * total else ""}>{count:,}'
             f"<small>{count / total:.0%}</small></td>"
             for count in row
         )
@@ -76,7 +76,7 @@ def _errors(models: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     head = "".join(f"<th>{label}</th>" for label in ("", *heads))
     lines = []
     for name, model in models:
-        errors = [f"{model[m]['mean']:.4f} &plusmn; {model[m]['sd']:.4f}" for m in ("rmse", "mae")]
+        errors = [_error(model[metric]) for metric in ("rmse", "mae")]
         cells = [*errors, *(_figure(model["decisions"][key]) for key in names)]
         lines.append(_row(name, cells))
     majority = models[0][1]["decisions"]["majority"]
@@ -112,9 +112,19 @@ def _sentence(decisions: Mapping[str, Any]) -> str:
 def _fold_note(found: Mapping[str, Any]) -> str:
     threshold = found["spec"]["threshold"]
     return (
-        f"RMSE and MAE in stars: mean and standard deviation over {len(found['folds'])} folds. Decisions: "
+        f"RMSE and MAE in stars: mean and standard deviation over {_folds(found)}. Decisions: "
         f"all test ratings together, liked from {threshold:g} stars on."
     )
+
+
+def _error(figure: Mapping[str, float]) -> str:
+    spread = f" &plusmn; {figure['sd']:.4f}" if figure["sd"] else ""
+    return f"{figure['mean']:.4f}{spread}"
+
+
+def _folds(found: Mapping[str, Any]) -> str:
+    n_folds = len(found["folds"])
+    return f"{n_folds} fold" if n_folds == 1 else f"{n_folds} folds"
 
 
 def _figure(value: float | None) -> str:
