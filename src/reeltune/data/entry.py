@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,14 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
     prepared = prepare_sequences(
         raw.interactions, k_core=config.k_core, min_user_events=config.min_user_events, fold=raw.fold
     )
-    parts = config.split.parts(prepared)
     catalogue = _catalogue(prepared, raw.movies)
+    with ThreadPoolExecutor(2) as others:  # NumPy and hashlib let go of the interpreter
+        digest = others.submit(raw.interactions.sha256)
+        summary = others.submit(summarize, prepared.sequences, catalogue)
+        parts = config.split.parts(prepared)
     ledger = Ledger(
         dataset=config.dataset,
-        source_sha256=raw.interactions.sha256(),
+        source_sha256=digest.result(),
         split=config.split.text(),
         tie_rule=TIE_RULE,
         k_core=config.k_core,
@@ -106,7 +110,7 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
             _write_text(part / "catalogue.json", _plain_catalogue(catalogue))
             write_side(part, side_of(raw, prepared, parts, catalogue.item_ids))
             _write_text(part / "report.json", asdict(_report(prepared, raw, parts, origin)))
-            _write_text(part / "summary.json", asdict(summarize(prepared.sequences, catalogue)))
+            _write_text(part / "summary.json", asdict(summary.result()))
             _write_text(part / "ledger.json", ledger.plain())
             part.chmod(0o755)
             _rename(part, entry)

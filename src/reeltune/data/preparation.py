@@ -5,6 +5,7 @@ Shapes: N rows, U users, V movies.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +58,13 @@ def prepare_sequences(
     Raises:
         DataError: Nothing is left.
     """
-    user, user_ids = encode(interactions.user)
-    order, offsets = chronological(user, _time_of(interactions), len(user_ids))
-    del user
-    item, item_ids = encode(interactions.item)
+    with ThreadPoolExecutor(1) as second:  # NumPy lets go of the interpreter: two cores share the work
+        items = second.submit(encode, interactions.item)
+        user, user_ids = encode(interactions.user)
+        order, offsets = chronological(user, _time_of(interactions), len(user_ids))
+        del user
+        item, item_ids = items.result()
+    del items
     item = item if order is None else item[order]
     time = _time_of(interactions) if order is None else _time_of(interactions)[order]
     rating = interactions.rating if order is None else interactions.rating[order]
