@@ -35,6 +35,13 @@ def test_a_folder_appears_whole_and_is_replaced_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["b[1]"]
 
 
+def test_anyone_may_read_what_was_written(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "b") as folder:
+        (folder / "x").touch(mode=0o600)
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "b" / "x").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path: Path) -> None:
     target = tmp_path / "b[1]"

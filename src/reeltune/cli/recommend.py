@@ -91,7 +91,8 @@ def recommend(
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
     if ratings is not None:
         seen, missed = recommender.read(ratings)
-        note(f"{ratings}: {len(seen)} movies known, {len(missed)} not in the catalogue")
+        some = f", e.g. {', '.join(map(repr, missed[:3]))}" if missed else ""
+        note(f"{ratings}: {len(seen)} movies known, {len(missed)} not in the catalogue{some}")
         history = [*seen, *history]
     found = recommender.recommend(
         history,

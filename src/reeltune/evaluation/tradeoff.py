@@ -149,7 +149,8 @@ def _panel(trade_off: TradeOff, name: str) -> str:
         if is_tuned:
             marks.append(f'<circle {at} r="7" fill="none" stroke="currentColor" stroke-width="1.5"/>')
         if is_tuned or point.weight in (points[0].weight, 0.0, points[-1].weight):
-            height = y(point.ndcg) - 10
+            # Below the ring: the points beside it have their labels above.
+            height = y(point.ndcg) + (20 if is_tuned else -10)
             marks.append(
                 f'<text x="{x(getattr(point, field)):.1f}" y="{height:.1f}" text-anchor="middle">'
                 f"{point.weight:g}</text>"

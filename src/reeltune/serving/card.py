@@ -12,7 +12,7 @@ from reeltune.data.prepared import Ledger
 from reeltune.evaluation.final import Evaluation
 from reeltune.evaluation.tradeoff import TradeOff
 
-__all__ = ["CardFacts", "make_card"]
+__all__ = ["CardFacts", "data_section", "make_card"]
 
 
 _FIGURES = {
@@ -45,7 +45,14 @@ class CardFacts:
 
 def make_card(facts: CardFacts) -> str:
     """Return the model card as Markdown."""
-    parts = [_what(facts), _figures(facts), _use(facts), _limits(facts), _data(facts), _contents()]
+    parts = [
+        _what(facts),
+        _figures(facts),
+        _use(facts),
+        _limits(facts),
+        data_section(facts.ledger, facts.objective),
+        _contents(),
+    ]
     if facts.trade_off is not None:
         parts.insert(2, _reranking(facts.trade_off))
     if facts.compression is not None:
@@ -182,8 +189,8 @@ def _reads(model: Mapping[str, Any]) -> str:
     return told + "."
 
 
-def _data(facts: CardFacts) -> str:
-    ledger = facts.ledger
+def data_section(ledger: Ledger, objective: str = "") -> str:
+    """Return the section on data and protocol; ``objective`` chose the model on validation, if any did."""
     entry = DATASETS.get(ledger.dataset)
     lines = [
         "## Data and protocol",
@@ -193,8 +200,8 @@ def _data(facts: CardFacts) -> str:
         f"* Split {ledger.split}: {split_in_words(ledger.split)}. "
         f"Movies with fewer than {ledger.k_core} ratings were dropped; ties in time: {ledger.tie_rule}.",
         "* The whole catalogue is ranked, movies already seen are removed, ties count against the model.",
-        f"* Selected by {facts.objective} on validation. Fingerprint of the test set: "
-        f"`{ledger.fingerprint[:16]}`.",
+        (f"* Selected by {objective} on validation. " if objective else "* ")
+        + f"Fingerprint of the test set: `{ledger.fingerprint[:16]}`.",
     ]
     if entry is not None:
         lines += [f"* Licence of the data: {entry.licence}.", f"* Citation: {entry.citation}"]

@@ -13,6 +13,7 @@ from reeltune.metrics.ranking import per_query
 from reeltune.models.baselines.base import BaselineConfig
 from reeltune.models.baselines.registry import baseline_entry, fit_to_data
 from reeltune.serving.bundle import BundleParts, FittedBaseline, check_target, export_bundle
+from reeltune.serving.card import data_section
 from reeltune.serving.export import movie_facts
 from reeltune.serving.onnx_model import has_small_matrix, is_onnx_wanted, write_proved_onnx
 from reeltune.tuning.study import Study
@@ -69,7 +70,7 @@ def export_baseline(
         f"It ranks {ledger.n_items:,} movies without a recurrent network. Use it as a bundle of a "
         "network: `reeltune recommend DIR --liked TITLE`.\n\n"
         f"On validation ({len(ranks):,} queries, split {ledger.split}, whole catalogue ranked):\n\n"
-        f"| metric | value |\n|---|---|\n{lines}\n"
+        f"| metric | value |\n|---|---|\n{lines}\n\n{data_section(ledger)}\n"
     )
     parts = BundleParts(
         network=FittedBaseline(baseline.config.plain(), data.n_items, baseline.tables()),

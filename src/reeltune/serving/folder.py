@@ -42,6 +42,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         for path in part.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+            path.chmod(0o644)  # some writers leave files that their owner alone may read
         part.chmod(0o755)
         _swap(part, target)
     except OSError as error:
