@@ -126,7 +126,7 @@ def plain_way(prepared: Path, folder: Path, seconds: float, epochs: int) -> dict
             max_concurrent_trials=2,
             time_budget_s=seconds,
             scheduler=tune.schedulers.ASHAScheduler(
-                metric="ndcg", mode="max", max_t=epochs, grace_period=3, reduction_factor=3
+                metric="ndcg", mode="max", max_t=epochs, grace_period=min(3, epochs), reduction_factor=3
             ),
         ),
         run_config=tune.RunConfig(storage_path=str(folder / "plain"), verbose=0, callbacks=[Ends()]),
