@@ -54,13 +54,14 @@ def test_a_probe_finds_what_is_there_and_nothing_else() -> None:
     assert found.classes == ("F", "M")
     assert found.n_left_out == 15
     assert found.against_majority.is_better
-    assert found.auc is not None
-    assert found.auc > 0.85
+    assert found.auc.low > 0.8
+    assert found.is_readable
     assert "gender can be read" in found.verdict()
     nothing = probe_attribute(blind, list(labels), attribute="gender")
     assert nothing is not None
     assert not nothing.against_majority.is_better
     assert 0.4 < nothing.balanced_accuracy < 0.6
+    assert nothing.auc.low < 0.5
     assert "could not be shown" in nothing.verdict()
     json.dumps(found.plain(), allow_nan=False)
 

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from reeltune.cli import (
+    audit,
     compare,
     dashboard,
     data,
@@ -52,6 +53,7 @@ app.command()(compare.compare)
 app.command()(evaluate.evaluate)
 app.command()(ratings.ratings)
 app.command()(experiment.experiment)
+app.command()(audit.audit)
 app.command()(tradeoff.tradeoff)
 app.command()(export.export)
 app.command()(recommend.recommend)

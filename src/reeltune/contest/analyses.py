@@ -29,13 +29,13 @@ from reeltune.evaluation.membership import (
     membership_attack,
     target_losses,
 )
-from reeltune.evaluation.privacy import probe_attribute, user_states
 from reeltune.evaluation.retrain import job_result
 from reeltune.evaluation.studies import Notify
 from reeltune.metrics.lists import top_lists
 from reeltune.metrics.ranking import per_query
 from reeltune.models.baselines.registry import fit_baseline
 from reeltune.seeding import derive
+from reeltune.serving.audit import probe_people
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.tuning.job import TrialJob
 from reeltune.tuning.results import importance
@@ -104,16 +104,8 @@ def judge_privacy(
     network = load_network(best.checkpoints[0])
     features = make_features(network.side.config, data)
     notify("probing the winner's state for attributes of people")
-    queries = features.data.validation
-    states, users = user_states(network, queries), open_side(data.directory).users
-    attributes = {"gender": users.genders, "age": [_bracket(age) for age in users.ages],
-                  "occupation": users.occupations}  # fmt: skip
-    probes = {}
-    for name, labels in attributes.items():
-        if len(labels):
-            own = [labels[user] for user in queries.user]
-            probe = probe_attribute(states, own, attribute=name, seed=contest.seed)
-            probes[name] = None if probe is None else probe.plain()
+    users = open_side(data.directory).users
+    probes = probe_people(network, features.data, users, seed=contest.seed)
     notify("attacking the winner's membership")
     attacked, reference = (_third(contest, best, out, data, third) for third in (0, 2))
     train_all([attacked, reference], contest, notify)
@@ -234,9 +226,3 @@ def _figure(job: TrialJob, contest: Contest) -> dict[str, Any]:
     users = open_tuning(Path(job.data_directory)).validation.user
     figure = mean_interval(values, users=users, seed=contest.seed)
     return {"figure": figure.plain(), "reason": result["reason"]}
-
-
-def _bracket(age: int) -> str:
-    if age < 0:
-        return ""
-    return "under 25" if age < 25 else "25 to 34" if age < 35 else "35 to 49" if age < 50 else "50 and over"

@@ -20,7 +20,14 @@ from reeltune.metrics.evaluate import evaluating
 from reeltune.models.base import Scorer
 from reeltune.seeding import derive
 
-__all__ = ["Membership", "check_membership", "last_training_queries", "membership_attack", "target_losses"]
+__all__ = [
+    "Membership",
+    "auc",
+    "check_membership",
+    "last_training_queries",
+    "membership_attack",
+    "target_losses",
+]
 
 N_RESAMPLES = 1000
 """Bootstrap resamples of an attack's success."""
@@ -166,7 +173,7 @@ def membership_attack(
         raise ConfigError("a loss is not finite; nothing to attack")
     rng = np.random.default_rng(derive(seed, "membership"))
     drawn = [
-        _auc(rng.choice(inside, len(inside)), rng.choice(outside, len(outside))) for _ in range(N_RESAMPLES)
+        auc(rng.choice(inside, len(inside)), rng.choice(outside, len(outside))) for _ in range(N_RESAMPLES)
     ]
     low, high = np.quantile(drawn, [0.025, 0.975])
     cuts = np.unique(np.concatenate([inside, outside]))
@@ -177,15 +184,15 @@ def membership_attack(
         unit=unit,
         n_members=len(inside),
         n_others=len(outside),
-        auc=Interval(_auc(inside, outside), float(low), float(high)),
+        auc=Interval(auc(inside, outside), float(low), float(high)),
         advantage=float(np.maximum(found - accused, 0.0).max()),
         at_1_percent=float(at_most.max()) if len(at_most) else 0.0,
         reference=reference,
     )
 
 
-def _auc(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
-    """Return the chance that a member lies above another, ties counting half."""
+def auc(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
+    """Return the chance that one of ``inside`` lies above one of ``outside``, ties counting half."""
     ordered = np.sort(outside)
     below = np.searchsorted(ordered, inside, side="left")
     not_above = np.searchsorted(ordered, inside, side="right")

@@ -17,6 +17,7 @@ from reeltune.data.prepared import Queries
 from reeltune.data.sequences import query_batches
 from reeltune.errors import ConfigError
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
+from reeltune.evaluation.membership import auc
 from reeltune.metrics.evaluate import evaluating
 from reeltune.models.base import SequenceNetwork
 from reeltune.seeding import derive
@@ -28,6 +29,9 @@ MIN_CLASS = 20
 
 N_FOLDS = 5
 
+N_RESAMPLES = 500
+"""Bootstrap resamples of the AUC."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -38,17 +42,23 @@ class Probe:
     n_people: int
     accuracy: Interval  # on people that the probe was not fitted on
     balanced_accuracy: float  # mean over classes; 1 / classes is blind guessing
-    auc: float | None  # ROC AUC, two classes only
+    auc: Interval  # mean over classes of the ROC AUC of one against the rest; 0.5 is blind guessing
     majority: Interval  # accuracy of always answering the largest class
     against_majority: Comparison
     n_left_out: int  # people of unknown or too small classes
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the state tells the attribute: more than the largest class, or than a blind order does."""
+        return self.against_majority.is_better or self.auc.low > 0.5
+
     def verdict(self) -> str:
         """Return in words whether the state tells the attribute."""
         gain = self.against_majority
-        sure = "can be read" if gain.is_better else "could not be shown to be readable"
+        sure = "can be read" if self.is_readable else "could not be shown to be readable"
         return (
-            f"{self.attribute} {sure} from the model's state: right for {100 * self.accuracy.value:.1f} % of "
+            f"{self.attribute} {sure} from the model's state: AUC {self.auc.value:.3f} "
+            f"({self.auc.low:.3f} to {self.auc.high:.3f}; 0.5 is guessing), right for {100 * self.accuracy.value:.1f} % of "
             f"{self.n_people:,} people, the largest class alone for {100 * self.majority.value:.1f} % "
             f"({100 * gain.difference.value:+.1f} points, p = {gain.p_value:.3g}); "
             f"balanced over classes {100 * self.balanced_accuracy:.1f} %, blind guessing "
@@ -59,6 +69,7 @@ class Probe:
         """Return the probe as plain Python values."""
         return asdict(self) | {
             "against_majority": self.against_majority.plain(),
+            "is_readable": self.is_readable,
             "verdict": self.verdict(),
         }
 
@@ -95,7 +106,7 @@ def probe_attribute(
         min_class: People that a class needs; smaller ones are left out.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+    from sklearn.metrics import balanced_accuracy_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -120,10 +131,32 @@ def probe_attribute(
         n_people=len(y),
         accuracy=mean_interval(is_right, seed=seed),
         balanced_accuracy=float(balanced_accuracy_score(y, ordered[chances.argmax(axis=1)])),
-        auc=float(roc_auc_score(y == ordered[1], chances[:, 1])) if len(classes) == 2 else None,
+        auc=_auc_interval(chances, y, ordered, seed),
         majority=mean_interval(is_largest, seed=seed),
         against_majority=compare_paired(
             is_right, is_largest, opponent_name="the largest class", metric="accuracy", seed=seed
         ),
         n_left_out=int((~keep).sum()),
     )
+
+
+def _auc_interval(
+    chances: NDArray[np.float64], y: NDArray[Any], classes: NDArray[Any], seed: int
+) -> Interval:
+    """Return the mean AUC of each class against the rest, with its interval over people drawn anew."""
+    rng = np.random.default_rng(derive(seed, "auc"))
+    drawn = []
+    for _ in range(N_RESAMPLES):
+        rows = rng.integers(len(y), size=len(y))
+        drawn.append(_mean_auc(chances[rows], y[rows], classes))
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return Interval(_mean_auc(chances, y, classes), float(low), float(high))
+
+
+def _mean_auc(chances: NDArray[np.float64], y: NDArray[Any], classes: NDArray[Any]) -> float:
+    found = [
+        auc(chances[y == name, column], chances[y != name, column])
+        for column, name in enumerate(classes)
+        if 0 < (y == name).sum() < len(y)
+    ]
+    return float(np.mean(found)) if found else float("nan")

@@ -1,0 +1,32 @@
+"""``reeltune audit``: what an exported bundle gives away about people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+__all__ = ["audit"]
+
+
+def audit(
+    bundle: Path = typer.Argument(metavar="BUNDLE", help="Folder of an exported bundle."),
+    people: int = typer.Option(200, "--people", min=1, help="People whose explanations are tested."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object with everything known."),
+) -> None:
+    """Tell what a bundle gives away about people, and whether its explanations are true."""
+    from reeltune.serving.audit import audit_bundle, data_of
+    from reeltune.serving.bundle import load_bundle
+
+    loaded = load_bundle(bundle)
+    found = audit_bundle(loaded, data_of(loaded), n_explained=people)
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    print("files: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in found["files"].items()))
+    for name, probe in found["probes"].items():
+        print(probe["verdict"] if probe else f"{name}: too few people of two kinds to probe")
+    print(found["membership"]["verdict"])
+    if found["explanations"]:
+        print(found["explanations"]["verdict"])
