@@ -56,11 +56,12 @@ class Probe:
         """Return in words whether the state tells the attribute."""
         gain = self.against_majority
         sure = "can be read" if self.is_readable else "could not be shown to be readable"
+        right, largest = 100 * self.accuracy.value, 100 * self.majority.value
+        points = f"{100 * gain.difference.value:+.1f} points, p = {gain.p_value:.3g}"
         return (
             f"{self.attribute} {sure} from the model's state: AUC {self.auc.value:.3f} "
-            f"({self.auc.low:.3f} to {self.auc.high:.3f}; 0.5 is guessing), "
-            f"right for {100 * self.accuracy.value:.1f} % of {self.n_people:,} people, "
-            f"the largest class alone for {100 * self.majority.value:.1f} % ({100 * gain.difference.value:+.1f} points, p = {gain.p_value:.3g}); "
+            f"({self.auc.low:.3f} to {self.auc.high:.3f}; 0.5 is guessing), right for {right:.1f} % of "
+            f"{self.n_people:,} people, the largest class alone for {largest:.1f} % ({points}); "
             f"balanced over classes {100 * self.balanced_accuracy:.1f} %, blind guessing "
             f"{100 / len(self.classes):.1f} %"
         )
