@@ -183,6 +183,7 @@ def test_quick_puts_its_values_over_the_file(write) -> None:
         ("model: item-knn", "model: item-kn", "item-knn"),
         ("hidden_dim: 8, dropout", "hiden_dim: 8, dropout", "hidden_dim"),
         ("  ItemKNN:", "  tuned-gru:", "folder 'tuned-gru'"),
+        ("model: {embedding_dim: 16}", "model: {hidden_dim: 16}", "fixed here and searched"),
         ("quick:\n", "quick: 3\nother:\n", "quick is 3"),
     ],
 )

@@ -236,6 +236,8 @@ def _entrant(name: str, spec: ContestSpec, document: Document, path: Path) -> En
     own = document.child("contestants").child(name)
     lines = {key: line for key, line in own.lines.items() if key[:1] in (("model",), ("training",))}
     experiment = resolve(Document(value, lines, f"{document.source} ({name})"), path)
+    if contestant.space is not None:
+        experiment.study_spec()  # tells a field that is both fixed and searched before anything runs
     if contestant.space is None and "objective" in spec.study:
         trial = experiment.trial.model_copy(update={"objective": spec.study["objective"]})
         experiment = Experiment(experiment.document, experiment.spec, trial, None)
