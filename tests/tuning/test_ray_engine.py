@@ -137,6 +137,7 @@ def test_a_killed_daemon_ends_the_run_and_fails_no_trial(tmp_path):
     os.kill(int(daemon), signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
     assert "Ray's daemon died or was killed; then go on with `reeltune resume s`" in output
+    assert "(raylet)" not in output, "nor does its log fill the terminal"
     assert not any(row.state is TrialState.FAILED for row in study.rows())
     assert not study.is_locked()
 

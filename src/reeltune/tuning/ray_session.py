@@ -84,7 +84,8 @@ def ray_session(settings: StudySettings, address: str | None = None) -> Iterator
                 connect(address, {key: before.get(key, value) for key, value in given.items()})
                 has_joined = True
         check_fits(settings, node_resources())
-        yield
+        with _raylet_unheard():
+            yield
     finally:
         if session is not None or has_joined:
             ray.shutdown()
@@ -92,6 +93,22 @@ def ray_session(settings: StudySettings, address: str | None = None) -> Iterator
             shutil.rmtree(session, ignore_errors=True)  # logs and sockets of this session alone
         for key in os.environ.keys() - before.keys():  # Ray adds some of its own
             del os.environ[key]
+
+
+@contextmanager
+def _raylet_unheard() -> Iterator[None]:
+    """Keep pages of the daemon's own log off the terminal when it dies; the study says so in one line.
+
+    Ray prints them whatever it is told about logs, save by this switch of its own tests.
+    """
+    from ray._private import worker
+
+    before = worker._worker_logs_enabled
+    worker._worker_logs_enabled = False
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = before
 
 
 def local_resources(settings: StudySettings) -> dict[str, float]:
