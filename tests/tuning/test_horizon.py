@@ -1,12 +1,15 @@
 """One seed gives one study, however many trials run at once and whichever ends first."""
 
+import importlib
 import json
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from studies_for_tests import spec
 
+from reeltune.files import read_json
 from reeltune.tuning.goal import Goal
 from reeltune.tuning.history import History
 from reeltune.tuning.plan import given_points, horizon
@@ -147,3 +150,17 @@ def test_hyperband_shares_trials_among_brackets():
     assert counts == sorted(counts, reverse=True)
     assert counts[0] == pytest.approx(170 * 9 / 17, abs=2), "the shares of HyperBand: 9, 5 and 3 of 17"
     assert counts[1] == pytest.approx(170 * 5 / 17, abs=2)
+
+
+def test_asha_saves_epochs_at_equal_quality_on_recorded_curves(monkeypatch):
+    benchmarks = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.syspath_prepend(str(benchmarks))
+    stopping = importlib.import_module("stopping")
+    monkeypatch.setattr(stopping, "N_ORDERS", 3)
+    monkeypatch.setattr(stopping, "RULES", {name: stopping.RULES[name] for name in ("none", "asha, grace 1")})
+    curves = read_json(stopping.CURVES)["curves"]
+    for concurrency, lag in ((2, None), (2, 3)):
+        found = stopping.compare(curves, concurrency, lag)
+        assert found["none"]["epochs"] == 9 * len(curves)
+        assert found["asha, grace 1"]["epochs_saved"] > 0.4
+        assert found["asha, grace 1"]["best"] == found["none"]["best"]
