@@ -30,6 +30,7 @@ def serve(
         1, "--workers", min=1, max=256, help="Processes that answer; one a core is plenty."
     ),
     inherited: int | None = typer.Option(None, "--socket", hidden=True),
+    parent: int | None = typer.Option(None, "--parent", hidden=True),
 ) -> None:
     """Serve recommendations, a page to try them, and their description until Ctrl-C; SIGHUP reloads."""
     from reeltune.errors import UserError
@@ -42,7 +43,7 @@ def serve(
             f'the service needs {error.name}, which is not installed: pip install "reeltune[serve]"'
         ) from error
     if inherited is not None:
-        run(bundle, socket.socket(fileno=inherited), host, note, engine=engine, is_worker=True)
+        run(bundle, socket.socket(fileno=inherited), host, note, engine=engine, parent=parent)
         return
     with open_port(host, port) as bound:
         if workers == 1:
@@ -67,6 +68,7 @@ def _serve_with(n_workers: int, bundle: Path, bound: socket.socket, host: str, e
     open_scorer(load_bundle(bundle), engine)  # told once, not by each worker
     start = "from reeltune.cli.app import main; main()"
     options = ["--host", host, "--engine", engine, "--socket", str(bound.fileno())]
+    options += ["--parent", str(os.getpid())]
     with tempfile.TemporaryDirectory(prefix="reeltune-counts-") as counts:
         run_workers(
             [sys.executable, "-c", start, "serve", str(bundle), *options],

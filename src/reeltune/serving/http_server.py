@@ -54,7 +54,7 @@ def serve(
     notify: Callable[[str], None],
     *,
     engine: str = "auto",
-    is_worker: bool = False,
+    parent: int | None = None,
 ) -> None:
     """Serve the bundle in ``directory`` on ``bound`` until SIGINT or SIGTERM; SIGHUP reads it anew.
 
@@ -64,8 +64,8 @@ def serve(
         host: Name or address that the socket was bound to.
         notify: Receives a line at the start, at the end and for each new bundle.
         engine: What computes the scores.
-        is_worker: One of several processes: says nothing of start and end, ends with its parent, and
-            hands a wish to reload on to it.
+        parent: Id of the process that keeps several of this one: it says nothing of start and end, ends
+            when that one is gone, and hands a wish to reload on to it.
 
     Raises:
         BundleError: The bundle is absent, damaged or foreign, or has no graph for ONNX Runtime.
@@ -75,7 +75,6 @@ def serve(
 
     torch.set_num_threads(1)  # a single history is too small to share; the other core takes requests
     _hold_reload_signal(signal.SIG_BLOCK)
-    parent = os.getppid() if is_worker else None
     told = None if parent is None else functools.partial(_hang_up, parent)
     service = Service(directory, engine, on_wish_to_reload=told)
     hosts = LOOPBACK | {host} if host in LOOPBACK else None
@@ -91,12 +90,12 @@ def serve(
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     bound.listen(MAX_WAITING)  # whoever reads the next line may connect at once
-    if not is_worker:
+    if parent is None:
         notify(told_address(directory, bound, host))
     server = _Server(config, service, notify, parent)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[bound]))
-    if not is_worker:
+    if parent is None:
         notify("stopped")
 
 
