@@ -113,9 +113,9 @@ def mean_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: in
 
 
 def bootstrap_means(
-    values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0
+    values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0, n_draws: int | None = None
 ) -> NDArray[np.float64]:
-    """Return the means of ``N_BOOTSTRAP`` resamples of the users; see :func:`mean_interval`."""
+    """Return the means of ``n_draws`` (``N_BOOTSTRAP``) resamples of the users; see :func:`mean_interval`."""
     totals = np.stack(
         sums_by_user(checked_figures(values), users), axis=1
     )  # [U, 2] each user's sum and number
@@ -123,7 +123,7 @@ def bootstrap_means(
     rng = np.random.default_rng(derive(seed, "bootstrap"))
     shares = n_alike / len(totals)
     means = []
-    for n in portions(N_BOOTSTRAP, len(distinct)):
+    for n in portions(n_draws or N_BOOTSTRAP, len(distinct)):
         drawn = rng.multinomial(len(totals), shares, size=n) @ distinct  # [n, 2]
         means.append(drawn[:, 0] / drawn[:, 1])
     return np.concatenate(means)

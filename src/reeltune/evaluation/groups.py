@@ -21,7 +21,6 @@ from reeltune.evaluation.compare import (
     Interval,
     bootstrap_means,
     checked_figures,
-    mean_interval,
     sums_by_user,
 )
 from reeltune.evaluation.statistics import holm
@@ -39,6 +38,9 @@ __all__ = [
 
 MIN_PEOPLE = 30
 """People that a group needs before a figure is given: below, one person moves it by more than 3 %."""
+
+N_DRAWS = 2000
+"""Bootstrap resamples of each group: there are many groups, and the test does not rest on them."""
 
 AGES = (18, 25, 35, 45, 50, 56)
 """First years of the age brackets after the youngest, those of MovieLens-1M."""
@@ -213,14 +215,18 @@ def _figure(
     n_people = len(np.unique(people[inside]))
     if n_people < max(min_people, 2):
         return GroupFigure(label, n_people)
-    figure = mean_interval(array[inside], users=people[inside], seed=seed)
+    mine = bootstrap_means(array[inside], users=people[inside], seed=seed, n_draws=N_DRAWS)
+    figure = _interval(float(array[inside].mean()), mine)
     if len(np.unique(people[outside])) < max(min_people, 2):
         return GroupFigure(label, n_people, figure)
-    mine = bootstrap_means(array[inside], users=people[inside], seed=seed)
-    others = bootstrap_means(array[outside], users=people[outside], seed=seed + 1)
-    low, high = np.quantile(mine - others, [0.025, 0.975])
-    gap = Interval(float(array[inside].mean() - array[outside].mean()), float(low), float(high))
+    others = bootstrap_means(array[outside], users=people[outside], seed=seed + 1, n_draws=N_DRAWS)
+    gap = _interval(float(array[inside].mean() - array[outside].mean()), mine - others)
     return GroupFigure(label, n_people, figure, gap, _welch(array, people, inside, outside))
+
+
+def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(value, float(low), float(high))
 
 
 def _welch(
