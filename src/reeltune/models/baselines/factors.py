@@ -9,7 +9,7 @@ Shapes: B batch, U users, V catalogue, D factors.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -120,15 +120,17 @@ class IALS(_Factors):
         _need_implicit(config.name)
         from implicit.cpu.als import AlternatingLeastSquares
 
-        model = AlternatingLeastSquares(
-            factors=config.embedding_dim,
-            regularization=config.regularization,
-            alpha=config.confidence,
-            iterations=config.max_epochs,
-            num_threads=1,
-            random_state=known.seed % 2**31,
+        model = _train(
+            lambda: AlternatingLeastSquares(
+                factors=config.embedding_dim,
+                regularization=config.regularization,
+                alpha=config.confidence,
+                iterations=config.max_epochs,
+                num_threads=1,
+                random_state=known.seed % 2**31,
+            ),
+            known,
         )
-        _train(model, known)
         vectors = _with_padding(model.item_factors)
         return cls(config, vectors, np.zeros(len(vectors), dtype=np.float32))
 
@@ -171,15 +173,17 @@ class BPR(_Factors):
         _need_implicit(config.name)
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-        model = BayesianPersonalizedRanking(
-            factors=config.embedding_dim,
-            learning_rate=config.learning_rate,
-            regularization=config.regularization,
-            iterations=config.max_epochs,
-            num_threads=1,
-            random_state=known.seed % 2**31,
+        model = _train(
+            lambda: BayesianPersonalizedRanking(
+                factors=config.embedding_dim,
+                learning_rate=config.learning_rate,
+                regularization=config.regularization,
+                iterations=config.max_epochs,
+                num_threads=1,
+                random_state=known.seed % 2**31,
+            ),
+            known,
         )
-        _train(model, known)
         factors = _with_padding(model.item_factors)
         return cls(config, np.ascontiguousarray(factors[:, :-1]), np.ascontiguousarray(factors[:, -1]))
 
@@ -214,12 +218,15 @@ def _need_implicit(name: str) -> None:
         )
 
 
-def _train(model: Any, known: Known) -> None:
+def _train(build: Callable[[], Any], known: Known) -> Any:
+    """Return the model of ``implicit`` that ``build`` makes, trained; it looks at BLAS when it is made."""
     from threadpoolctl import threadpool_limits
 
     seen = interaction_matrix(known.train, known.n_items)[:, 1:]  # [U, V]
     with threadpool_limits(1, "blas"):
+        model = build()
         model.fit(_csr_matrix(seen), show_progress=False)
+    return model
 
 
 def _csr_matrix(seen: Any) -> Any:
