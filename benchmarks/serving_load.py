@@ -280,7 +280,7 @@ def main() -> None:
                 found = reloading(bundle, 2 * options.seconds)
             else:
                 found = long_run(bundle, options.memory_requests)
-            results[part] = {"load_average_before": before, **found}
+            results[part] = {"load_average_before": before, "niceness": os.nice(0), **found}
             if options.out:
                 from reeltune.files import write_json
 
