@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from engine_parts import HERE, check_accounts, finished, wait_for
 from studies_for_tests import make_study
-from test_ray_engine import HERE, check_accounts, finished, pytestmark, wait_for  # noqa: F401 - the same marks
 
 from reeltune.errors import ConfigError, EngineError
 from reeltune.tuning.node_data import ARCHIVE, pack_data, unpack_data
@@ -18,6 +18,13 @@ from reeltune.tuning.ray_cluster import check_fits, connect
 from reeltune.tuning.ray_engine import run_study
 from reeltune.tuning.ray_session import ENVIRONMENT
 from reeltune.tuning.spec import StudySettings
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves the sockets and pipes of its processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -99,4 +99,4 @@ def test_weights_are_counted_without_data():
         count_parameters({"model": {"name": "gru", "inputs": {"rating": rating}}}, N_MOVIES)
         for rating in (False, True)
     )
-    assert rated == plain + 11 * 64
+    assert rated == plain + 11 * GRUConfig().embedding_dim
