@@ -67,7 +67,9 @@ def table(result: dict[str, Any]) -> str:
         _row(["on the test set", *(label.upper() for label in labels)]),
         "|---" * (len(labels) + 1) + "|",
     ]
-    for name, metrics in {tuned: evaluation["metrics"], **evaluation["baselines"]}.items():
+    rows = {tuned: evaluation["metrics"], **evaluation["baselines"]}
+    objective = evaluation["objective"]
+    for name, metrics in sorted(rows.items(), key=lambda row: row[1][objective]["value"], reverse=True):
         figures = (metrics[label] for label in labels)
         lines.append(
             _row([name, *(f"{f['value']:.4f} ({f['low']:.4f} to {f['high']:.4f})" for f in figures)])
