@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import platform
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +34,13 @@ from reeltune.tuning.trial import TrialConfig, run_trial
 BATCH_SIZES = (64, 256, 1024)
 
 
+def peak_kib() -> int:
+    """Return the most memory this program held, in KiB; ``ru_maxrss`` would count its parent's in."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found, "this needs Linux"
+    return int(found.group(1))
+
+
 def train_epoch(folder: Path) -> dict[str, float]:
     """Train one large epoch and return its seconds and the peak of this process."""
     data = open_tuning(folder)
@@ -41,10 +48,10 @@ def train_epoch(folder: Path) -> dict[str, float]:
         model=GRUConfig(embedding_dim=64, hidden_dim=256),
         training=TrainingConfig(max_epochs=1, batch_size=64, history_length=200),
     )
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
     with tempfile.TemporaryDirectory() as run:
         result = run_trial(config, data, lambda _: None, directory=Path(run), seed=1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_kib()
     return {
         "seconds": round(result.seconds, 1),
         "before_gib": round(before / 2**20, 3),  # the interpreter with its libraries
