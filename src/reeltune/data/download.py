@@ -20,11 +20,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from reeltune.data.cache import cache_lock, sources_root
 from reeltune.data.dataset_entry import Package
 from reeltune.errors import DataError
 from reeltune.files import atomic_path
 
-__all__ = ["Notify", "fetch_address", "fetch_package"]
+__all__ = ["Notify", "fetch_address", "fetch_package", "package_archive"]
 
 Notify = Callable[[str], None]
 
@@ -64,6 +65,31 @@ def fetch_address(address: str, target: Path, notify: Notify, *, checksum: str |
         _check_archive(part, address)
         if checksum is not None:
             _check_sum(part, address, checksum)
+
+
+def package_archive(package: Package, folder: str, what: str, notify: Notify) -> Path:
+    """Return the package's archive in ``folder`` of the cache's sources, fetched where it is not there yet.
+
+    Args:
+        package: What to fetch.
+        folder: Folder below the cache's sources.
+        what: What is fetched, in words: "fetching WHAT in the package ...".
+        notify: Receives a line before the download.
+
+    Raises:
+        DataError: The package cannot be fetched.
+    """
+    target = sources_root() / folder / package.file_name
+    if target.is_file():
+        return target
+    notify(
+        f"fetching {what} in the package {package.name} {package.version} "
+        f"({package.size_bytes / 1e6:.1f} MB, {package.licence}; opened, not installed)"
+    )
+    with cache_lock(folder, notify):
+        if not target.is_file():  # another process may have fetched it while this one waited
+            fetch_package(package, target)
+    return target
 
 
 def fetch_package(package: Package, target: Path) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reeltune.data.cache import cache_lock, sources_root
 from reeltune.data.datasets import DATASETS
-from reeltune.data.download import fetch_package
+from reeltune.data.download import package_archive
 from reeltune.data.interactions import Movies, RawDataset
 from reeltune.data.people_files import PeopleTable
 from reeltune.errors import ConfigError, DataError
@@ -53,15 +52,7 @@ def _package(dataset: str, notify: Callable[[str], None]) -> Path:
     package = entry.people_package
     if package is None:
         raise DataError(f"data.people: no package carries {dataset}; name a file of people instead")
-    target = sources_root() / entry.folder / package.file_name
-    if not target.is_file():
-        notify(
-            f"fetching the people of {dataset} in the package {package.name} {package.version} "
-            f"({package.size_bytes / 1e6:.1f} MB, {package.licence}; opened, not installed)"
-        )
-        with cache_lock(entry.folder, notify):
-            fetch_package(package, target)
-    return target
+    return package_archive(package, entry.folder, f"the people of {dataset}", notify)
 
 
 def with_people(raw: RawDataset, people: PeopleTable) -> RawDataset:

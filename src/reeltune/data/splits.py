@@ -8,6 +8,7 @@ Shapes: N events, U users, M queries.
 
 from __future__ import annotations
 
+import abc
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ class Parts:
     """Targets left out because their user has no earlier event."""
 
 
-class SplitConfig(Config):
+class SplitConfig(Config, abc.ABC):
     """Base of the splits' configs."""
 
     in_words: ClassVar[str]
@@ -58,9 +59,9 @@ class SplitConfig(Config):
         listed = ", ".join(f"{key}={settings[key]}" for key in sorted(settings))
         return f"{self.name}({listed})" if listed else self.name
 
+    @abc.abstractmethod
     def parts(self, prepared: Prepared) -> Parts:
         """Return the parts of ``prepared``."""
-        raise NotImplementedError
 
 
 class LeaveOneOut(SplitConfig):

