@@ -9,7 +9,7 @@ from reeltune.models.lstm import LSTMConfig
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.constraints import broken_constraint, parse_constraint
 from reeltune.tuning.history import History
-from reeltune.tuning.searchers import SEARCHERS, GridConfig, check_searcher
+from reeltune.tuning.searchers import SEARCHERS
 from reeltune.tuning.space import check_point
 from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.storage import quiet_optuna
@@ -112,15 +112,13 @@ def test_conditions_that_nothing_meets_are_told():
         history.suggest(BASE, {})
 
 
-def test_a_given_point_and_a_grid_know_the_conditions():
+def test_a_given_point_knows_the_conditions():
     point = {
         "model.embedding_dim": 128, "model.hidden_dim": 16,
         "training.learning_rate": 0.001, "model.dropout": 0.0,
     }  # fmt: skip
     with pytest.raises(ConfigError, match=r"here: the point breaks the constraint 'model\.hidden_dim >= "):
         check_point(parsed(), point, "here", BASE)
-    with pytest.raises(ConfigError, match="a grid cannot hold constraints"):
-        check_searcher(GridConfig(), parsed())
 
 
 def test_several_models_in_one_space():

@@ -185,7 +185,7 @@ def test_given_points_come_first_also_after_a_kill(tmp_path):
 
 def test_a_grid_visits_each_point_once(tmp_path):
     storage = opened(tmp_path, "grid", space=GRID_SPACE)
-    n = n_points(StudySettings(searcher="grid").searcher, storage.space)
+    n = n_points(StudySettings(searcher="grid").searcher, storage.space, spec().trial.plain())
     assert n == 2 * 3 * 2
     rows, _ = told(storage, n, value=lambda params: params["model.dropout"])
     assert len({str(row.params) for row in rows}) == n

@@ -120,7 +120,8 @@ class History:
         spare: dict[str, Any] | None = None  # meets the constraints, but is not new
         for attempt in range(SEARCHER_TRIES + RANDOM_TRIES):
             config = self._searcher if attempt < SEARCHER_TRIES else RandomConfig()
-            sampler = make_sampler(config, Draw(self.space, self._seed, number, attempt), self.n_results)
+            draw = Draw(self.space, base, self._seed, number, attempt)
+            sampler = make_sampler(config, draw, self.n_results)
             params = self._propose(sampler, number, base, fixed)
             constraint = self.space.broken(base, params)
             if constraint is not None:

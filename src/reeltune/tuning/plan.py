@@ -65,7 +65,7 @@ def check_settings(space: Space, study: StudySettings, trial: TrialConfig, docum
         ConfigError: It cannot be so; the message gives the line of ``document``.
     """
     try:
-        check_searcher(study.searcher, space)
+        check_searcher(study.searcher, space, trial.plain())
     except ConfigError as error:
         raise ConfigError(f"{document.at('study', 'searcher')}: {error}") from error
     for index, point in enumerate(study.first):

@@ -7,7 +7,7 @@ a resumed study suggests what an uninterrupted one would have suggested.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -107,7 +107,7 @@ class QmcConfig(Config):
 
 
 class GridConfig(Config):
-    """Every combination of the choices and stepped ranges, in a shuffled order."""
+    """Every combination of the choices and stepped ranges that conditions and constraints leave, shuffled."""
 
     name: Literal["grid"] = "grid"
     """Chooses this searcher."""
@@ -125,6 +125,7 @@ class Draw:
     """The suggestion that a sampler is made for."""
 
     space: Space
+    base: Mapping[str, Any]  # the configuration whose fields are searched, nested plain values
     seed: int  # of the study
     number: int  # of the trial
     attempt: int = 0  # times that a suggestion for this trial was rejected
@@ -211,7 +212,7 @@ def _qmc(config: Config, draw: Draw) -> BaseSampler:
 def _grid(config: GridConfig, draw: Draw) -> BaseSampler:
     from reeltune.tuning.samplers import FixedPoint, shuffled
 
-    points = grid_points(draw.space)
+    points = grid_points(draw.space, draw.base)
     return FixedPoint(points[shuffled(len(points), derive(draw.seed, "grid"), draw.number)])
 
 
@@ -251,17 +252,15 @@ def make_sampler(config: Any, draw: Draw, n_results: int) -> BaseSampler:
         return entry.build(config, draw)
 
 
-def check_searcher(config: Config, space: Space) -> None:
-    """Check that the searcher can draw from ``space``.
+def check_searcher(config: Config, space: Space, base: Mapping[str, Any]) -> None:
+    """Check that the searcher can draw from ``space``, whose fields are those of ``base``.
 
     Raises:
-        ConfigError: A grid over a range that has no end or over a condition, or CMA-ES on less than two
-            ranges.
+        ConfigError: A grid over a range that has no end or without a point that meets the constraints, or
+            CMA-ES on less than two ranges.
     """
     if isinstance(config, GridConfig):
-        if space.constraints:
-            raise ConfigError("a grid cannot hold constraints between parameters; use another searcher")
-        grid_points(space)
+        grid_points(space, base)
     ranges = [name for name, parameter in space if not isinstance(parameter, Choice) and not parameter.when]
     if isinstance(config, CmaesConfig) and len(ranges) < 2:
         raise ConfigError(
@@ -270,6 +269,6 @@ def check_searcher(config: Config, space: Space) -> None:
         )
 
 
-def n_points(config: Config, space: Space) -> int | None:
+def n_points(config: Config, space: Space, base: Mapping[str, Any]) -> int | None:
     """Return how many different trials the searcher can suggest, None for no limit."""
-    return len(grid_points(space)) if isinstance(config, GridConfig) else None
+    return len(grid_points(space, base)) if isinstance(config, GridConfig) else None

@@ -180,7 +180,7 @@ class Study:
     @property
     def n_trials(self) -> int:
         """Trials in all: as asked for, or fewer where the searcher has fewer different points."""
-        points = n_points(self.spec.study.searcher, self.spec.space)
+        points = n_points(self.spec.study.searcher, self.spec.space, self.spec.trial.plain())
         return self.spec.study.trials if points is None else min(self.spec.study.trials, points)
 
     @property
