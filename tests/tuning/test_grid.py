@@ -51,8 +51,8 @@ def parsed(text, others=()):
 
 def test_a_parameter_whose_condition_does_not_hold_is_not_multiplied():
     points = grid_points(parsed(CONDITIONAL), BASE)
-    # By hand: 1 + 2 * 3 networks; softmax alone, gbce with 256, gbce with 64 and two calibrations. A default of
-    # 256 negatives under softmax makes no calibration active.
+    # By hand: 1 + 2 * 3 networks; softmax alone, gbce with 256, gbce with 64 and two calibrations. The
+    # default of 256 negatives under softmax makes no calibration active.
     assert len(points) == (1 + 2 * 3) * (1 + 1 + 2)
     assert len({str(sorted(point.items())) for point in points}) == len(points)
     for point in points:

@@ -41,8 +41,8 @@ def _values(name: str, parameter: Parameter) -> list[Any]:
 def grid_points(space: Space, base: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the points that a grid visits, the last parameter changing fastest.
 
-    A parameter whose conditions (``when:``) do not hold at a point is left out there, and the point is visited
-    once; points that break a constraint are left out.
+    A parameter whose conditions (``when:``) do not hold at a point is left out there, and the point is
+    visited once; points that break a constraint are left out.
 
     Args:
         space: What is searched.
