@@ -16,8 +16,9 @@ from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.repeats import read_repeats
 from reeltune.evaluation.report import render_report, write_report
 from reeltune.files import read_json, write_json
+from reeltune.tuning.importance import Importance
 from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.results import Importance, has_figures, pareto_front
+from reeltune.tuning.results import has_figures, pareto_front
 from reeltune.tuning.study import Study
 from simulated_study import simulate
 
@@ -67,7 +68,7 @@ def test_the_page_tells_the_whole_study(study_dir: Path) -> None:
         "Learning curves",
         "stopped by the scheduler",
         "What was tried",
-        "Too few complete trials",
+        "Too few comparable trials",
         "All trials",
         "the training loss is nan at epoch 1",
         "2 of 4 trials (50 %) diverged or failed",

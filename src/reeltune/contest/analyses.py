@@ -37,8 +37,8 @@ from reeltune.models.baselines.registry import fit_baseline
 from reeltune.seeding import derive
 from reeltune.serving.audit import probe_people
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
+from reeltune.tuning.importance import importance
 from reeltune.tuning.job import TrialJob
-from reeltune.tuning.results import importance
 from reeltune.tuning.space import flatten, unflatten
 from reeltune.tuning.study import Study
 from reeltune.tuning.trial import TrialConfig
@@ -135,18 +135,22 @@ def impact_of(qualified: Sequence[Qualified], out: Path) -> dict[str, Any]:
         if not one.entrant.is_tuned:
             continue
         study = Study.open(study_of(one.entrant, out))
-        rows = study.rows()
-        shares = importance(study.spec.space, rows, higher_is_better=study.higher_is_better)
         values = [row.value for row in study.best() if row.value is not None]
         found[one.entrant.name] = {
-            "importance": {
-                name: {"share": of.share, "low": of.low, "high": of.high} for name, of in shares.items()
-            },
-            "budget": [
-                {"trials": n, "expected": value} for n, value in budget_curve(values, study.higher_is_better)
-            ],
+            **importance(study).plain(),
+            "budget": _budget(values, study.higher_is_better),
         }
     return found
+
+
+def _budget(values: Sequence[float], higher_is_better: bool) -> list[dict[str, float | None]]:
+    """Return the expected best of each budget, and what is lost against the one twice as large."""
+    curve = budget_curve(values, higher_is_better)
+    larger = [value for _, value in curve[1:]] + [None]
+    return [
+        {"trials": n, "expected": value, "loss": None if best is None else abs(best - value)}
+        for (n, value), best in zip(curve, larger, strict=True)
+    ]
 
 
 def variants(

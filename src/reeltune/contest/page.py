@@ -13,7 +13,9 @@ from reeltune.contest.card import render_card
 from reeltune.contest.figures import Point, curve, forest
 from reeltune.contest.tables import (
     Table,
+    budget_table,
     groups_table,
+    importance_table,
     lists_table,
     privacy_lines,
     standings_table,
@@ -88,6 +90,8 @@ def render_markdown(result: Mapping[str, Any], figures: Mapping[str, tuple[str, 
     parts += [
         f"![{caption}](figures/{name}.svg)" for name, (caption, _) in figures.items() if name != "standings"
     ]
+    for title, table in _impact_tables(result):
+        parts += [f"### {title}", _markdown(table)]
     parts += ["## Protocol", *_bullets([f"{key}: {value}" for key, value in _protocol(result).items()])]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ").replace("\n- ", "\n\n- ", 1) + "\n"
 
@@ -106,10 +110,8 @@ def render_html(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]
     )
     shown = {name: _figure(*figure) for name, figure in figures.items()}
     later = "".join(svg for name, svg in shown.items() if name not in ("standings", "differences"))
-    importance = "".join(
-        f"<h3>{escape(name)}</h3>{_importance(of)}"
-        for name, of in result["impact"].items()
-        if of["importance"]
+    impact = later + "".join(
+        f"<h3>{escape(title)}</h3>{_html(table)}" for title, table in _impact_tables(result)
     )
     private = "".join(f"<li>{escape(line)}</li>" for line in privacy_lines(result))
     body = [
@@ -119,7 +121,7 @@ def render_html(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]
         section("Lists", _html(lists_table(result))),
         section("Groups", _html(groups_table(result))),
         section("Privacy and explanations", f"<ul>{private}</ul>") if private else "",
-        section("Impact", later + importance) if later or importance else "",
+        section("Impact", impact) if impact else "",
         section("Protocol", facts_list(_protocol(result))),
     ]
     template = string.Template(_asset("report.html"))
@@ -129,6 +131,18 @@ def render_html(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]
         body="\n".join(part for part in body if part),
         script="",
     )
+
+
+def _impact_tables(result: Mapping[str, Any]) -> list[tuple[str, Table]]:
+    """Return the tables of the search: what mattered, and what a smaller budget would have cost."""
+    found = [
+        (f"What mattered for {name}", importance_table(of))
+        for name, of in result["impact"].items()
+        if of["fields"]
+    ]
+    if result["impact"]:
+        found.append(("What each halving of the trials would have cost", budget_table(result["impact"])))
+    return found
 
 
 def _protocol(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,16 +159,6 @@ def _protocol(result: Mapping[str, Any]) -> dict[str, Any]:
         "test openings": "; ".join(opening["time"] for opening in result["openings"]),
         "versions": ", ".join(f"{name} {version}" for name, version in result["versions"].items()),
     }
-
-
-def _importance(of: Mapping[str, Any]) -> str:
-    rows = [
-        [name, f"{100 * share['share']:.0f} %", f"{100 * share['low']:.0f} to {100 * share['high']:.0f} %"]
-        for name, share in of["importance"].items()
-    ]
-    budget = ", ".join(f"{row['trials']} trials {row['expected']:.4f}" for row in of["budget"])
-    note = f'<p class="note">Expected best on validation by budget: {escape(budget)}.</p>'
-    return _html(Table(("searched value", "explains", "bootstrap range"), tuple(map(tuple, rows)))) + note
 
 
 def _figure(caption: str, svg: str) -> str:

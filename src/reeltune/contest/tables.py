@@ -6,10 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Table", "groups_table", "lists_table", "privacy_lines", "standings_table", "verdict_lines"]
+__all__ = [
+    "Table",
+    "budget_table",
+    "groups_table",
+    "importance_table",
+    "lists_table",
+    "privacy_lines",
+    "standings_table",
+    "verdict_lines",
+]
 
 SHOWN = ("hr@10", "ndcg@10", "mrr@10", "precision@10")
 """Metrics of the printed table; the JSON holds all at every cut."""
+
+
+N_PAIRS = 5
+"""Pairs of searched values that are told; the JSON holds all."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,35 @@ def groups_table(result: Mapping[str, Any]) -> Table:
                 "" if p is None else f"{p:.3f}" if p >= 0.001 else "under 0.001",
             ))  # fmt: skip
     return Table(("by", "group", "people", "figure", "gap to the others", "p (Holm)"), tuple(rows))
+
+
+def importance_table(of: Mapping[str, Any]) -> Table:
+    """Return what the searched values of a contestant explain, alone and the five largest pairs together."""
+    pairs = list(of["pairs"].items())[:N_PAIRS]
+    rows = tuple(
+        (
+            name,
+            f"{100 * share['share']:.0f} %",
+            f"{100 * share['low']:.0f} to {100 * share['high']:.0f} %",
+        )
+        for name, share in [*of["fields"].items(), *pairs]
+    )
+    return Table((of["basis"], "explains", "bootstrap range"), rows)
+
+
+def budget_table(impact: Mapping[str, Any]) -> Table:
+    """Return what each halving of the number of trials would have cost each contestant on validation."""
+    n_columns = max(len(of["budget"]) for of in impact.values())
+    parts = ("all trials", "half of them", *(f"1 of {2**k}" for k in range(2, n_columns)))
+    rows = []
+    for name, of in impact.items():
+        cells = [
+            f"{row['trials']}: {row['expected']:.4f}"
+            + ("" if row["loss"] is None else f" (-{row['loss']:.4f})")
+            for row in reversed(of["budget"])
+        ]
+        rows.append((name, *cells, *("" for _ in range(n_columns - len(cells)))))
+    return Table(("expected best", *parts[:n_columns]), tuple(rows))
 
 
 def privacy_lines(result: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -59,6 +59,8 @@ class DataConfig(Config):
     """Movies with fewer interactions are dropped; at least 1, which keeps all."""
     min_user_events: int = Field(default=3, ge=3)
     """Users with fewer events on the movies kept are dropped; at least 3, or they could not be split."""
+    ties: Literal["file", "movie", "float32"] = "file"
+    """Order of events of one second: that of the file, by movie id, or by what float32 keeps of the time."""
 
     @field_validator("dataset")
     @classmethod
@@ -92,6 +94,10 @@ class DataConfig(Config):
                 raise ValueError(f"the columns of {self.dataset} are known; leave the key columns out")
         if isinstance(self.split, KFold | OfficialFold) and self.k_core != 1:
             raise ValueError(f"the split {self.split.name} rates every row: write k_core: 1")
+        if self.ties == "float32" and isinstance(self.split, GlobalTime):
+            raise ValueError(
+                "the split global-time needs whole seconds; ties: float32 goes with leave-one-out"
+            )
         return self
 
     def located(self, folder: Path) -> DataConfig:
@@ -113,4 +119,8 @@ class DataConfig(Config):
 
     def protocol(self) -> dict[str, Any]:
         """Return the fields that change a number, as plain values: where the files lie is not among them."""
-        return {name: value for name, value in self.plain().items() if name not in _PLACES}
+        left_out = {
+            *_PLACES,
+            *(["ties"] if self.ties == "file" else []),
+        }  # named alike before there were others
+        return {name: value for name, value in self.plain().items() if name not in left_out}

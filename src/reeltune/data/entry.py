@@ -28,12 +28,13 @@ import numpy as np
 from reeltune.data.cache import cache_error
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset
-from reeltune.data.preparation import PREPARATION, TIE_RULE, Prepared, prepare_sequences
+from reeltune.data.preparation import PREPARATION, Prepared, prepare_sequences
 from reeltune.data.prepared import Catalogue, Ledger, Queries, Sequences
 from reeltune.data.side_files import side_of, write_side
 from reeltune.data.splits import Parts, fingerprint
 from reeltune.data.summary import summarize
 from reeltune.data.texts import Texts
+from reeltune.data.ties import TIE_RULES
 from reeltune.data.vocabulary import id_texts
 
 __all__ = [
@@ -75,7 +76,11 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         DataError: Nothing is left after preparation, or the folder cannot be written.
     """
     prepared = prepare_sequences(
-        raw.interactions, k_core=config.k_core, min_user_events=config.min_user_events, fold=raw.fold
+        raw.interactions,
+        k_core=config.k_core,
+        min_user_events=config.min_user_events,
+        fold=raw.fold,
+        ties=config.ties,
     )
     catalogue = _catalogue(prepared, raw.movies)
     with ThreadPoolExecutor(2) as others:  # NumPy and hashlib let go of the interpreter
@@ -86,7 +91,7 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         dataset=config.dataset,
         source_sha256=digest.result(),
         split=config.split.text(),
-        tie_rule=TIE_RULE,
+        tie_rule=TIE_RULES[config.ties],
         k_core=config.k_core,
         min_user_events=config.min_user_events,
         n_users=prepared.sequences.n_users,

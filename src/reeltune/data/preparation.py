@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from reeltune.data.interactions import Ids, Interactions
 from reeltune.data.ordering import chronological, repeated_rows
 from reeltune.data.prepared import Sequences
+from reeltune.data.ties import order_keys
 from reeltune.data.vocabulary import encode
 from reeltune.errors import DataError
 
-__all__ = ["PREPARATION", "TIE_RULE", "Prepared", "prepare_sequences"]
+__all__ = ["PREPARATION", "Prepared", "prepare_sequences"]
 
 PREPARATION = "2"
 """Version of this code; a change of a number or of the form of an entry raises it."""
-TIE_RULE = "stable sort by (user, timestamp); ties stay in file order"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,12 @@ class Prepared:
 
 
 def prepare_sequences(
-    interactions: Interactions, *, k_core: int, min_user_events: int, fold: NDArray[np.int8] | None = None
+    interactions: Interactions,
+    *,
+    k_core: int,
+    min_user_events: int,
+    fold: NDArray[np.int8] | None = None,
+    ties: str = "file",
 ) -> Prepared:
     """Return the rows as sequences.
 
@@ -54,6 +59,7 @@ def prepare_sequences(
         k_core: Least number of rows a movie; 1 keeps all.
         min_user_events: Least number of rows a user, counted after the movies were dropped.
         fold: The publisher's fold of each row; None where there is none.
+        ties: Another rule for the order of a user's events; see :data:`reeltune.data.ties.TIE_RULES`.
 
     Raises:
         DataError: Nothing is left.
@@ -61,12 +67,17 @@ def prepare_sequences(
     with ThreadPoolExecutor(1) as second:  # NumPy lets go of the interpreter: two cores share the work
         items = second.submit(encode, interactions.item)
         user, user_ids = encode(interactions.user)
-        order, offsets = chronological(user, _time_of(interactions), len(user_ids))
+        time = _time_of(interactions)
+        if ties != "file":
+            time = order_keys(ties, interactions, user, items.result()[0])
+        order, offsets = chronological(user, time, len(user_ids))
         del user
         item, item_ids = items.result()
     del items
     item = item if order is None else item[order]
-    time = _time_of(interactions) if order is None else _time_of(interactions)[order]
+    # By movie id no two keys are equal, but the seconds stand in order; by float32 it is the other way round.
+    time = _time_of(interactions) if ties == "movie" else time
+    time = time if order is None else time[order]
     rating = interactions.rating if order is None else interactions.rating[order]
     repeated = repeated_rows(item, rating, time, offsets)
     del time, rating

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from reeltune.evaluation.charts import number, round_ticks
-from reeltune.tuning.results import Importance
+from reeltune.tuning.importance import Importance
 
 __all__ = ["Bar", "Dot", "interval_bars", "scatter", "trial_bars"]
 

@@ -15,7 +15,8 @@ from reeltune.evaluation.sections import account, search, summary
 from reeltune.evaluation.studies import Notify, protocol, selected_trial, silent
 from reeltune.evaluation.tradeoff import read_trade_off, trade_off_section
 from reeltune.files import write_text
-from reeltune.tuning.results import importance, pressed_bounds
+from reeltune.tuning.importance import importance
+from reeltune.tuning.results import pressed_bounds
 from reeltune.tuning.study import Study
 
 __all__ = ["render_report", "write_report"]
@@ -46,7 +47,7 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         )
     board = _leaderboard(study, data_dir, notify)
     evaluation = read_evaluation(study_dir)
-    shares = importance(study.spec.space, rows, higher_is_better=study.higher_is_better)
+    shares = importance(study)
     pressed = pressed_bounds(study.spec.space, study.best(N_BEST))
     parts = [
         summary.head(study, board, evaluation),

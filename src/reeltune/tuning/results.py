@@ -1,13 +1,10 @@
-"""Which trial won, what its searched values press against, and what mattered."""
+"""Which trial won and what its searched values press against."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import quantiles
-from typing import Any
 
 from reeltune.tuning.goal import Goal
 from reeltune.tuning.parameters import Choice
@@ -17,21 +14,12 @@ from reeltune.tuning.space import Space
 
 __all__ = [
     "Front",
-    "Importance",
     "PressedBound",
     "best_rows",
     "has_figures",
-    "importance",
     "pareto_front",
     "pressed_bounds",
 ]
-
-
-N_TREES = 32
-"""Trees of the forest behind the importances."""
-
-N_RESAMPLES = 20
-"""Bootstrap resamples behind their ranges."""
 
 
 def has_figures(row: TrialRow, goal: Goal) -> bool:
@@ -149,66 +137,3 @@ def _place(value: float, low: float, high: float, is_log: bool) -> float:
     if is_log:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low)
-
-
-@dataclass(frozen=True)
-class Importance:
-    """The share of the objective's variance that a searched field explains, and how sure that is."""
-
-    share: float
-    low: float  # 5th percentile over resamples of the trials
-    high: float  # 95th percentile
-
-
-def importance(space: Space, rows: Sequence[TrialRow], *, higher_is_better: bool) -> dict[str, Importance]:
-    """Return what each searched field explains of the objective's variance, largest first.
-
-    By functional ANOVA (Hutter et al., 2014) over the complete trials; empty with fewer than four of
-    them or when all have the same value. Shares sum to 1. The range is that of the same estimate over
-    bootstrap resamples of the trials, each with a forest of its own.
-    """
-    complete = [row for row in rows if row.state is TrialState.COMPLETE and row.value is not None]
-    if len(complete) < 4 or len({row.value for row in complete}) == 1:
-        return {}
-    shares = _shares(space, complete, higher_is_better, seed=0)
-    chance = random.Random(0)
-    resampled: dict[str, list[float]] = {name: [] for name in shares}
-    for seed in range(1, N_RESAMPLES + 1):
-        drawn = chance.choices(complete, k=len(complete))
-        if len({row.value for row in drawn}) > 1:
-            for name, share in _shares(space, drawn, higher_is_better, seed=seed).items():
-                if name in resampled:
-                    resampled[name].append(share)
-    return {name: Importance(share, *_percentiles(resampled[name], share)) for name, share in shares.items()}
-
-
-def _percentiles(values: list[float], otherwise: float) -> tuple[float, float]:
-    if len(values) < 2:
-        return otherwise, otherwise
-    cuts = quantiles(values, n=20, method="inclusive")
-    return cuts[0], cuts[-1]
-
-
-def _shares(
-    space: Space, complete: Sequence[TrialRow], higher_is_better: bool, *, seed: int
-) -> dict[str, float]:
-    import warnings
-
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    from reeltune.tuning.storage import frozen_trial, quiet_optuna
-
-    quiet_optuna()
-    study = optuna.create_study(
-        direction="maximize" if higher_is_better else "minimize",
-        sampler=optuna.samplers.RandomSampler(seed=0),
-    )
-    for row in complete:
-        study.add_trial(frozen_trial(space, row, [], Goal(("ndcg@10",))))  # its values alone count
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn's and Optuna's notes on small samples
-        shares: dict[str, Any] = get_param_importances(
-            study, evaluator=FanovaImportanceEvaluator(n_trees=N_TREES, seed=seed)
-        )
-    return {name: float(share) for name, share in shares.items()}

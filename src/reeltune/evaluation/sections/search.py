@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from reeltune.evaluation.charts import Axis, Curve, learning_curves, number, parallel_coordinates
@@ -10,11 +10,15 @@ from reeltune.evaluation.leaderboard import Leaderboard
 from reeltune.evaluation.plots import Dot, interval_bars, scatter
 from reeltune.evaluation.sections.parts import cell, section, winner
 from reeltune.metrics.measures import parse_measure
-from reeltune.tuning.results import Importance, PressedBound, has_figures, pareto_front
+from reeltune.tuning.importance import Shares
+from reeltune.tuning.results import PressedBound, has_figures, pareto_front
 from reeltune.tuning.rows import TrialRow, TrialState
 from reeltune.tuning.study import Study
 
 __all__ = ["coordinates", "curves", "front", "mattered", "slices"]
+
+N_PAIRS = 5
+"""Pairs of searched values that are drawn."""
 
 
 def curves(study: Study, board: Leaderboard | None) -> str:
@@ -78,12 +82,12 @@ def coordinates(study: Study) -> str:
     )
 
 
-def mattered(shares: Mapping[str, Importance], pressed: Sequence[PressedBound], *, n_best: int) -> str:
-    """Return which searched fields mattered and which bounds the best trials press against."""
+def mattered(shares: Shares, pressed: Sequence[PressedBound], *, n_best: int) -> str:
+    """Return which searched fields and pairs mattered, and which bounds the best trials press against."""
     drawn = (
-        interval_bars(shares)
-        if shares
-        else '<p class="note">Too few complete trials to tell which searched value mattered: at least four '
+        interval_bars(shares.fields) + _pairs(shares)
+        if shares.fields
+        else '<p class="note">Too few comparable trials to tell which searched value mattered: at least four '
         "with different figures are needed.</p>"
     )
     told = "".join(
@@ -96,9 +100,24 @@ def mattered(shares: Mapping[str, Importance], pressed: Sequence[PressedBound], 
     return section(
         "What mattered",
         '<p class="note">Share of the variance of the objective that each searched value explains '
-        "(functional ANOVA over complete trials). Lines and small figures: 90 % of the estimates when the "
-        "trials are drawn anew; where they are wide, trust the order little.</p>"
+        f"(functional ANOVA over {escape(shares.basis())}). Lines and small figures: 90 % of the estimates "
+        "when the trials are drawn anew; where they are wide, trust the order little.</p>"
         f"{drawn}<h3>Bounds</h3>{bounds}",
+    )
+
+
+def _pairs(shares: Shares) -> str:
+    """Return the pairs that explain most beyond their two values alone."""
+    most = dict(list(shares.pairs.items())[:N_PAIRS])
+    if not most:
+        return ""
+    names = {
+        " \N{MULTIPLICATION SIGN} ".join(name.rpartition(".")[2] for name in pair): of
+        for pair, of in most.items()
+    }
+    return (
+        '<h3>Together</h3><p class="note">What two values explain only together, beyond what each explains '
+        f"alone: the {len(names)} largest of {len(shares.pairs)} pairs.</p>{interval_bars(names)}"
     )
 
 
