@@ -103,3 +103,12 @@ def test_bfloat16_products_keep_loss_and_gradient_direction(is_autocast):
         torch.autograd.grad(loss, leaves), torch.autograd.grad(expected, leaves), strict=True
     ):
         assert (found - wanted).norm() < 0.01 * wanted.norm()
+
+
+def test_states_that_autocast_rounded_are_multiplied_in_bfloat16():
+    """A projection under autocast returns bfloat16; the products must not fall back to float32."""
+    states, vectors, bias, targets = example(n_rows=50, n_items=300, width=64, dtype=torch.float32, scale=0.3)
+    rounded = states.detach().bfloat16()
+    expected = full_softmax_loss(rounded.float(), vectors, bias, targets, precision="bfloat16")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert full_softmax_loss(rounded, vectors, bias, targets).item() == expected.item()

@@ -58,7 +58,7 @@ def full_softmax_loss(
             matrix products and the logits; sums and softmax stay in the type of ``states``. Autocast
             implies it.
     """
-    is_rounded = product_type(states, precision) != states.dtype
+    is_rounded = product_type(states, precision) == torch.bfloat16
     if states.dtype in {torch.bfloat16, torch.float16}:
         states = states.float()
     loss: Tensor = _FullSoftmax.apply(  # type: ignore[no-untyped-call]
