@@ -24,7 +24,26 @@ contestants:
       model: item-knn
       space: {model.n_neighbours: {kind: int, low: 5, high: 50}}
   popularity: {role: counting, model: {name: popularity}}
+also:
+  by the calendar: {split: {name: global-time, targets: successive}}
+ratings:
+  split: {name: k-fold, n_folds: 4}
+  trials: 2
+  seeds: 2
+  contestants:
+    tuned GRU:
+      role: optimized RNN
+      network:
+        model: {name: gru, embedding_dim: 4, hidden_dim: 4}
+        training: {max_epochs: 1, batch_size: 64}
+      space: {training.learning_rate: {kind: float, low: 1.0e-3, high: 1.0e-2, log: true}}
+    biases:
+      role: collaborative filtering
+      predictor: {name: biases}
+      space: {user_regularization: {kind: float, low: 1.0, high: 50.0, log: true}}
+    mean: {role: counting, predictor: {name: global-mean}}
 analyses:
+  tie_rules: [movie]
   sweeps: {model.hidden_dim: [8]}
   user_shares: [0.5]
   k_cores: [1]

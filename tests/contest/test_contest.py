@@ -55,15 +55,22 @@ def finished(tmp_path_factory, patched):
     contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
     lines: list[str] = []
     result = run_contest(contest, folder / "out", notify=lines.append)
-    assert lines.index("opening the test set") > lines.index("attacking the winner's membership")
+    last_training = max(i for i, line in enumerate(lines) if "epoch" in line or "validation RMSE" in line)
+    assert lines.index("opening the test set of leave-one-out") > last_training
     return folder, result, opened
 
 
 @pytest.mark.slow
 def test_a_contest_answers_its_question(finished) -> None:
     folder, result, opened = finished
-    assert len(opened) == 1
-    assert len(read_json(folder / "out" / "openings.json")["openings"]) == 1
+    openings = read_json(folder / "out" / "openings.json")["openings"]
+    assert len(opened) == len(openings) == 4
+    assert [opening.get("split", "").partition("(")[0] for opening in openings] == [
+        "leave-one-out",
+        "",  # another order of ties: targets counted, nothing ranked
+        "global-time",
+        "k-fold",
+    ]
     names = {row["name"] for row in result["standings"]}
     assert names == {"tuned GRU", "standard RNN", "ItemKNN", "popularity"}
     trials = {row["name"]: (row["n_trials"], row["n_seeds"]) for row in result["standings"]}
@@ -87,8 +94,71 @@ def test_a_contest_answers_its_question(finished) -> None:
     assert set(result["variants"]["factors"]) == {
         "model.hidden_dim", "share of people", "interactions of a movie"
     }  # fmt: skip
+    assert {"basis", "fields", "pairs", "budget"} <= set(result["impact"]["tuned GRU"])
     assert 0 < result["privacy"]["membership"]["people"]["auc"]["value"] < 1
     assert result["explanations"]["n_people"] == 20
+
+
+@pytest.mark.slow
+def test_the_same_contestants_stand_on_another_split(finished) -> None:
+    folder, result, _ = finished
+    there = result["also"]["by the calendar"]
+    assert there["ledger"]["split"].startswith("global-time")
+    assert there["n_queries"] > there["n_people"]  # successive targets
+    assert {row["name"] for row in there["standings"]} == {row["name"] for row in result["standings"]}
+    assert there["answer"]["champion"] == result["answer"]["champion"]
+    assert (folder / "out" / "also" / "by-the-calendar" / "tuned-gru" / "seed-1" / "best.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_another_order_of_ties_is_told_with_what_it_changes(finished) -> None:
+    _, result, _ = finished
+    file, movie = (result["ties"]["rules"][rule] for rule in ("file", "movie"))
+    assert file["changed_validation"] == 0.0
+    assert file["figures"]["popularity"]["difference"]["value"] == 0.0
+    assert set(movie["figures"]) == {"tuned GRU", "standard RNN", "ItemKNN", "popularity"}
+    gap = movie["figures"]["ItemKNN"]["figure"]["value"] - file["figures"]["ItemKNN"]["figure"]["value"]
+    assert movie["figures"]["ItemKNN"]["difference"]["value"] == pytest.approx(gap)
+    assert 0.0 <= result["changed_targets"]["movie"] <= 1.0
+
+
+@pytest.mark.slow
+def test_predictors_of_stars_are_tuned_alike_and_judged_together(finished) -> None:
+    folder, result, _ = finished
+    ratings = result["ratings"]
+    found = {row["name"]: row for row in ratings["standings"]}
+    assert {name: (row["n_trials"], row["n_seeds"]) for name, row in found.items()} == {
+        "tuned GRU": (2, 2),
+        "biases": (2, 1),
+        "mean": (1, 1),
+    }
+    assert ratings["champion"] == "tuned GRU"
+    for row in found.values():
+        assert sum(map(sum, row["decisions"]["matrix"])) == ratings["n_ratings"]
+        assert (
+            row["figures"]["rmse"]["low"] < row["figures"]["rmse"]["value"] < row["figures"]["rmse"]["high"]
+        )
+    biases = found["biases"]
+    assert biases["figures"]["accuracy"]["value"] == pytest.approx(biases["decisions"]["accuracy"])
+    assert biases["figures"]["roc_auc"]["value"] == pytest.approx(biases["decisions"]["roc_auc"])
+    assert biases["figures"]["star_accuracy"]["value"] == pytest.approx(biases["decisions"]["star_accuracy"])
+    assert found["mean"]["figures"]["mcc"] is None  # one answer for all
+    trials = [read_json(folder / f"out/ratings/biases/trial-00{k}/result.json")["rmse"] for k in (0, 1)]
+    assert biases["selected"] == min(trials)
+    assert set(ratings["findings"]["accuracy"]) == {"biases", "mean"}
+
+
+@pytest.mark.slow
+def test_ratings_begun_anew_train_what_is_missing_only(finished, tmp_path) -> None:
+    folder, result, _ = finished
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    shutil.rmtree(out / "ratings" / "tuned-gru" / "seed-2")
+    (out / "analyses" / "ratings.json").unlink()
+    lines: list[str] = []
+    contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
+    again = run_contest(contest, out, notify=lines.append)
+    assert [line.partition(":")[0] for line in lines if "RMSE" in line] == ["tuned GRU, seed-2"]
+    assert again["ratings"] == result["ratings"]
 
 
 @pytest.mark.slow
@@ -96,7 +166,8 @@ def test_the_same_command_gives_the_same_and_opens_nothing(finished) -> None:
     folder, result, opened = finished
     contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
     n_opened = len(opened)
-    assert run_contest(contest, folder / "out") == result
+    again = run_contest(contest, folder / "out")
+    assert again | {"seconds": {}} == result | {"seconds": {}}
     assert len(opened) == n_opened
 
 
@@ -114,8 +185,8 @@ def test_a_contest_killed_after_the_opening_scores_what_is_left(finished, tmp_pa
     again = run_contest(load_contest(folder / "claim.yaml", ["study.concurrency=1"]), out)
     assert scored == ["ItemKNN"]
     assert again["standings"] == result["standings"]
-    assert len(again["openings"]) == 2
-    assert again["openings"][1]["scored_before"] == ["tuned GRU", "standard RNN", "popularity"]
+    assert len(again["openings"]) == 6  # the main test set and the other order of ties anew
+    assert again["openings"][4]["scored_before"] == ["tuned GRU", "standard RNN", "popularity"]
 
 
 @pytest.mark.slow
@@ -185,6 +256,12 @@ def test_quick_puts_its_values_over_the_file(write) -> None:
         ("  ItemKNN:", "  tuned-gru:", "folder 'tuned-gru'"),
         ("model: {embedding_dim: 16}", "model: {hidden_dim: 16}", "fixed here and searched"),
         ("quick:\n", "quick: 3\nother:\n", "quick is 3"),
+        ("targets: successive", "target: successive", "target"),
+        ("predictor: {name: global-mean}", "predictor: {name: median}", "median"),
+        ("mean: {role: counting, predictor: {name: global-mean}}", "mean: {role: counting}", "exactly one"),
+        ("training.learning_rate: {kind", "training.learning_rat: {kind", "training.learning_rat"),
+        ("low: 1.0, high: 50.0", "low: 1.0, high: 1.0e+9", "user_regularization may be"),
+        ("data: {dataset: synthetic}", "data: {dataset: synthetic, split: global-time}", "tie_rules"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_error(write, old, new, message) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 from reeltune.contest.brackets import Qualified, study_of, train_all
 from reeltune.contest.spec import Contest
 from reeltune.contest.standings import LIST_LENGTH, Scored
+from reeltune.contest.variants import variant
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.reduce import reduced
-from reeltune.data.store import open_side, open_tuning, prepare
-from reeltune.evaluation.compare import mean_interval
+from reeltune.data.store import open_side
 from reeltune.evaluation.groups import group_report, people_groupings, query_groupings
 from reeltune.evaluation.impact import budget_curve
 from reeltune.evaluation.leaderboard import VERDICT_METRIC
@@ -29,21 +29,16 @@ from reeltune.evaluation.membership import (
     membership_attack,
     target_losses,
 )
-from reeltune.evaluation.retrain import job_result
 from reeltune.evaluation.studies import Notify
 from reeltune.metrics.lists import top_lists
-from reeltune.metrics.ranking import per_query
 from reeltune.models.baselines.registry import fit_baseline
-from reeltune.seeding import derive
 from reeltune.serving.audit import probe_people
-from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
+from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.importance import importance
 from reeltune.tuning.job import TrialJob
-from reeltune.tuning.space import flatten, unflatten
 from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig
 
-__all__ = ["impact_of", "judge_groups", "judge_lists", "judge_privacy", "variants"]
+__all__ = ["impact_of", "judge_groups", "judge_lists", "judge_privacy"]
 
 
 def judge_lists(
@@ -153,62 +148,8 @@ def _budget(values: Sequence[float], higher_is_better: bool) -> list[dict[str, f
     ]
 
 
-def variants(
-    contest: Contest,
-    best: Qualified,
-    out: Path,
-    data: TuningData,
-    *,
-    data_dir: Path | None,
-    notify: Notify,
-) -> dict[str, Any]:
-    """Return the winner's validation figures with one thing changed at a time, each from one seed.
-
-    Sweeps change one searched value; learning curves train on fewer people or shorter histories and
-    ask the same questions; k-cores prepare other data, so their questions differ.
-    """
-    asked = contest.spec.analyses
-    jobs: dict[tuple[str, Any], TrialJob] = {}
-    flat = flatten(best.config)
-    for name, values in asked.sweeps.items():
-        for value in values:
-            config = TrialConfig.model_validate(unflatten(flat | {name: value})).plain()
-            jobs[name, value] = _variant(contest, out, data, config, {})
-    for share in asked.user_shares:
-        jobs["share of people", share] = _variant(contest, out, data, best.config, {"user_share": share})
-    for n in asked.last_events:
-        jobs["movies of each person", n] = _variant(contest, out, data, best.config, {"last_events": n})
-    for k in asked.k_cores:
-        cored = best.entrant.experiment.spec.data.model_copy(update={"k_core": k})
-        other = open_tuning(prepare(cored, data_dir=data_dir, notify=notify))
-        jobs["interactions of a movie", k] = _variant(contest, out, other, best.config, {})
-    train_all(list({job.directory: job for job in jobs.values()}.values()), contest, notify)
-    found: dict[str, list[dict[str, Any]]] = {}
-    for (name, value), job in jobs.items():
-        found.setdefault(name, []).append({"value": value, **_figure(job, contest)})
-    return {"at": {name: flat.get(name) for name in asked.sweeps}, "factors": found}
-
-
-def _variant(
-    contest: Contest, out: Path, data: TuningData, config: dict[str, Any], part: dict[str, Any]
-) -> TrialJob:
-    key = derive(contest.seed, config, "variant", part, data.ledger.fingerprint)
-    # The same seed for all: two variants then differ in what was changed, not in their first weights too.
-    return TrialJob(
-        number=1,
-        seed=derive(contest.seed, "variant"),
-        params={},
-        config=config,
-        directory=str((out / "variants" / f"{key:016x}").absolute()),
-        data_directory=str(data.directory),
-        study="variant",
-        study_directory=str(out.absolute()),
-        part=part | ({"seed": contest.seed} if part else {}),
-    )
-
-
 def _third(contest: Contest, best: Qualified, out: Path, data: TuningData, third: int) -> TrialJob:
-    return _variant(contest, out, data, best.config, {"thirds": [third]})
+    return variant(contest, out, data, best.config, {"thirds": [third]})
 
 
 def _thirds(contest: Contest, queries: Queries, data: TuningData) -> list[Queries]:
@@ -220,13 +161,3 @@ def _thirds(contest: Contest, queries: Queries, data: TuningData) -> list[Querie
         columns = ("user", "end", "target", "target_rating", "target_timestamp")
         parts.append(replace(queries, **{name: getattr(queries, name)[keep] for name in columns}))
     return parts
-
-
-def _figure(job: TrialJob, contest: Contest) -> dict[str, Any]:
-    result = job_result(job) or {}
-    if "metrics" not in result or not result["metrics"]:
-        return {"figure": None, "reason": result.get("reason", "no result")}
-    values = per_query(np.load(Path(job.directory) / VALIDATION_RANKS), contest.objective)
-    users = open_tuning(Path(job.data_directory)).validation.user
-    figure = mean_interval(values, users=users, seed=contest.seed)
-    return {"figure": figure.plain(), "reason": result["reason"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,16 @@ from reeltune.tuning.observer import Observer, Outcome
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.study import Study
 
-__all__ = ["Qualified", "qualify", "seed_jobs", "study_of", "train_all", "tune_all"]
+__all__ = [
+    "Qualified",
+    "qualified_of",
+    "qualify",
+    "seed_jobs",
+    "seed_jobs_of",
+    "study_of",
+    "train_all",
+    "tune_all",
+]
 
 
 @dataclass(frozen=True)
@@ -103,21 +112,43 @@ def train_all(jobs: Sequence[TrialJob], contest: Contest, notify: Notify) -> Non
 
 def seed_jobs(contest: Contest, entrant: Entrant, out: Path, data: TuningData) -> list[TrialJob]:
     """Return a job a seed of the contestant's selected configuration; one where seeds change nothing."""
-    config, params = _choice(entrant, out)
-    n_seeds = contest.spec.seeds if entrant.is_random else 1
+    folder = out / "seeds" / entrant.slug
+    return seed_jobs_of(contest, entrant, _choice(entrant, out), data, folder, n_seeds=contest.spec.seeds)
+
+
+def seed_jobs_of(
+    contest: Contest,
+    entrant: Entrant,
+    choice: tuple[dict[str, Any], dict[str, Any]],
+    data: TuningData,
+    folder: Path,
+    *,
+    n_seeds: int,
+) -> list[TrialJob]:
+    """Return a job a seed of a configuration (the whole, and what was searched) in ``folder``."""
+    config, params = choice
     return [
         TrialJob(
             number=k,
             seed=derive(contest.seed, config, "contest", k),
             params=params,
             config=config,
-            directory=str((out / "seeds" / entrant.slug / f"seed-{k}").absolute()),
+            directory=str((folder / f"seed-{k}").absolute()),
             data_directory=str(data.directory),
             study=entrant.name,
-            study_directory=str(out.absolute()),
+            study_directory=str(folder.absolute()),
         )
-        for k in range(1, n_seeds + 1)
+        for k in range(1, (n_seeds if entrant.is_random else 1) + 1)
     ]
+
+
+def qualified_of(one: Qualified, jobs: Sequence[TrialJob], contest: Contest) -> Qualified | None:
+    """Return ``one`` as ``jobs`` trained it on other data; None where each diverged."""
+    ended = _ended(jobs)
+    if not ended:
+        return None
+    values = [value[contest.objective] for value in ended.values()]
+    return replace(one, folders=tuple(map(Path, ended)), validation=seed_spread(values))
 
 
 def _choice(entrant: Entrant, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -128,12 +159,11 @@ def _choice(entrant: Entrant, out: Path) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _qualified(contest: Contest, entrant: Entrant, jobs: Sequence[TrialJob], out: Path) -> Qualified:
-    results = {job.directory: job_result(job) or {} for job in jobs}
-    ended = [job for job in jobs if results[job.directory].get("state") == TrialState.COMPLETE]
+    ended = _ended(jobs)
     if not ended:
-        reason = results[jobs[0].directory].get("reason", "it left no result")
+        reason = (job_result(jobs[0]) or {}).get("reason", "it left no result")
         raise StudyError(f"{entrant.name}: no seed was trained to an end ({reason}); narrow its space")
-    values = [float(results[job.directory]["metrics"][contest.objective]) for job in ended]
+    values = [value[contest.objective] for value in ended.values()]
     trial, n_trials, value, seconds = None, 1, None, 0.0
     if entrant.is_tuned:
         study = Study.open(study_of(entrant, out))
@@ -147,7 +177,17 @@ def _qualified(contest: Contest, entrant: Entrant, jobs: Sequence[TrialJob], out
         trial=trial,
         n_trials=n_trials,
         selected_value=value,
-        folders=tuple(Path(job.directory) for job in ended),
+        folders=tuple(map(Path, ended)),
         validation=seed_spread(values),
         seconds=seconds,
     )
+
+
+def _ended(jobs: Sequence[TrialJob]) -> dict[str, dict[str, float]]:
+    """Return the validation metrics of each job that did not diverge, by its folder."""
+    results = {job.directory: job_result(job) or {} for job in jobs}
+    return {
+        folder: result["metrics"]
+        for folder, result in results.items()
+        if result.get("state") == TrialState.COMPLETE
+    }

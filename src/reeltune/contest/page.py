@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.contest.card import render_card
-from reeltune.contest.figures import Point, curve, forest
+from reeltune.contest.gallery import RATING_FIGURES, figures_of
+from reeltune.contest.part_tables import (
+    decisions_table,
+    rating_lines,
+    rivals_table,
+    split_lines,
+    splits_table,
+    ties_table,
+)
 from reeltune.contest.tables import (
     Table,
     budget_table,
+    cuts_table,
     groups_table,
     importance_table,
     lists_table,
@@ -22,11 +31,10 @@ from reeltune.contest.tables import (
     verdict_lines,
 )
 from reeltune.data.config import split_in_words
-from reeltune.evaluation.leaderboard import VERDICT_METRIC
 from reeltune.evaluation.sections.parts import facts_list, section
 from reeltune.files import write_text
 
-__all__ = ["figures_of", "render_html", "render_markdown", "write_pages"]
+__all__ = ["render_html", "render_markdown", "write_pages"]
 
 
 def write_pages(result: Mapping[str, Any], out: Path) -> None:
@@ -39,68 +47,35 @@ def write_pages(result: Mapping[str, Any], out: Path) -> None:
     write_text(out / "report.html", render_html(result, figures))
 
 
-def figures_of(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return caption and SVG of each figure, by its name."""
-    label = VERDICT_METRIC.upper()
-    own = result["answer"]["champion"]
-    rows = [
-        Point(row["name"], *_values(row["metrics"][VERDICT_METRIC]), is_marked=row["name"] == own)
-        for row in result["standings"]
-    ]
-    figures = {
-        "standings": (
-            f"{label} on the test set; intervals for other people and other seeds.",
-            forest(rows, title=f"{label} on test"),
-        )
-    }
-    gains = sorted(result["findings"].items(), key=lambda item: -item[1]["comparison"]["difference"]["value"])
-    differences = [
-        Point(name, *_values(of["comparison"]["difference"]), is_marked=of["is_better"]) for name, of in gains
-    ]
-    figures["differences"] = (
-        f"{own} minus each other, pair by pair; marked where it is better after correction.",
-        forest(differences, title=f"difference in {label}", zero=True),
-    )
-    for name, rows_of in result["variants"]["factors"].items():
-        at = result["variants"]["at"].get(name)
-        points = [
-            Point(f"{row['value']:g}" if isinstance(row["value"], float) else str(row["value"]),
-                  *_values(row["figure"]), is_marked=row["value"] == at)
-            for row in rows_of if row["figure"] is not None
-        ]  # fmt: skip
-        if points:
-            words = name.rpartition(".")[2].replace("_", " ")
-            slug = words.replace(" ", "-")
-            figures[slug] = (
-                f"{own} with another {words}, everything else as chosen; validation.",
-                curve(points, title=f"{result['objective'].upper()} on validation", below=words),
-            )
-    return figures
-
-
 def render_markdown(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]]) -> str:
     """Return the result as a Markdown page."""
-    parts = [f"# {result['question']}", result["answer"]["sentence"], *_bullets(verdict_lines(result))]
+    parts = [f"# {result['question']}", result["answer"]["sentence"], _bullets(verdict_lines(result))]
     parts += [_markdown(standings_table(result)), f"![{figures['standings'][0]}](figures/standings.svg)"]
+    parts += ["### All metrics", _markdown(cuts_table(result))]
+    for title, lines, tables, names in _parts_of(result):
+        parts += [f"## {title}", _bullets(lines), *map(_markdown, tables)]
+        parts += [f"![{figures[name][0]}](figures/{name}.svg)" for name in names]
     parts += ["## Lists", _markdown(lists_table(result))]
     parts += ["## Groups", _markdown(groups_table(result))]
     if lines := privacy_lines(result):
-        parts += ["## Privacy and explanations", *_bullets(lines)]
+        parts += ["## Privacy and explanations", _bullets(lines)]
     parts += ["## Impact"]
     parts += [
-        f"![{caption}](figures/{name}.svg)" for name, (caption, _) in figures.items() if name != "standings"
+        f"![{caption}](figures/{name}.svg)"
+        for name, (caption, _) in figures.items()
+        if name not in ("standings", *RATING_FIGURES)
     ]
     for title, table in _impact_tables(result):
         parts += [f"### {title}", _markdown(table)]
-    parts += ["## Protocol", *_bullets([f"{key}: {value}" for key, value in _protocol(result).items()])]
-    return "\n\n".join(parts).replace("\n\n- ", "\n- ").replace("\n- ", "\n\n- ", 1) + "\n"
+    parts += ["## Protocol", _bullets([f"{key}: {value}" for key, value in _protocol(result).items()])]
+    return "\n\n".join(parts) + "\n"
 
 
 def render_html(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]]) -> str:
     """Return the result as one HTML page that opens without a network."""
     answer = result["answer"]
     kind = "yes" if answer["word"] == "Yes" else "no"
-    verdicts = "".join(f"<li>{escape(line)}</li>" for line in verdict_lines(result))
+    verdicts = _items(verdict_lines(result))
     head = (
         f'<header><p class="eyebrow">Contest {escape(result["name"])}</p>'
         f"<h1>{escape(result['question'])}</h1>"
@@ -109,15 +84,28 @@ def render_html(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]
         "</header>"
     )
     shown = {name: _figure(*figure) for name, figure in figures.items()}
-    later = "".join(svg for name, svg in shown.items() if name not in ("standings", "differences"))
+    others = ("standings", "differences", *RATING_FIGURES)
+    later = "".join(svg for name, svg in shown.items() if name not in others)
     impact = later + "".join(
         f"<h3>{escape(title)}</h3>{_html(table)}" for title, table in _impact_tables(result)
     )
-    private = "".join(f"<li>{escape(line)}</li>" for line in privacy_lines(result))
+    private = _items(privacy_lines(result))
     body = [
         head,
-        section("Standings", shown["standings"] + _html(standings_table(result))),
+        section(
+            "Standings",
+            shown["standings"]
+            + _html(standings_table(result))
+            + f"<details><summary>all metrics</summary>{_html(cuts_table(result))}</details>",
+        ),
         section("Verdicts", f"<ul>{verdicts}</ul>{shown['differences']}"),
+        *(
+            section(
+                title,
+                f"<ul>{_items(lines)}</ul>" + "".join(map(_html, tables)) + "".join(shown[n] for n in names),
+            )
+            for title, lines, tables, names in _parts_of(result)
+        ),
         section("Lists", _html(lists_table(result))),
         section("Groups", _html(groups_table(result))),
         section("Privacy and explanations", f"<ul>{private}</ul>") if private else "",
@@ -131,6 +119,27 @@ def render_html(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]
         body="\n".join(part for part in body if part),
         script="",
     )
+
+
+def _parts_of(result: Mapping[str, Any]) -> list[tuple[str, list[str], list[Table], tuple[str, ...]]]:
+    """Return title, sentences, tables and figures of what the contest asked beside its ranking."""
+    found: list[tuple[str, list[str], list[Table], tuple[str, ...]]] = []
+    if result["also"]:
+        tables = [splits_table(result, label) for label in ("ndcg@10", "hr@10")]
+        told = "Settings were chosen on the first split; every contestant is trained anew on each."
+        found.append(("Splits side by side", [*split_lines(result), told], tables, ()))
+    if "ties" in result:
+        told = (
+            f"{100 * result['ties']['share_timed']:.0f} % of the people have all their times and can be "
+            f"ordered anew. {result['objective'].upper()} on validation, each trained from one seed; in "
+            "brackets the difference, paired by person, with its interval."
+        )
+        found.append(("Order of ties", [told], [ties_table(result)], ()))
+    if "ratings" in result:
+        ratings = result["ratings"]
+        tables = [decisions_table(ratings), rivals_table(ratings)]
+        found.append(("Stars and likes", rating_lines(ratings), tables, RATING_FIGURES))
+    return found
 
 
 def _impact_tables(result: Mapping[str, Any]) -> list[tuple[str, Table]]:
@@ -178,12 +187,12 @@ def _markdown(table: Table) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _bullets(lines: Sequence[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
+def _items(lines: Sequence[str]) -> str:
+    return "".join(f"<li>{escape(line)}</li>" for line in lines)
 
 
-def _values(figure: Mapping[str, float]) -> tuple[float, float, float]:
-    return figure["value"], figure["low"], figure["high"]
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _asset(name: str) -> str:

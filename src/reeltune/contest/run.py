@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reeltune.contest.analyses import impact_of, judge_groups, judge_lists, judge_privacy, variants
+from reeltune.contest.analyses import impact_of, judge_groups, judge_lists, judge_privacy
 from reeltune.contest.brackets import Qualified, qualify, tune_all
+from reeltune.contest.elsewhere import (
+    changed_targets,
+    judge_elsewhere,
+    open_also,
+    sweep_ties,
+    train_elsewhere,
+)
 from reeltune.contest.page import write_pages
+from reeltune.contest.rating_contest import choose_raters, judge_raters, open_rating_data
 from reeltune.contest.spec import Contest
-from reeltune.contest.standings import answer, champion, judge, score_all, standings
+from reeltune.contest.standings import answer, champion, judge, rivals, score_all, standings
+from reeltune.contest.variants import variants
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, StudyError, first_line
 from reeltune.evaluation.studies import Notify, silent
-from reeltune.files import read_json, write_json
+from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.tuning.observer import Observer
 from reeltune.tuning.study import PACKAGES
 
 __all__ = ["SCHEMA", "run_contest"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of ``result.json``."""
+
+_WORTH_TELLING_SECONDS = 5.0
 
 
 def run_contest(
@@ -54,28 +68,112 @@ def run_contest(
         StudyError: Another contest or other data are in ``out``, or a file is damaged.
         EngineError: Ray, the disk or a training process failed.
     """
-    data_config = contest.entrants[0].experiment.spec.data
-    data = open_tuning(prepare(data_config, data_dir=data_dir, notify=notify))
+    told, parts = _Clock(out, notify), _open_all(contest, data_dir, notify)
+    data = parts.main
     _claim(contest, out, data)
-    if not tune_all(contest, out, data, observe=observe, notify=notify):
-        return None
-    qualified = qualify(contest, out, data, notify)
+    with told.stage("tuning"):
+        if not tune_all(contest, out, data, observe=observe, notify=notify):
+            return None
+    with told.stage("training from fresh seeds"):
+        qualified = qualify(contest, out, data, notify)
     best = champion(qualified)
     notify(f"champion on validation: {best.entrant.name}")
+    found = _asked(contest, qualified, out, parts, told)
+    with told.stage("training on the other splits"):
+        there = train_elsewhere(contest, qualified, out, parts.also, notify)
+    raters = None
+    if parts.ratings is not None:
+        with told.stage("predictors of stars"):
+            raters = choose_raters(contest, out / "ratings", parts.ratings, notify)
+    with told.stage("test"):
+        found |= _tested(contest, qualified, out, parts, notify)
+        found["also"] = _kept(
+            out / "analyses" / "also.json",
+            lambda: judge_elsewhere(contest, best, there, parts.also, out=out, notify=notify),
+        )
+        if raters is not None and parts.ratings is not None:
+            rows, whose = raters, parts.ratings
+            found["ratings"] = _kept(
+                out / "analyses" / "ratings.json",
+                lambda: judge_raters(contest, rows, out / "ratings", whose, notify),
+            )
+    result = _base(contest, data, qualified) | found
+    result["openings"] = read_json(out / "openings.json")["openings"]
+    result["seconds"] = told.seconds()
+    write_json(out / "result.json", result)
+    write_pages(result, out)
+    return result
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """All data that the contest asks for, prepared before anything is trained."""
+
+    main: TuningData
+    also: dict[str, TuningData]
+    ratings: TuningData | None
+    data_dir: Path | None
+
+
+def _open_all(contest: Contest, data_dir: Path | None, notify: Notify) -> _Parts:
+    return _Parts(
+        main=open_tuning(prepare(contest.data, data_dir=data_dir, notify=notify)),
+        also=open_also(contest, data_dir=data_dir, notify=notify),
+        ratings=None
+        if contest.spec.ratings is None
+        else open_rating_data(contest, data_dir=data_dir, notify=notify),
+        data_dir=data_dir,
+    )
+
+
+class _Clock:
+    """Adds up what each stage took over all runs of the command; lines of ``seconds.jsonl``."""
+
+    def __init__(self, out: Path, notify: Notify) -> None:
+        self._path = out / "seconds.jsonl"
+        self.notify = notify
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - start
+            if seconds >= _WORTH_TELLING_SECONDS:
+                append_line(self._path, {"stage": name, "seconds": round(seconds, 1)})
+                self.notify(f"{name}: {seconds / 60:.1f} minutes")
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds of each stage."""
+        found: dict[str, float] = {}
+        for line in read_lines(self._path):
+            found[line["stage"]] = found.get(line["stage"], 0.0) + line["seconds"]
+        return found
+
+
+def _asked(
+    contest: Contest, qualified: list[Qualified], out: Path, parts: _Parts, told: _Clock
+) -> dict[str, Any]:
+    """Return what is asked of the winner on validation, from files where it was made before."""
+    best, data, notify = champion(qualified), parts.main, told.notify
+    main = [best, *rivals(qualified).values()]
     asked: dict[str, Callable[[], Any]] = {
         "impact": lambda: impact_of(qualified, out),
-        "variants": lambda: variants(contest, best, out, data, data_dir=data_dir, notify=notify),
+        "variants": lambda: variants(contest, best, out, data, data_dir=parts.data_dir, notify=notify),
     }
+    if contest.spec.analyses.tie_rules:
+        asked["ties"] = lambda: sweep_ties(contest, main, out, data, data_dir=parts.data_dir, notify=notify)
     if contest.spec.analyses.is_private:
         asked["privacy"] = lambda: judge_privacy(contest, best, out, data, notify)
     if contest.spec.analyses.n_explained:
         asked["explanations"] = lambda: _explanations(contest, best, data, notify)
-    found = {name: _kept(out / "analyses" / f"{name}.json", make) for name, make in asked.items()}
-    result = _base(contest, data, qualified) | found | _tested(contest, qualified, out, data, notify)
-    result["openings"] = read_json(out / "openings.json")["openings"]
-    write_json(out / "result.json", result)
-    write_pages(result, out)
-    return result
+    found = {}
+    for name, make in asked.items():
+        with told.stage(name):
+            found[name] = _kept(out / "analyses" / f"{name}.json", make)
+    return found
 
 
 def _claim(contest: Contest, out: Path, data: TuningData) -> None:
@@ -103,16 +201,17 @@ def _claim(contest: Contest, out: Path, data: TuningData) -> None:
 
 
 def _tested(
-    contest: Contest, qualified: list[Qualified], out: Path, data: TuningData, notify: Notify
+    contest: Contest, qualified: list[Qualified], out: Path, parts: _Parts, notify: Notify
 ) -> dict[str, Any]:
+    data = parts.main
     path, best = out / "analyses" / "test.json", champion(qualified)
 
     def make() -> dict[str, Any]:
-        test, scored = score_all(contest, qualified, out, data=data, notify=notify)
+        test, scored = score_all(contest, qualified, best, out, data=data, notify=notify)
         notify("comparing the contestants")
         findings = judge(contest, best, scored, test.user)
-        verdict = answer(qualified, findings)
-        rivals = [row["opponent"] for row in verdict["roles"].values()]
+        verdict = answer(qualified, best, findings)
+        opponents = [row["opponent"] for row in verdict["roles"].values()]
         return {
             "n_queries": test.n_queries,
             "n_people": len(np.unique(test.user)),
@@ -120,7 +219,8 @@ def _tested(
             "standings": [row.plain() for row in standings(contest, qualified, scored, test.user)],
             "findings": {name: finding.plain() for name, finding in findings.items()},
             "lists": judge_lists(contest, scored, test, data),
-            "groups": judge_groups(contest, [best.entrant.name, *rivals], scored, test, data),
+            "groups": judge_groups(contest, [best.entrant.name, *opponents], scored, test, data),
+            "changed_targets": changed_targets(contest, test, out, data_dir=parts.data_dir, notify=notify),
         }
 
     tested: dict[str, Any] = _kept(path, make)

@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config, Document, load_yaml, parse, with_change
+from reeltune.contest.rating_spec import RatingPart
 from reeltune.data.config import DataConfig
+from reeltune.data.splits import LeaveOneOut
 from reeltune.errors import ConfigError
 from reeltune.experiment import Experiment, resolve
 from reeltune.metrics.ranking import MetricLabel
 from reeltune.models.registry import NETWORKS
 
-__all__ = ["CHAMPION_ROLE", "Analyses", "Contest", "ContestSpec", "Contestant", "Entrant", "load_contest"]
+__all__ = [
+    "CHAMPION_ROLE",
+    "Analyses",
+    "Contest",
+    "ContestSpec",
+    "Contestant",
+    "Entrant",
+    "load_contest",
+    "slug_of",
+]
 
 CHAMPION_ROLE = "optimized RNN"
 """The role of those whose superiority is claimed."""
@@ -54,6 +65,8 @@ class Analyses(Config):
     """Shares of the people that the winner is trained on, each above 0 up to 1."""
     last_events: list[int] = Field(default=[])
     """Most events of each person that the winner is trained on, each at least 2."""
+    tie_rules: list[Literal["movie", "float32"]] = Field(default=[])
+    """Other orders of the events of one second, which ask for other movies; see ``data.ties``."""
     k_cores: list[int] = Field(default=[])
     """Least interactions of a movie, each at least 1: other data, so figures that are not paired."""
     is_private: bool = True
@@ -93,6 +106,13 @@ class ContestSpec(Config):
     """Fresh seeds from which each selected configuration is trained again, 1 to 100."""
     cuts: list[int] = Field(default=[5, 10, 20])
     """Lengths of the lists that are judged; 10 is always among them."""
+    also: dict[str, dict[str, Any]] = Field(default={})
+    """Other splits or data on which the chosen configurations are trained and tested too: fields put over
+    ``data``, by the name that tables give."""
+    also_seeds: int = Field(default=1, ge=1, le=100)
+    """Fresh seeds of each of those trainings, 1 to 100."""
+    ratings: RatingPart | None = None
+    """Who predicts stars, and likes and dislikes; None leaves that out."""
     analyses: Analyses = Analyses()
     """What else is asked of the winner."""
     quick: dict[str, Any] = Field(default={})
@@ -108,6 +128,15 @@ class ContestSpec(Config):
                 "a contest needs at least one with it and one without"
             )
         return value
+
+    @model_validator(mode="after")
+    def _ties_fit(self) -> ContestSpec:
+        if self.analyses.tie_rules and not isinstance(self.data.split, LeaveOneOut):
+            raise ValueError(
+                f"tie_rules compare a target of each person; the split {self.data.split.name} gives no such "
+                "pairs: choose leave-one-out"
+            )
+        return self
 
     @field_validator("cuts")
     @classmethod
@@ -149,6 +178,13 @@ class Contest:
     name: str
     spec: ContestSpec
     entrants: tuple[Entrant, ...]
+    also: dict[str, DataConfig]
+    """The other data by their names."""
+
+    @property
+    def data(self) -> DataConfig:
+        """The data of the contest."""
+        return self.entrants[0].experiment.spec.data
 
     @property
     def objective(self) -> MetricLabel:
@@ -196,7 +232,17 @@ def load_contest(path: Path, changes: Sequence[str] = (), *, is_quick: bool = Fa
             f"{document.at('contestants')}: two contestants have the folder {max(slugs, key=slugs.count)!r}; "
             "rename one"
         )
-    return Contest(path.stem + ("-quick" if is_quick else ""), spec, tuple(entrants))
+    name = path.stem + ("-quick" if is_quick else "")
+    return Contest(name, spec, tuple(entrants), _also(spec, document, path))
+
+
+def _also(spec: ContestSpec, document: Document, path: Path) -> dict[str, DataConfig]:
+    found = {}
+    for name, changes in spec.also.items():
+        value = dict(document.value["data"]) | changes
+        where = f"{document.at('also', name)} ({name})"
+        found[name] = parse(DataConfig, Document(value, {}, where)).located(path.parent)
+    return found
 
 
 def _put(document: Document, name: str, value: Any) -> Document:
@@ -241,8 +287,9 @@ def _entrant(name: str, spec: ContestSpec, document: Document, path: Path) -> En
     if contestant.space is None and "objective" in spec.study:
         trial = experiment.trial.model_copy(update={"objective": spec.study["objective"]})
         experiment = Experiment(experiment.document, experiment.spec, trial, None)
-    return Entrant(name, _slug(name), contestant, experiment)
+    return Entrant(name, slug_of(name), contestant, experiment)
 
 
-def _slug(name: str) -> str:
+def slug_of(name: str) -> str:
+    """Return ``name`` as a folder's name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "contestant"

@@ -26,7 +26,17 @@ from reeltune.files import atomic_path
 from reeltune.metrics.ranking import METRICS, per_query
 from reeltune.models.base import Scorer
 
-__all__ = ["LIST_LENGTH", "Scored", "Standing", "answer", "champion", "judge", "score_all", "standings"]
+__all__ = [
+    "LIST_LENGTH",
+    "Scored",
+    "Standing",
+    "answer",
+    "champion",
+    "judge",
+    "rivals",
+    "score_all",
+    "standings",
+]
 
 LIST_LENGTH = 10
 """Movies of the lists that are judged."""
@@ -73,12 +83,23 @@ def champion(qualified: Sequence[Qualified]) -> Qualified:
     return max(own, key=lambda one: one.validation.mean)
 
 
+def rivals(qualified: Sequence[Qualified]) -> dict[str, Qualified]:
+    """Return the best on validation of every other role."""
+    best: dict[str, Qualified] = {}
+    for one in sorted(qualified, key=lambda one: one.validation.mean):
+        if one.entrant.contestant.role != CHAMPION_ROLE:
+            best[one.entrant.contestant.role] = one
+    return best
+
+
 def score_all(
     contest: Contest,
     qualified: Sequence[Qualified],
+    best: Qualified,
     out: Path,
     *,
     data: TuningData,
+    folder: str = "test",
     notify: Notify,
 ) -> tuple[Queries, dict[str, Scored]]:
     """Return the test queries and what each contestant did on them.
@@ -86,14 +107,15 @@ def score_all(
     Everything was chosen before. The opening is logged in ``openings.json`` first; ranks are kept,
     so that a run that was killed scores only what is left.
     """
-    files = {one.entrant.name: out / "test" / f"{one.entrant.slug}.npz" for one in qualified}
+    files = {one.entrant.name: out / folder / f"{one.entrant.slug}.npz" for one in qualified}
     entry = {
-        "champion": champion(qualified).entrant.name,
+        "split": data.ledger.split,
+        "champion": best.entrant.name,
         "contestants": [one.entrant.name for one in qualified],
         "fingerprint": data.ledger.fingerprint,
         "scored_before": [name for name, path in files.items() if path.exists()],
     }
-    notify("opening the test set")
+    notify(f"opening the test set of {data.ledger.split}")
     test = open_test(data.directory, out / "openings.json", entry)
     found = {}
     for one in qualified:
@@ -145,22 +167,22 @@ def judge(
     return compare_family(own, others, metric=VERDICT_METRIC, users=users, seed=contest.seed)
 
 
-def answer(qualified: Sequence[Qualified], findings: Mapping[str, Finding]) -> dict[str, Any]:
+def answer(
+    qualified: Sequence[Qualified], best: Qualified, findings: Mapping[str, Finding]
+) -> dict[str, Any]:
     """Return the answer to the question: against the best of each role, and in one sentence.
 
     The best of a role is the best on validation, so that the test does not choose the opponent.
     """
-    name = champion(qualified).entrant.name
+    name = best.entrant.name
     by_role: dict[str, dict[str, Any]] = {}
-    for one in sorted(qualified, key=lambda one: one.validation.mean):
-        role = one.entrant.contestant.role
-        if role != CHAMPION_ROLE:
-            finding = findings[one.entrant.name]
-            by_role[role] = {
-                "opponent": one.entrant.name,
-                "outcome": "yes" if finding.is_better else "no" if finding.is_worse else "not shown",
-                "verdict": finding.verdict(),
-            }
+    for role, one in rivals(qualified).items():
+        finding = findings[one.entrant.name]
+        by_role[role] = {
+            "opponent": one.entrant.name,
+            "outcome": "yes" if finding.is_better else "no" if finding.is_worse else "not shown",
+            "verdict": finding.verdict(),
+        }
     beaten = [role for role, row in by_role.items() if row["outcome"] == "yes"]
     lost = [role for role, row in by_role.items() if row["outcome"] == "no"]
     open_ = [role for role, row in by_role.items() if row["outcome"] == "not shown"]

@@ -10,7 +10,9 @@ __all__ = [
     "Table",
     "budget_table",
     "groups_table",
+    "cuts_table",
     "importance_table",
+    "interval_text",
     "lists_table",
     "privacy_lines",
     "standings_table",
@@ -40,13 +42,23 @@ def standings_table(result: Mapping[str, Any]) -> Table:
         (
             row["name"],
             row["role"],
-            *(_interval(row["metrics"][label]) for label in SHOWN),
+            *(interval_text(row["metrics"][label]) for label in SHOWN),
             row["n_trials"],
             row["n_seeds"],
         )
         for row in result["standings"]
     )
     return Table(heads, rows)
+
+
+def cuts_table(result: Mapping[str, Any]) -> Table:
+    """Return every metric at every length of the list; with one target a person, recall is the hit rate."""
+    labels = list(result["standings"][0]["metrics"])
+    rows = tuple(
+        (row["name"], *(f"{row['metrics'][label]['value']:.4f}" for label in labels))
+        for row in result["standings"]
+    )
+    return Table(("on the test set", *(label.upper() for label in labels)), rows)
 
 
 def verdict_lines(result: Mapping[str, Any]) -> list[str]:
@@ -78,7 +90,7 @@ def groups_table(result: Mapping[str, Any]) -> Table:
             gap, p = group["gap"], group["p_value"]
             rows.append((
                 report["grouping"], group["label"], group["n_people"],
-                f"{report['metric']} {_interval(group['figure'])}",
+                f"{report['metric']} {interval_text(group['figure'])}",
                 "" if gap is None else f"{gap['value']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})",
                 "" if p is None else f"{p:.3f}" if p >= 0.001 else "under 0.001",
             ))  # fmt: skip
@@ -126,5 +138,6 @@ def privacy_lines(result: Mapping[str, Any]) -> list[str]:
     return [line[0].upper() + line[1:] for line in lines]
 
 
-def _interval(figure: Mapping[str, float]) -> str:
+def interval_text(figure: Mapping[str, float]) -> str:
+    """Return a figure with its interval."""
     return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"

@@ -137,13 +137,14 @@ def compare_paired(
     metric: str,
     users: ArrayLike | None = None,
     seed: int = 0,
+    n_flips: int | None = None,
 ) -> Comparison:
     """Return how ``candidate`` [M] differs from ``opponent`` [M], query by query.
 
     The p-value is that of the two-sided sign-flip permutation test: the share of random
     sign assignments to the users' summed differences whose total is at least as far from zero
     as the one observed, the observed one counted in. The interval is a paired bootstrap.
-    ``users`` is as in :func:`mean_interval`.
+    ``users`` is as in :func:`mean_interval`; ``n_flips`` is the number of assignments, ``N_FLIPS`` if None.
 
     Raises:
         ConfigError: The two have different lengths, are empty, or hold a value that is not finite.
@@ -156,12 +157,12 @@ def compare_paired(
         opponent=opponent_name,
         metric=metric,
         difference=mean_interval(differences, users=users, seed=seed),
-        p_value=_sign_flip(sums_by_user(differences, users)[0], seed),
+        p_value=_sign_flip(sums_by_user(differences, users)[0], seed, n_flips or N_FLIPS),
         n_queries=len(a),
     )
 
 
-def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:
+def _sign_flip(differences: NDArray[np.float64], seed: int, n_flips: int) -> float:
     sizes, counts = np.unique(np.abs(differences), return_counts=True)
     sizes, counts = sizes[sizes > 0], counts[sizes > 0]
     if len(sizes) == 0:
@@ -171,11 +172,11 @@ def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:
     threshold = observed - 1e-9 * float(sizes @ counts)
     rng = np.random.default_rng(derive(seed, "sign-flip"))
     n_as_far = 0
-    for n in portions(N_FLIPS, len(sizes)):
+    for n in portions(n_flips, len(sizes)):
         n_positive = rng.binomial(counts, 0.5, size=(n, len(sizes)))
         sums = (2 * n_positive - counts) @ sizes
         n_as_far += int(np.count_nonzero(np.abs(sums) >= threshold))
-    return (1 + n_as_far) / (1 + N_FLIPS)
+    return (1 + n_as_far) / (1 + n_flips)
 
 
 def sums_by_user(

@@ -180,6 +180,7 @@ def compare_family(
     metric: str,
     users: ArrayLike | None = None,
     seed: int = 0,
+    n_flips: int | None = None,
 ) -> dict[str, Finding]:
     """Return how ``candidate`` [M] differs from each of ``opponents`` [M], corrected for their number.
 
@@ -189,6 +190,7 @@ def compare_family(
         metric: Spelling of the metric, for the verdicts.
         users: Whose query each is, [M]; None where each is another person's.
         seed: Origin of the draws.
+        n_flips: Sign flips of each test; None for ``N_FLIPS``.
 
     Raises:
         ConfigError: Lengths differ, there is nothing to compare, or a value is not finite.
@@ -196,7 +198,13 @@ def compare_family(
     comparisons, ranked = {}, {}
     for name, values in opponents.items():
         comparisons[name] = compare_paired(
-            candidate, values, opponent_name=name, metric=metric, users=users, seed=seed
+            candidate,
+            values,
+            opponent_name=name,
+            metric=metric,
+            users=users,
+            seed=seed,
+            n_flips=n_flips,
         )
         ranked[name] = wilcoxon(_difference(candidate, values), users=users)
     flips = holm({name: comparison.p_value for name, comparison in comparisons.items()})

@@ -1,0 +1,97 @@
+"""The trainings of predictors of stars, as many at once as the contest allows; what was done is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reeltune.contest.rating_job import run_rating_job
+from reeltune.errors import EngineError
+from reeltune.evaluation.studies import Notify
+from reeltune.files import read_json, write_json
+
+__all__ = ["RatingJob", "run_rating_jobs"]
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class RatingJob:
+    """A training and its folder."""
+
+    folder: Path
+    label: str
+    value: dict[str, Any]  # what ``job.json`` holds
+
+    def result(self) -> dict[str, Any] | None:
+        """Return how it ended, None where it has not, or was another job."""
+        try:
+            if read_json(self.folder / "job.json") != self.value:
+                return None
+            result: dict[str, Any] = read_json(self.folder / "result.json")
+        except (OSError, ValueError):
+            return None
+        return result
+
+
+def run_rating_jobs(jobs: Sequence[RatingJob], concurrency: int, notify: Notify) -> None:
+    """Do what has not been done, up to ``concurrency`` at once.
+
+    Raises:
+        EngineError: A process died.
+    """
+    waiting, running = (
+        [job for job in jobs if job.result() is None],
+        list[tuple[RatingJob, subprocess.Popen[bytes]]](),
+    )
+    for job in waiting:
+        (job.folder / "result.json").unlink(missing_ok=True)
+        write_json(job.folder / "job.json", job.value)
+    if concurrency == 1:
+        for job in waiting:
+            run_rating_job(job.folder)
+            notify(_told(job))
+        return
+    try:
+        while waiting or running:
+            while waiting and len(running) < concurrency:
+                job = waiting.pop(0)
+                command = [sys.executable, "-m", "reeltune.contest.rating_job", str(job.folder)]
+                with (job.folder / "log.txt").open("ab") as log:
+                    running.append(
+                        (job, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+                    )
+            time.sleep(_POLL_SECONDS)
+            for job, process in list(running):
+                if process.poll() is not None:
+                    running.remove((job, process))
+                    _check(job, process)
+                    notify(_told(job))
+    finally:
+        for _, process in running:
+            process.terminate()
+        for _, process in running:
+            process.wait()
+
+
+def _told(job: RatingJob) -> str:
+    result = job.result() or {}
+    if result.get("reason"):
+        return f"{job.label}: {result['reason']}"
+    figure = "" if result.get("rmse") is None else f": validation RMSE {result['rmse']:.4f}"
+    return f"{job.label}{figure}, {result.get('seconds', 0.0):.0f} s"
+
+
+def _check(job: RatingJob, process: subprocess.Popen[bytes]) -> None:
+    if process.returncode != 0:
+        log = job.folder / "log.txt"
+        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+        raise EngineError(
+            f"{job.label} ended with code {process.returncode}: {last} (see {log}); "
+            "run the command again to go on"
+        )
