@@ -32,7 +32,9 @@ from reeltune.training.rating_config import RatingTrainingConfig
 
 __all__ = ["PREDICTED", "QUESTIONS", "WEIGHTS", "predict_with_network", "run_rating_job", "star_bounds"]
 
-WEIGHTS, QUESTIONS, PREDICTED = "weights.safetensors", "questions.npz", "predicted.npy"
+WEIGHTS = "weights.safetensors"
+QUESTIONS = "questions.npz"
+PREDICTED = "predicted.npy"
 
 
 def run_rating_job(folder: Path, notify: Notify = silent) -> None:
