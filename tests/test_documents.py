@@ -70,6 +70,19 @@ def test_the_page_on_side_information_shows_the_committed_figures(monkeypatch):
     assert on_off.render(text) == text, "run `python experiments/on_off.py`: the page is out of date"
 
 
+def test_all_that_is_told_of_the_contests_is_made_of_the_committed_figures(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    record_paper = importlib.import_module("record_paper")
+    for page, folder in record_paper.PAGES.items():
+        text = page.read_text(encoding="utf-8")
+        assert "<!-- contests -->" in text
+        told = f"run `python experiments/record_paper.py`: {page.name} is out of date"
+        assert record_paper.render(text, folder) == text, told
+    for result in record_paper.recorded():
+        for path, text in record_paper.pages(result).items():
+            assert path.read_text(encoding="utf-8") == text, f"{path.name} of {result['name']} is out of date"
+
+
 def commands(page):
     """Yield the argument list of each reeltune command in the page's bash blocks."""
     for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from reeltune.files import read_json
 from reeltune.tuning import ray_engine
 from reeltune.tuning.serial import run_serially
 
+ROOT = Path(__file__).parents[2]
 VOID = {"meta", "br", "line", "link", "img", "circle", "polyline"}
 
 
@@ -233,6 +235,38 @@ def test_the_pages_hold_the_figures(finished, tmp_path) -> None:
     assert (tmp_path / "README.md").read_text() == text
 
 
+@pytest.mark.slow
+def test_a_finished_contest_is_recorded_with_all_that_is_told_of_it(finished, tmp_path, monkeypatch) -> None:
+    folder, result, _ = finished
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    script = importlib.import_module("record_paper")
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(script, "PAGES", {tmp_path / "README.md": "docs/evidence"})
+    (tmp_path / "README.md").write_text("before\n<!-- contests -->\nold\n<!-- end -->\nafter\n")
+    monkeypatch.setattr("sys.argv", ["record_paper.py", str(folder / "out")])
+    script.main()
+    committed = read_json(tmp_path / "results" / "claim.json")
+    assert committed == result | {"machine": committed["machine"]}
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- contests -->\n**Does")
+    assert text.endswith("<!-- end -->\nafter\n")
+    assert "old" not in text
+    best = result["standings"][0]["metrics"]["ndcg@10"]
+    assert f"{best['value']:.4f} ({best['low']:.4f} to {best['high']:.4f})" in text
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (tmp_path / target).exists(), target
+    page = tmp_path / "docs" / "evidence" / "claim" / "README.md"
+    assert page.read_text() == (folder / "out" / "README.md").read_text()
+    monkeypatch.setattr("sys.argv", ["record_paper.py"])
+    page.write_text("changed by hand")
+    script.main()
+    assert page.read_text() == (folder / "out" / "README.md").read_text()
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
+    with pytest.raises(SystemExit, match="to its end first"):
+        script.record(tmp_path)
+
+
 def test_quick_puts_its_values_over_the_file(write) -> None:
     path = write(CONTEST)
     contest = load_contest(path, is_quick=True)
@@ -281,8 +315,7 @@ def test_a_contest_needs_both_sides(write) -> None:
 
 
 def test_the_papers_contests_are_whole() -> None:
-    root = Path(__file__).parents[2] / "experiments"
-    paths = sorted(root.glob("paper_*.yaml"))
+    paths = sorted((ROOT / "experiments").glob("paper_*.yaml"))
     assert paths
     for path in paths:
         for is_quick in (False, True):

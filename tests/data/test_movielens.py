@@ -57,6 +57,16 @@ def test_recbole_copy(folder):
     check(movielens.read_recbole(files))
 
 
+def test_the_first_users_of_a_whole_file(folder, monkeypatch):
+    monkeypatch.setattr(movielens, "LAST_OF_PART", 1)
+    movies = "\n".join(f"{i}::{title}::Drama" for i, title in enumerate(TITLES, 1)).encode("latin-1")
+    files = folder(ratings__dat=lines("::"), movies__dat=movies)
+    assert movielens.read_dat_edition(files).interactions.user.tolist() == [1, 1, 2]
+    part = movielens.read_first_users(files).interactions
+    assert part.user.tolist() == [1, 1]
+    assert part.timestamp.tolist() == [100, 50]
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_double_colons(folder, encoding):
     movies = f"1::{TITLES[0]}::Animation|Comedy\r\n2::{TITLES[1]}::(no genres listed)\r\n"

@@ -34,17 +34,23 @@ from reeltune.data.config import split_in_words
 from reeltune.evaluation.sections.parts import facts_list, section
 from reeltune.files import write_text
 
-__all__ = ["render_html", "render_markdown", "write_pages"]
+__all__ = ["documents", "render_html", "render_markdown", "write_pages"]
 
 
 def write_pages(result: Mapping[str, Any], out: Path) -> None:
     """Write ``README.md``, ``MODEL_CARD.md``, ``report.html`` and ``figures/*.svg`` of ``result``."""
+    for name, text in documents(result).items():
+        write_text(out / name, text)
+
+
+def documents(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return all pages and figures of ``result`` by their paths in its folder."""
     figures = figures_of(result)
-    for name, (_, svg) in figures.items():
-        write_text(out / "figures" / f"{name}.svg", svg + "\n")
-    write_text(out / "README.md", render_markdown(result, figures))
-    write_text(out / "MODEL_CARD.md", render_card(result))
-    write_text(out / "report.html", render_html(result, figures))
+    return {f"figures/{name}.svg": svg + "\n" for name, (_, svg) in figures.items()} | {
+        "README.md": render_markdown(result, figures),
+        "MODEL_CARD.md": render_card(result),
+        "report.html": render_html(result, figures),
+    }
 
 
 def render_markdown(result: Mapping[str, Any], figures: Mapping[str, tuple[str, str]]) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "interval_text",
     "lists_table",
     "privacy_lines",
+    "recorded_table",
     "standings_table",
     "verdict_lines",
 ]
@@ -49,6 +50,21 @@ def standings_table(result: Mapping[str, Any]) -> Table:
         for row in result["standings"]
     )
     return Table(heads, rows)
+
+
+def recorded_table(result: Mapping[str, Any]) -> Table:
+    """Return the contestants with two figures and the outcome against the champion, best first."""
+    own = result["answer"]["champion"]
+    rows = []
+    for row in result["standings"]:
+        finding = result["findings"].get(row["name"])
+        outcome = "the champion" if row["name"] == own else "not shown"
+        if finding is not None and (finding["is_better"] or finding["is_worse"]):
+            outcome = "yes" if finding["is_better"] else "no, it is worse"
+        figures = (interval_text(row["metrics"][label]) for label in ("hr@10", "ndcg@10"))
+        rows.append((row["name"], row["role"], *figures, outcome, row["n_trials"], row["n_seeds"]))
+    heads = ("on the test set", "role", "HR@10", "NDCG@10", f"does {own} beat it?", "trials", "seeds")
+    return Table(heads, tuple(rows))
 
 
 def cuts_table(result: Mapping[str, Any]) -> Table:

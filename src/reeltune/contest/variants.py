@@ -50,7 +50,8 @@ def variants(
             config = TrialConfig.model_validate(unflatten(flat | {name: value})).plain()
             jobs[name, value] = variant(contest, out, data, config, {})
     for share in asked.user_shares:
-        jobs["share of people", share] = variant(contest, out, data, best.config, {"user_share": share})
+        part = {"user_share": share} if share < 1 else {}  # all of them: the same training as elsewhere
+        jobs["share of people", share] = variant(contest, out, data, best.config, part)
     for n in asked.last_events:
         jobs["movies of each person", n] = variant(contest, out, data, best.config, {"last_events": n})
     for k in asked.k_cores:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,14 @@ from reeltune.data.sources import FileSet
 from reeltune.data.text_files import csv_rows, decode
 from reeltune.errors import DataError
 
-__all__ = ["read_csv_edition", "read_dat_edition", "read_ranked_edition", "read_recbole", "read_u"]
+__all__ = [
+    "read_csv_edition",
+    "read_dat_edition",
+    "read_first_users",
+    "read_ranked_edition",
+    "read_recbole",
+    "read_u",
+]
 
 _LARGEST_ID = 2**31 - 1
 _LAST_SECOND = 2**33  # the year 2242; a larger number is not in seconds
@@ -91,6 +99,14 @@ def read_dat_edition(files: FileSet) -> RawDataset:
     return _dat(files, _interactions(files, "ratings.dat", _RATINGS_DAT))
 
 
+def read_first_users(files: FileSet) -> RawDataset:
+    """Return users 1 to 2,999 of ML-1M from the publisher's ``ratings.dat`` and ``movies.dat``."""
+    rows = _interactions(files, "ratings.dat", _RATINGS_DAT)
+    keep = rows.user <= LAST_OF_PART
+    columns = {name: getattr(rows, name)[keep] for name in ("user", "item", "rating", "timestamp")}
+    return _dat(files, replace(rows, **columns))
+
+
 def read_ranked_edition(files: FileSet) -> RawDataset:
     """Return ML-1M from ``ratings_seq.csv``: chronological ranks, timestamps where known."""
     return _dat(files, _interactions(files, "ratings_seq.csv", _RANKED_CSV))
@@ -125,6 +141,8 @@ def _interactions(files: FileSet, name: str, form: Format) -> Interactions:
     )
 
 
+LAST_OF_PART = 2999
+"""Last user of ``movielens-1m-part``."""
 _Row = tuple[str, str, int, tuple[str, ...]]  # id, title, year, genres
 
 

@@ -46,6 +46,7 @@ _ML100K = (
 )
 _ML1M_MOVIES = "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"
 _ML1M_PART = "1273c4edfe3c0ff9e3a0a0d55819faeb947da0ad7df3927333b51ebefbeedc3d"
+_ML1M_ARCHIVE = "sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
 _ML1M = (
     Layout(
         "publisher's files",
@@ -138,10 +139,10 @@ EDITIONS: dict[str, DatasetEntry] = {
         n_rows=1_000_209,
         layouts=_ML1M,
         size_bytes=5_917_549,
-        checksum="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        checksum=_ML1M_ARCHIVE,
     ),
     "movielens-1m-part": DatasetEntry(
-        summary="MovieLens 1M, users 1 to 2,999 only, all with timestamps: for splits by time; from a folder",
+        summary="MovieLens 1M, users 1 to 2,999 only, all with timestamps: for splits by time",
         licence=_GROUPLENS,
         citation=_HARPER,
         folder="ml-1m-users-0001-2999",
@@ -155,7 +156,17 @@ EDITIONS: dict[str, DatasetEntry] = {
                 {"ratings.dat": _ML1M_PART, "movies.dat": _ML1M_MOVIES},
                 movielens_side.DAT_SIDE,
             ),
+            Layout(
+                "publisher's whole files, the first users of them",
+                ("ratings.dat", "movies.dat"),
+                movielens.read_first_users,
+                {"movies.dat": _ML1M_MOVIES},
+                movielens_side.DAT_SIDE,
+            ),
         ),
+        address=_ADDRESS + "ml-1m.zip",
+        size_bytes=5_917_549,
+        archive_checksum=_ML1M_ARCHIVE,
         people_package=_CASTS,
     ),
     "movielens-10m": _edition(
