@@ -1,5 +1,7 @@
 """What the tests of the engine share: runs in this process, drivers in processes of their own, accounts."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,3 +77,19 @@ def descendants(pid):
             found += own
             todo += own
     return found
+
+
+def kill(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def restart_machine(process):
+    """End the driver and everything that it started at once."""
+    everything = descendants(process.pid)
+    process.kill()
+    kill(everything)
+    process.wait()

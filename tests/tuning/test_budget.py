@@ -1,5 +1,7 @@
 """Which checkpoints give way to the cap."""
 
+from dataclasses import replace
+
 import pytest
 from studies_for_tests import make_study
 
@@ -72,3 +74,27 @@ def test_files_larger_than_expected_count_as_they_are(tmp_path):
     (study.trial_directory(3) / "last.ckpt").write_bytes(bytes(2 * MEGABYTE))
     budget.begin(3, rows)  # twice the last one, for its successor is written beside it
     assert kept(study) == [1, 2]
+
+
+def test_what_others_begin_from_stays_and_counts(tmp_path):
+    population = {"name": "pbt", "population": 2, "interval_epochs": 2}
+    study, rows, budget = study_with(
+        tmp_path, 2, checkpoint_megabytes=4.3, keep_checkpoints=2, scheduler=population
+    )
+    for number in (0, 1):
+        rows[number] = replace(rows[number], n_epochs=2)
+        (study.trial_directory(number) / "last.ckpt").write_bytes(bytes(MEGABYTE))
+    budget.tidy(rows)
+    assert len(list(study.directory.glob("trials/*/last.ckpt"))) == 2, "the next generation begins from them"
+    running(study, rows, 2, 1000)
+    budget.begin(2, rows)
+    assert kept(study) == [0, 1]
+    (study.trial_directory(1) / "last.ckpt").write_bytes(bytes(3 * MEGABYTE))
+    with pytest.raises(
+        EngineError, match=r"1 running trials, of the 2 that others begin from and of the best"
+    ):
+        budget.begin(2, rows)
+    for number in (2, 3):
+        rows[number] = TrialRow(number, TrialState.FAILED, "", {}, {}, 1)
+    budget.tidy(rows)
+    assert not list(study.directory.glob("trials/*/last.ckpt"))

@@ -1,16 +1,24 @@
 """Real Ray Tune over cheap trials on a machine that fails: kills, restarts, full disks, storms, budgets."""
 
-import os
 import random
 import shutil
-import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from engine_parts import check_accounts, comparable, descendants, drive, finished, run, wait_for
+from engine_parts import (
+    check_accounts,
+    comparable,
+    descendants,
+    drive,
+    finished,
+    kill,
+    restart_machine,
+    run,
+    wait_for,
+)
 from studies_for_tests import make_study, spec
 
 from reeltune.errors import EngineError
@@ -26,22 +34,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-
-def kill(pids):
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-
-
-def restart_machine(process):
-    """End the driver and everything that it started at once."""
-    everything = descendants(process.pid)
-    process.kill()
-    kill(everything)
-    process.wait()
 
 
 def kill_worker(process):

@@ -150,7 +150,8 @@ class LineObserver:
         self.board.rows[row.number] = row
         self.board.max_epochs[row.number] = max_epochs
         last = self.board.epochs.get(row.number)
-        verb = f"goes on after epoch {last.epoch}" if last else "starts"
+        verb = "starts" if row.parent is None else f"starts from the weights of trial {row.parent}"
+        verb = f"goes on after epoch {last.epoch}" if last else verb
         self._say(f"trial {row.number} {verb}: {short_params(row.params)}")
 
     def epoch_ended(self, number: int, report: EpochReport) -> None:
@@ -249,11 +250,11 @@ class TableObserver:
         state = f"[{colour}]{row.state}[/]"
         if row.state.is_finished:
             figures = {**row.metrics, board.progress.objective: row.value}
-            epoch, pace = str(row.n_epochs), short_time(row.seconds)
+            epoch, pace = str(row.start_epoch + row.n_epochs), short_time(row.seconds)
         else:
             last = board.epochs.get(row.number)
             figures = {**last.metrics, board.progress.objective: last.best} if last else {}
-            epoch = f"{last.epoch if last else 0}/{board.max_epochs.get(row.number, '?')}"
+            epoch = f"{last.epoch if last else row.start_epoch}/{board.max_epochs.get(row.number, '?')}"
             pace = f"{last.seconds:.1f}s/epoch" if last else ""
         found = (figures.get(label) for label in board.progress.goal.objectives)
         values = ["" if value is None else f"{value:.4f}" for value in found]

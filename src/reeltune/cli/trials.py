@@ -45,21 +45,35 @@ def _print_table(study: Study, rows: list[TrialRow]) -> None:
 
     from reeltune.cli.progress import short_time, short_value
     from reeltune.cli.tables import print_table
+    from reeltune.tuning.population import population_of
 
     names = list(study.spec.space.space)
     table = Table(box=None, pad_edge=False, header_style="bold")
     metrics = sorted(
         {metric for row in rows for metric in row.metrics}, key=lambda m: (m != study.objective, m)
     )
-    for heading in ["trial", "state", "epochs", *metrics, "time", *(n.rpartition(".")[2] for n in names)]:
+    is_population = population_of(study.spec) is not None
+    after_head = ["after"] if is_population else []
+    for heading in [
+        "trial",
+        "state",
+        *after_head,
+        "epochs",
+        *metrics,
+        "time",
+        *(n.rpartition(".")[2] for n in names),
+    ]:
         table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for row in rows:
         epochs = (
-            f"{row.best_epoch}/{row.n_epochs}"
+            f"{row.best_epoch}/{row.start_epoch + row.n_epochs}"
             if row.state.is_finished
-            else str(len(study.epochs(row.number)))
+            else str(row.start_epoch + len(study.epochs(row.number)))
         )
         figures = [f"{row.metrics[metric]:.4f}" if metric in row.metrics else "" for metric in metrics]
         values = [short_value(row.params[name]) if name in row.params else "" for name in names]
-        table.add_row(str(row.number), str(row.state), epochs, *figures, short_time(row.seconds), *values)
+        after = ["" if row.parent is None else str(row.parent)] if is_population else []
+        table.add_row(
+            str(row.number), str(row.state), *after, epochs, *figures, short_time(row.seconds), *values
+        )
     print_table(table)

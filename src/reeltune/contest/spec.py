@@ -118,6 +118,18 @@ class ContestSpec(Config):
     quick: dict[str, Any] = Field(default={})
     """What ``--quick`` puts over the file, by dotted name."""
 
+    @field_validator("study")
+    @classmethod
+    def _has_one_set_of_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+        scheduler = value.get("scheduler")
+        name = scheduler.get("name") if isinstance(scheduler, dict) else scheduler
+        if name in ("pbt", "pb2"):
+            raise ValueError(
+                f"scheduler {name}: a contest trains each winner again in many ways, from one set of "
+                "parameters, a population changes them while it trains; use asha, hyperband, median or none"
+            )
+        return value
+
     @field_validator("contestants")
     @classmethod
     def _has_both_sides(cls, value: dict[str, Contestant]) -> dict[str, Contestant]:

@@ -34,8 +34,9 @@ class Curve:
     """The objective of one trial, epoch by epoch."""
 
     name: str
-    values: tuple[float, ...]  # epoch 1 first
+    values: tuple[float, ...]  # epoch ``start + 1`` first
     kind: str  # "best", "stopped", "diverged" or ""
+    start: int = 0  # epochs before
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def range_bar(figure: Interval, low: float, high: float) -> str:
 def learning_curves(curves: Sequence[Curve], *, label: str, rulers: Sequence[tuple[str, float]]) -> str:
     """Return the objective over epochs, one line a trial, with horizontal rulers such as baselines."""
     values = [v for curve in curves for v in curve.values] + [value for _, value in rulers]
-    n_epochs = max(len(curve.values) for curve in curves)
+    n_epochs = max(curve.start + len(curve.values) for curve in curves)
     ticks = round_ticks(min(0.0, *values), max(values))
     low, high = ticks[0], max(ticks[-1], *values)
 
@@ -98,11 +99,13 @@ def learning_curves(curves: Sequence[Curve], *, label: str, rulers: Sequence[tup
         marks.append(f'<span class="ruler" style="bottom:{y(value):.2f}%">{escape(name)}</span>')
     # The best curve is drawn last, on top of the others.
     for curve in sorted(curves, key=lambda curve: curve.kind == "best"):
-        points = " ".join(f"{x(i):.2f},{100 - y(v):.2f}" for i, v in enumerate(curve.values, start=1))
+        points = " ".join(
+            f"{x(i):.2f},{100 - y(v):.2f}" for i, v in enumerate(curve.values, start=curve.start + 1)
+        )
         lines.append(
             f'<polyline class="{curve.kind}" points="{points}"><title>{escape(curve.name)}</title></polyline>'
         )
-        style = f"left:{x(len(curve.values)):.2f}%;bottom:{y(curve.values[-1]):.2f}%"
+        style = f"left:{x(curve.start + len(curve.values)):.2f}%;bottom:{y(curve.values[-1]):.2f}%"
         marks.append(f'<span class="end {curve.kind}" style="{style}" title="{escape(curve.name)}"></span>')
     marks += [f'<span class="x" style="left:{x(e):.2f}%">{e}</span>' for e in _epoch_ticks(n_epochs)]
     text = f"{label} after each epoch for {len(curves)} trials"

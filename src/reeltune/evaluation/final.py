@@ -30,6 +30,7 @@ from reeltune.evaluation.studies import Notify, open_study_data, protocol, selec
 from reeltune.files import read_json, write_json
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.tuning.population import schedule
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
@@ -69,6 +70,7 @@ class Evaluation:
     seeds: tuple[SeedFigures, ...]  # of the retrainings; empty when there are none
     protocol: dict[str, Any]
     openings: tuple[dict[str, Any], ...]  # every opening of the test set: time, trial, fingerprint
+    schedule: tuple[dict[str, Any], ...] = ()  # where parameters changed in training; ``params`` are the last
 
     @property
     def verdict(self) -> str:
@@ -100,6 +102,7 @@ class Evaluation:
             "comparisons": tuple(Comparison.from_plain(item) for item in value["comparisons"]),
             "seeds": tuple(SeedFigures(**seed) for seed in value["seeds"]),
             "openings": tuple(value["openings"]),
+            "schedule": tuple(value.get("schedule", ())),
         })  # fmt: skip
 
 
@@ -296,6 +299,7 @@ def _evaluation(
         seeds=tuple(sorted(seeds, key=lambda figure: figure.checkpoint)),
         protocol=protocol(study),
         openings=tuple(openings),
+        schedule=tuple(schedule({row.number: row for row in study.rows()}, selected.number)),
     )
 
 

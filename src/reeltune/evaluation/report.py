@@ -11,11 +11,12 @@ from reeltune.errors import StudyError
 from reeltune.evaluation.final import read_evaluation
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
 from reeltune.evaluation.repeats import read_repeats
-from reeltune.evaluation.sections import account, search, summary
+from reeltune.evaluation.sections import account, population, search, summary
 from reeltune.evaluation.studies import Notify, protocol, selected_trial, silent
 from reeltune.evaluation.tradeoff import read_trade_off, trade_off_section
 from reeltune.files import write_text
 from reeltune.tuning.importance import importance
+from reeltune.tuning.population import population_of
 from reeltune.tuning.results import pressed_bounds
 from reeltune.tuning.study import Study
 
@@ -47,6 +48,7 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         )
     board = _leaderboard(study, data_dir, notify)
     evaluation = read_evaluation(study_dir)
+    is_population = population_of(study.spec) is not None
     shares = importance(study)
     pressed = pressed_bounds(study.spec.space, study.best(N_BEST))
     parts = [
@@ -57,7 +59,8 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         search.front(study),
         search.curves(study, board),
         search.coordinates(study),
-        search.mattered(shares, pressed, n_best=min(N_BEST, len(study.best()))),
+        population.course(study),
+        search.mattered(shares, pressed, n_best=min(N_BEST, len(study.best())), is_population=is_population),
         search.slices(study),
         trade_off_section(read_trade_off(study_dir)),
         account.trials(study),

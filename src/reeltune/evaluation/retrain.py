@@ -8,6 +8,7 @@ Each seed has a folder ``final/trial-NNNNN/seed-K`` in the study with ``job.json
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.tuning.job import TrialJob, run_job
+from reeltune.tuning.population import end_epoch, lineage
 from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
 from reeltune.tuning.study import Study
 
@@ -159,9 +161,12 @@ def train_folder(directory: Path, tell: Report) -> None:
         {"seed": job.seed, "state": str(result.state), "reason": result.reason, "metrics": result.metrics},
     )
     (directory / LAST_CHECKPOINT).unlink(missing_ok=True)
+    for index in range(len(job.past)):
+        shutil.rmtree(directory / f"leg-{index}", ignore_errors=True)
 
 
 def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob:
+    chain = lineage({row.number: row for row in study.rows()}, selected.number)
     return TrialJob(
         number=k,
         seed=derive(study.spec.study.seed, selected.config, "final", k),
@@ -173,6 +178,11 @@ def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob
         study_directory=str(study.directory),
         n_threads=study.spec.study.n_threads,
         measures=list(study.goal.extra_measures),
+        end_epoch=end_epoch(study.spec, selected.number),
+        past=[
+            {"params": row.params, "config": row.config, "end_epoch": row.start_epoch + row.n_epochs}
+            for row in chain[:-1]
+        ],
     )
 
 
@@ -237,7 +247,7 @@ def _check_exit(job: TrialJob, process: subprocess.Popen[bytes]) -> None:
 
 def _told(job: TrialJob, objective: str, epoch: EpochReport) -> str:
     return (
-        f"final seed {job.number}: epoch {epoch.epoch} of {job.max_epochs}, "
+        f"final seed {job.number}: epoch {epoch.epoch} of {job.last_epoch}, "
         f"{objective} {epoch.metrics[objective]:.4f}, best {epoch.best:.4f}"
     )
 

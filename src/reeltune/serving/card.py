@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ class CardFacts:
     examples: tuple[str, str]  # two titles of the catalogue
     trade_off: TradeOff | None = None  # what re-ranking brings and costs
     compression: Mapping[str, Any] | None = None  # figures with int8 weights, None where they are float32
+    schedule: Sequence[Mapping[str, Any]] = ()  # where the parameters changed in training
 
 
 def make_card(facts: CardFacts) -> str:
@@ -53,6 +54,8 @@ def make_card(facts: CardFacts) -> str:
         data_section(facts.ledger, facts.objective),
         _contents(),
     ]
+    if facts.schedule:
+        parts.insert(2, _schedule(facts.schedule))
     if facts.trade_off is not None:
         parts.insert(2, _reranking(facts.trade_off))
     if facts.compression is not None:
@@ -102,6 +105,23 @@ def _figures(facts: CardFacts) -> str:
         lines.append(
             f"Trained again from {len(evaluation.seeds)} seeds (mean and standard deviation): {told}."
         )
+    return "\n".join(lines)
+
+
+def _schedule(legs: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for leg in legs for name in leg["params"]))
+    lines = [
+        "## How it was trained",
+        "",
+        "In a population: its parameters changed while it trained, at times together with its weights.",
+        "",
+        f"| epochs | trial | {' | '.join(names)} |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for leg in legs:
+        values = (str(leg["params"].get(name, "-")) for name in names)
+        epochs = f"{leg['first_epoch']} to {leg['last_epoch']}"
+        lines.append(f"| {epochs} | {leg['trial']} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 

@@ -27,6 +27,7 @@ from reeltune.serving.vocabulary import MovieFacts
 from reeltune.serving.weights import as_stored
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.tuning.population import schedule
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
 
@@ -100,6 +101,7 @@ def export_study(
     if trade_off is not None and trade_off.trial != row.number:
         notify(f"without tuned re-ranking: it was measured for trial {trade_off.trial}")
         trade_off = None
+    legs = schedule({other.number: other for other in study.rows()}, row.number)
     facts = CardFacts(
         study=study.name,
         question=study.spec.question,
@@ -114,7 +116,9 @@ def export_study(
         examples=(data.catalogue.titles[0].strip(), data.catalogue.titles[1].strip()),
         compression=compression,
         trade_off=trade_off,
+        schedule=legs,
     )
+    notes = {"compression": compression, "schedule": legs}
     parts = BundleParts(
         network=network,
         training=read_checkpoint(checkpoint)["hyper_parameters"]["training"],
@@ -126,7 +130,7 @@ def export_study(
         facts=movie_facts(data, open_side(prepared)),
         weight_format="int8" if is_int8 else "float32",
         reranking=None if trade_off is None else _reranking(trade_off),
-        notes={} if compression is None else {"compression": compression},
+        notes={name: note for name, note in notes.items() if note},
     )
     if not has_onnx and with_onnx is None:
         notify('without ONNX: install it with pip install "reeltune[onnx]"')

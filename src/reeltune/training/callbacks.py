@@ -44,14 +44,19 @@ class EpochRecorder(pl.Callback):
         epochs: list[EpochReport],
         *,
         meter: Meter | None = None,
+        start: int = 0,
     ) -> None:
-        """Start after ``epochs``, those of the run that is resumed; ``meter`` takes further figures."""
+        """Go on after ``epochs``, those of the run that is resumed.
+
+        ``meter`` takes further figures; epochs are counted on from ``start``, those of an earlier leg.
+        """
         self.directory = directory
         self.objective = objective
         self.patience = patience
         self.report = report
         self.epochs = epochs
         self.meter = meter
+        self.start = start
         self._started = 0.0
         self._validated: tuple[dict[str, float], float] = {}, 0.0  # metrics of the epoch, best so far
 
@@ -81,7 +86,7 @@ class EpochRecorder(pl.Callback):
         metrics, best = self._validated
         seconds = time.perf_counter() - self._started
         epoch = EpochReport(
-            len(self.epochs) + 1,
+            self.start + len(self.epochs) + 1,
             metrics,
             best,
             pl_module.train_loss,

@@ -30,7 +30,7 @@ VALIDATION_RANKS = "validation_ranks.npy"
 
 @dataclass(frozen=True)
 class EpochReport:
-    """The figures of one epoch, counted from 1."""
+    """The figures of one epoch, counted from 1, or on from where an earlier leg of the training ended."""
 
     epoch: int
     metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}
@@ -56,4 +56,4 @@ def best_epoch(epochs: list[EpochReport], objective: ChosenMetric) -> EpochRepor
 
 def is_patience_out(epochs: list[EpochReport], objective: ChosenMetric, patience: int) -> bool:
     """Return whether the last ``patience`` epochs brought nothing better."""
-    return len(epochs) - best_epoch(epochs, objective).epoch >= patience
+    return epochs[-1].epoch - best_epoch(epochs, objective).epoch >= patience

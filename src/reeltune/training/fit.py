@@ -19,6 +19,7 @@ from reeltune.metrics.ranking import ChosenMetric
 from reeltune.training.callbacks import EpochRecorder
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
+from reeltune.training.leg import Leg
 from reeltune.training.meter import Meter
 from reeltune.training.module import NextItemModule
 
@@ -43,8 +44,9 @@ def fit(
     loggers: Sequence[Logger] = (),
     meter: Meter | None = None,
     accelerator: str = "auto",
+    leg: Leg | None = None,
 ) -> FitResult:
-    """Train ``module`` on ``data`` until its epochs or its patience are over.
+    """Train ``module`` on ``data`` until its epochs or its patience are over, or for one ``leg``.
 
     ``directory`` receives ``last.ckpt``, ``best.ckpt`` and ``validation_ranks.npy``. When it already
     holds a ``last.ckpt``, ``report`` is first called again for each epoch in it, then training goes
@@ -59,25 +61,32 @@ def fit(
         accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
         loggers: Lightning loggers that receive the figures of each epoch.
         meter: Takes figures besides the ranking metrics.
+        leg: The epochs to train, from where another training ended; None for all, with patience.
 
     Raises:
         DivergedError: A loss or score is not finite.
-        StudyError: The checkpoint in ``directory`` is damaged or of another configuration.
+        StudyError: A checkpoint is damaged, or that in ``directory`` is of another configuration.
         EngineError: The disk is full or not writable.
     """
     config = module.training_config
     epochs = _resumed_epochs(directory / LAST_CHECKPOINT, module)
     for epoch in epochs:
         report(epoch)
-    is_over = len(epochs) >= config.max_epochs or (
-        bool(epochs) and is_patience_out(epochs, objective, config.patience)
-    )
+    n_epochs = config.max_epochs if leg is None else leg.n_epochs
+    patience = config.patience if leg is None else n_epochs
+    is_over = len(epochs) >= n_epochs or (bool(epochs) and is_patience_out(epochs, objective, patience))
     if not is_over:
-        recorder = EpochRecorder(directory, objective, config.patience, report, epochs, meter=meter)
+        start = leg.start if leg is not None else 0
+        recorder = EpochRecorder(directory, objective, patience, report, epochs, meter=meter, start=start)
         module.list_length = meter.list_length if meter is not None else 0
+        module.leg = leg
+        if leg is not None and leg.origin is not None and not epochs:
+            module.begin_from(read_checkpoint(leg.origin))
         with quiet_lightning():
-            trainer = _trainer(module, recorder, loggers, accelerator)
+            trainer = _trainer(module, recorder, loggers, accelerator, n_epochs)
             _fit(trainer, module, data, directory / LAST_CHECKPOINT if epochs else None)
+    if leg is not None:
+        return FitResult(epochs, f"ran epochs {leg.start + 1} to {leg.end} of {config.max_epochs}")
     if len(epochs) >= config.max_epochs:
         return FitResult(epochs, f"ran all {config.max_epochs} epochs")
     return FitResult(epochs, f"no better {objective.label} in {config.patience} epochs")
@@ -93,11 +102,15 @@ def _resumed_epochs(path: Path, module: NextItemModule) -> list[EpochReport]:
 
 
 def _trainer(
-    module: NextItemModule, recorder: EpochRecorder, loggers: Sequence[Logger], accelerator: str
+    module: NextItemModule,
+    recorder: EpochRecorder,
+    loggers: Sequence[Logger],
+    accelerator: str,
+    n_epochs: int,
 ) -> pl.Trainer:
     config = module.training_config
     return pl.Trainer(
-        max_epochs=config.max_epochs,
+        max_epochs=n_epochs,
         accelerator=accelerator,
         devices=1,
         gradient_clip_val=config.gradient_clip or None,

@@ -30,6 +30,7 @@ from reeltune.models.registry import ModelConfig, build_network
 from reeltune.seeding import derive
 from reeltune.training.averaging import WeightAverage
 from reeltune.training.config import TrainingConfig
+from reeltune.training.leg import Leg, take_moments
 from reeltune.training.schedules import learning_rate_factor
 
 __all__ = ["NextItemModule", "parameter_groups"]
@@ -52,6 +53,9 @@ class NextItemModule(pl.LightningModule):
     list_length: int = 0
     """Movies of each query's list that a validation keeps; 0 for none."""
 
+    leg: Leg | None = None
+    """The stretch of a longer training that this one is; None for a whole one."""
+
     def __init__(
         self,
         model: dict[str, Any],
@@ -69,6 +73,7 @@ class NextItemModule(pl.LightningModule):
         self.seed = seed
         self.average: WeightAverage | None = None
         self._saved_average: dict[str, Any] | None = None
+        self._saved_moments: dict[str, Any] | None = None
         self.sampler: NegativeSampler | None = None
         self.ranks = np.zeros(0, dtype=np.int32)
         self.lists = np.zeros((0, 0), dtype=np.int64)
@@ -82,9 +87,13 @@ class NextItemModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             parameter_groups(self.network, config.weight_decay), lr=config.learning_rate, fused=True
         )
-        n_steps = int(self.trainer.estimated_stepping_batches)
+        if self._saved_moments is not None:
+            take_moments(optimizer, self._saved_moments)
+            self._saved_moments = None
+        n_own = int(self.trainer.estimated_stepping_batches)
+        n_before, n_steps = (0, n_own) if self.leg is None else self.leg.steps(n_own, config.max_epochs)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(config, step, n_steps)
+            optimizer, lambda step: learning_rate_factor(config, n_before + step, n_steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -116,7 +125,7 @@ class NextItemModule(pl.LightningModule):
         value = loss.item()
         if not np.isfinite(value):
             raise DivergedError(
-                f"the loss is {value} at epoch {self.current_epoch + 1}, step {self.global_step + 1};"
+                f"the loss is {value} at epoch {self._epoch_number}, step {self.global_step + 1};"
                 f" lower the learning rate ({self.training_config.learning_rate:g})"
             )
         self._loss_sum += value * len(queries)
@@ -161,6 +170,10 @@ class NextItemModule(pl.LightningModule):
             self.average.update(self.network)
 
     @property
+    def _epoch_number(self) -> int:
+        return self.current_epoch + 1 + (self.leg.start if self.leg is not None else 0)
+
+    @property
     def train_loss(self) -> float:
         """Mean loss of a position in the latest training epoch."""
         return self._loss_sum / self._n_positions
@@ -189,9 +202,7 @@ class NextItemModule(pl.LightningModule):
         try:
             ranks = target_ranks(scores, batch.targets, batch.histories.items)
         except DivergedError as error:
-            raise DivergedError(
-                f"epoch {self.current_epoch + 1}, step {self.global_step}: {error}"
-            ) from error
+            raise DivergedError(f"epoch {self._epoch_number}, step {self.global_step}: {error}") from error
         self._rank_parts.append((batch.index, ranks))
         if self.list_length:
             self._list_parts.append(top_items(scores, batch.histories.items, self.list_length))
@@ -216,6 +227,12 @@ class NextItemModule(pl.LightningModule):
         """Add the averaged weights."""
         if self.average is not None:
             checkpoint["average"] = self.average.state_dict()
+
+    def begin_from(self, checkpoint: dict[str, Any]) -> None:
+        """Take weights, their average and the optimizer's moments over from another training's checkpoint."""
+        self.load_state_dict(checkpoint["state_dict"])
+        self._saved_average = checkpoint.get("average")
+        self._saved_moments = checkpoint["optimizer_states"][0]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the averaged weights until the network is on its device."""

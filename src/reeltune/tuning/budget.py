@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reeltune.errors import EngineError
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
+from reeltune.tuning.population import needed_origins
 from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import TrialRow
 from reeltune.tuning.study import Study
@@ -45,15 +46,18 @@ class CheckpointBudget:
         self.make_room(rows)
 
     def tidy(self, rows: Mapping[int, TrialRow]) -> None:
-        """Remove the checkpoints of ended trials but for the weights of the best."""
+        """Remove the checkpoints of ended trials but for the best weights and what others begin from."""
         kept = {row.number for row in self._best(rows)}
+        origins = needed_origins(self._study.spec, rows)
         for number in sorted(self._untidy):
             if not rows[number].state.is_finished:
                 continue
             folder = self._study.trial_directory(number)
-            (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+            if number not in origins:
+                (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
             if number not in kept:
                 (folder / BEST_CHECKPOINT).unlink(missing_ok=True)
+            if number not in kept and number not in origins:
                 self._untidy.discard(number)
             for part in folder.glob(".*.part"):  # of a write that a kill cut off
                 part.unlink(missing_ok=True)
@@ -68,6 +72,8 @@ class CheckpointBudget:
             return
         running = [rows[number] for number in self._untidy if not rows[number].state.is_finished]
         needed = sum(self._most_bytes(row) for row in running)
+        origins = needed_origins(self._study.spec, rows)
+        needed += sum(_size(self._study.trial_directory(number) / LAST_CHECKPOINT) for number in origins)
         kept = self._best(rows)
         sizes = {row.number: _size(self._path(row)) for row in kept}
         while len(kept) > 1 and needed + sum(sizes.values()) > self._cap:
@@ -75,8 +81,9 @@ class CheckpointBudget:
             self._path(worst).unlink(missing_ok=True)
             del sizes[worst.number]
         if needed + sum(sizes.values()) > self._cap:
+            others = f", of the {len(origins)} that others begin from" if origins else ""
             raise EngineError(
-                f"the checkpoints of {len(running)} running trials and of the best one may take "
+                f"the checkpoints of {len(running)} running trials{others} and of the best one may take "
                 f"{(needed + sum(sizes.values())) / MEGABYTE:.1f} MB, study.checkpoint_megabytes is "
                 f"{self._cap / MEGABYTE:g}; raise it, lower study.concurrency or search smaller networks"
             )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.tuning.parameters import Choice, Parameter
+from reeltune.tuning.population import population_of
 from reeltune.tuning.rows import TrialRow, TrialState
 from reeltune.tuning.space import Space
 from reeltune.tuning.study import Study
@@ -84,8 +85,10 @@ def importance(study: Study) -> Shares:
 
     Of the complete trials their figures count. Where a scheduler stopped more than half, too few are left
     and only of the best kind: then all trials count, each with its best figure up to the last epoch that
-    all reached.
+    all reached. Empty for a population: a leg owes its figure to the weights that it took over as well.
     """
+    if population_of(study.spec) is not None:
+        return Shares({}, {}, 0)
     ended = [row for row in study.rows() if row.state in (TrialState.COMPLETE, TrialState.STOPPED)]
     rows = [row for row in ended if row.value is not None]
     complete = [row for row in rows if row.state is TrialState.COMPLETE]

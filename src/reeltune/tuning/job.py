@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from reeltune.data.prepared import TuningData
 from reeltune.data.reduce import reduced
+from reeltune.seeding import derive
+from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.training.leg import Leg
 from reeltune.tuning.node_data import unpack_data
-from reeltune.tuning.rows import Report, TrialResult
+from reeltune.tuning.rows import Report, TrialResult, TrialState
 
 __all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
 
@@ -38,6 +41,10 @@ class TrialJob:
     logging: dict[str, Any] = field(default_factory=dict)
     part: dict[str, Any] = field(default_factory=dict)  # of the training data; see data.reduce.reduced
     measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
+    start_epoch: int = 0  # epochs that were done before, by the trial whose checkpoint is the origin
+    end_epoch: int | None = None  # epochs that are done when it is over; None for all, or its own patience
+    origin: str = ""  # last.ckpt of the trial that it goes on from; empty for fresh weights
+    past: list[dict[str, Any]] = field(default_factory=list)  # legs to train first: params, config, end_epoch
 
     def plain(self) -> dict[str, Any]:
         """Return the job as plain values."""
@@ -47,6 +54,18 @@ class TrialJob:
     def max_epochs(self) -> int:
         """Epochs that the trial runs if nothing stops it."""
         return int(self.config["training"]["max_epochs"])
+
+    @property
+    def last_epoch(self) -> int:
+        """Number of the epoch that is its last if nothing stops it."""
+        return self.max_epochs if self.end_epoch is None else self.end_epoch
+
+    @property
+    def leg(self) -> Leg | None:
+        """The stretch of a training that it runs, None for a whole one."""
+        if self.end_epoch is None:
+            return None
+        return Leg(self.start_epoch, self.end_epoch, Path(self.origin) if self.origin else None)
 
 
 Entry = Callable[[TrialJob, Report], TrialResult]
@@ -60,7 +79,29 @@ def load_entry(path: str) -> Entry:
 
 
 def run_job(job: TrialJob, report: Report) -> TrialResult:
-    """Return how the trial ended; see :func:`reeltune.tuning.trial.run_trial`."""
+    """Return how the trial ended; see :func:`reeltune.tuning.trial.run_trial`.
+
+    Where the job has a past, its legs are trained first, each in a folder ``leg-K`` of its own.
+    """
+    origin, start = job.origin, job.start_epoch
+    for index, past in enumerate(job.past):
+        leg = replace(
+            job,
+            **past,
+            seed=derive(job.seed, "leg", index),
+            directory=str(Path(job.directory) / f"leg-{index}"),
+            start_epoch=start,
+            origin=origin,
+            past=[],
+        )
+        result = _run_one(leg, report)
+        if result.state is not TrialState.COMPLETE:
+            return result
+        origin, start = str(Path(leg.directory) / LAST_CHECKPOINT), leg.last_epoch
+    return _run_one(replace(job, origin=origin, start_epoch=start, past=[]), report)
+
+
+def _run_one(job: TrialJob, report: Report) -> TrialResult:
     from reeltune.training.loggers import LoggingConfig, trial_loggers
     from reeltune.tuning.trial import TrialConfig, run_trial
 
@@ -85,6 +126,7 @@ def run_job(job: TrialJob, report: Report) -> TrialResult:
             accelerator=job.accelerator,
             loggers=loggers,
             measures=job.measures,
+            leg=job.leg,
         )
 
 

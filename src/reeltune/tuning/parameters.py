@@ -39,6 +39,13 @@ class _Range(_Conditional):
             raise ValueError(f"step {step} is wider than the range {low} to {high}; use a smaller step")
         return self
 
+    def place(self, value: float) -> float:
+        """Return where ``value`` lies between the ends, 0 to 1, on the scale that is searched."""
+        low, high = float(getattr(self, "low")), float(getattr(self, "high"))  # noqa: B009
+        if self.log:
+            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+        return (value - low) / (high - low)
+
 
 class FloatRange(_Range):
     """Real numbers from ``low`` to ``high``, both included."""

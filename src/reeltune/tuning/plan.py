@@ -7,6 +7,8 @@ from typing import Any
 
 from reeltune.config import Document
 from reeltune.errors import ConfigError
+from reeltune.tuning.population import check_population, population_of
+from reeltune.tuning.schedulers import PopulationConfig
 from reeltune.tuning.searchers import SEARCHERS, GridConfig, check_searcher, n_initial
 from reeltune.tuning.space import MODEL_NAME, Space, check_point, flatten
 from reeltune.tuning.spec import StudySettings, StudySpec
@@ -34,6 +36,9 @@ def horizon(spec: StudySpec, number: int, n_prior: int = 0) -> int:
     ``n_prior`` results of earlier studies are known to the searcher.
     """
     settings = spec.study
+    population = population_of(spec)
+    if population is not None:
+        return number // population.population * population.population
     if settings.lag is None:
         return 0
     before = max(number - settings.lag, 0)
@@ -76,7 +81,12 @@ def check_settings(space: Space, study: StudySettings, trial: TrialConfig, docum
             f"{document.at('study', 'warm_start')}: the searcher {study.searcher.name} learns from no trial; "
             f"use {learners}, or drop warm_start"
         )
-    if study.lag is not None and study.concurrency > study.lag + 1:
+    if isinstance(study.scheduler, PopulationConfig):
+        try:
+            check_population(space, study, trial)
+        except ConfigError as error:
+            raise ConfigError(f"{document.at('study', 'scheduler')}: {error}") from error
+    elif study.lag is not None and study.concurrency > study.lag + 1:
         raise ConfigError(
             f"{document.at('study', 'concurrency')}: study.concurrency is {study.concurrency}, but with "
             f"study.lag {study.lag} a trial waits for all but the {study.lag} trials before it; set lag to "

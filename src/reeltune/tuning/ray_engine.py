@@ -17,6 +17,7 @@ from reeltune.tuning.job import DEFAULT_ENTRY
 from reeltune.tuning.node_data import ARCHIVE
 from reeltune.tuning.observer import Observer, Outcome, SilentObserver, StudyProgress
 from reeltune.tuning.plan import given_points
+from reeltune.tuning.population import population_of
 from reeltune.tuning.recorder import Recorder
 from reeltune.tuning.rows import TrialState
 from reeltune.tuning.storage import TrialStorage
@@ -61,6 +62,7 @@ def run_study(
 def open_storage(study: Study) -> TrialStorage:
     """Return the Optuna storage of ``study``, opened or made."""
     spec = study.spec
+    population = population_of(spec)
     return TrialStorage(
         study.storage_path,
         name=study.first_name,
@@ -70,7 +72,7 @@ def open_storage(study: Study) -> TrialStorage:
         goal=study.goal,
         base=spec.trial.plain(),
         given=given_points(spec),
-        lag=spec.study.lag,
+        lag=spec.study.lag if population is None else population.population,  # it learns from none
         prior=read_prior(study),
     )
 

@@ -12,7 +12,13 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
 from reeltune.tuning.goal import Goal
 from reeltune.tuning.ray_halving import NonDominatedHalving
 from reeltune.tuning.ray_worker import EPOCH, OBJECTIVE
-from reeltune.tuning.schedulers import AshaConfig, HyperBandConfig, MedianConfig, NoSchedulerConfig
+from reeltune.tuning.schedulers import (
+    AshaConfig,
+    HyperBandConfig,
+    MedianConfig,
+    NoSchedulerConfig,
+    PopulationConfig,
+)
 
 __all__ = ["BUILDERS", "AsyncHyperBand", "ReplayableMedian", "Told", "make_rule"]
 
@@ -114,7 +120,7 @@ def _median(config: MedianConfig, mode: str, max_epochs: int) -> TrialScheduler:
     )
 
 
-def _none(config: NoSchedulerConfig, mode: str, max_epochs: int) -> TrialScheduler:
+def _none(config: NoSchedulerConfig | PopulationConfig, mode: str, max_epochs: int) -> TrialScheduler:
     return FIFOScheduler()
 
 
@@ -123,6 +129,8 @@ BUILDERS: dict[str, Callable[[Any, str, int], TrialScheduler]] = {
     "hyperband": _hyperband,
     "median": _median,
     "none": _none,
+    "pb2": _none,
+    "pbt": _none,
 }
 
 

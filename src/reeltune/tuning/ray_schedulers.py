@@ -108,12 +108,12 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         epoch = int(result[EPOCH])
         if epoch <= self._told.get(job.number, {}).get(EPOCH, 0):
             return str(TrialScheduler.CONTINUE)  # repeated after its worker died
-        n_recorded = len(self._recorder.epochs(job.number))
+        n_recorded = job.start_epoch + len(self._recorder.epochs(job.number))
         metrics = self._best(job.number, EpochReport(**json.loads(result[REPORT])))
         self._told[job.number] = dict(result)
         rule = self._rules[job.number]
         decision = str(rule.on_trial_result(None, Told(job.number), {**result, METRICS: metrics}))
-        if epoch >= job.max_epochs or epoch < n_recorded:
+        if epoch >= job.last_epoch or epoch < n_recorded:
             return str(TrialScheduler.CONTINUE)
         reason = self._reason(job.number, epoch, decision, metrics)
         if reason:

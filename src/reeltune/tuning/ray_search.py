@@ -47,10 +47,8 @@ class StudySearch(Searcher):  # type: ignore[misc]
         else:
             number = self._next
             self._next += 1
-        row = self._recorder.row(number)
-        params = row.params if row is not None else self._recorder.storage.suggest(number)
         self._numbers[trial_id] = number
-        return {JOB: self._recorder.start(number, params).plain()}
+        return {JOB: self._recorder.begin(number).plain()}
 
     def _is_time_over(self) -> bool:
         limit = self._recorder.study.spec.study.study_seconds

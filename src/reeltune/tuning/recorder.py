@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.seeding import derive
+from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.budget import CheckpointBudget
 from reeltune.tuning.job import TrialJob, count_parameters
 from reeltune.tuning.observer import Observer
 from reeltune.tuning.plan import horizon
+from reeltune.tuning.population import Successor, end_epoch, successor
 from reeltune.tuning.rows import EpochReport, TrialResult, TrialRow, TrialState
 from reeltune.tuning.storage import TrialStorage
 from reeltune.tuning.study import Study
@@ -69,8 +71,27 @@ class Recorder:
         )
         return any(row is None or not row.state.is_finished for row in known)
 
-    def start(self, number: int, params: dict[str, Any]) -> TrialJob:
-        """Write the row of a trial that begins, unless it has one, and return its job."""
+    def begin(self, number: int) -> TrialJob:
+        """Return the job of trial ``number``: one that a kill left, or the next one with its parameters.
+
+        Raises:
+            ConfigError: No point was found that meets the constraints.
+            StudyError: Another tool has added trials to the storage.
+        """
+        row = self._rows.get(number)
+        if row is not None:
+            return self.start(number, row.params)
+        after = successor(self.study.spec, number, self._rows, self.epochs)
+        return self.start(number, self.storage.suggest(number, after.params if after else None), after)
+
+    def start(self, number: int, params: dict[str, Any], after: Successor | None = None) -> TrialJob:
+        """Write the row of a trial that begins, unless it has one, and return its job.
+
+        Args:
+            number: Of the trial.
+            params: The searched parameters.
+            after: The trial whose weights it goes on from, None for fresh ones.
+        """
         spec = self.study.spec
         row = self._rows.get(number)
         if row is None or not row.params:
@@ -81,7 +102,10 @@ class Recorder:
                 reason="",
                 params=params,
                 config=config,
-                seed=derive(spec.study.seed, "trial", config, 0),
+                # A member that goes on as it was must not draw the same batches again.
+                seed=derive(spec.study.seed, "trial", config, 0 if after is None else number),
+                parent=None if after is None else after.parent,
+                start_epoch=0 if after is None else after.start_epoch,
                 n_parameters=count_parameters(config, self.study.ledger.n_items),
             )
             self.study.write_row(row)
@@ -102,14 +126,20 @@ class Recorder:
             accelerator="gpu" if spec.study.gpus_per_trial > 0 else "cpu",
             logging=spec.logging.plain(),
             measures=list(spec.study.goal.extra_measures),
+            start_epoch=row.start_epoch,
+            end_epoch=end_epoch(spec, number),
+            origin="" if row.parent is None else str(self._origin(row.parent)),
         )
-        self.observer.trial_started(row, job.max_epochs)
+        self.observer.trial_started(row, job.last_epoch)
         return job
+
+    def _origin(self, number: int) -> Path:
+        return self.study.trial_directory(number) / LAST_CHECKPOINT
 
     def epoch(self, number: int, report: EpochReport) -> None:
         """Record an epoch, unless it is known: a trial that starts again reports its past first."""
         known = self._epochs[number]
-        if report.epoch != len(known) + 1:
+        if report.epoch != self._rows[number].start_epoch + len(known) + 1:
             return
         self.study.append_epoch(number, report)
         known.append(report)

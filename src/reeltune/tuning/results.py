@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -122,7 +121,7 @@ def pressed_bounds(
             hits = {side: [v for v in values if v == end] for side, end in ends.items()}
         else:
             ends = {"low": parameter.low, "high": parameter.high}
-            places = {value: _place(value, parameter.low, parameter.high, parameter.log) for value in values}
+            places = {value: parameter.place(value) for value in values}
             hits = {
                 "low": [v for v in values if places[v] <= margin],
                 "high": [v for v in values if places[v] >= 1 - margin],
@@ -131,9 +130,3 @@ def pressed_bounds(
             if len(hits[side]) >= max(share * len(values), 1):
                 found.append(PressedBound(name, end, side, len(hits[side]) / len(values)))
     return found
-
-
-def _place(value: float, low: float, high: float, is_log: bool) -> float:
-    if is_log:
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    return (value - low) / (high - low)

@@ -1,6 +1,7 @@
-"""Which trials are stopped early: rules by name; ``ray_schedulers`` makes them.
+"""Which trials are stopped early, or take over another's weights: rules by name.
 
-Rules see the best objective so far after each epoch.
+Stopping rules, which ``ray_schedulers`` makes, see the best objective so far after each epoch. A population
+stops none: its trials are legs of a few epochs, see ``population``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ __all__ = [
     "HyperBandConfig",
     "MedianConfig",
     "NoSchedulerConfig",
+    "Pb2Config",
+    "PbtConfig",
+    "PopulationConfig",
     "SchedulerConfig",
 ]
 
@@ -61,8 +65,40 @@ class NoSchedulerConfig(Config):
     """Chooses this rule."""
 
 
+class PopulationConfig(Config):
+    """A population that is trained together, leg by leg; the weak go on from the weights of the strong."""
+
+    population: int = Field(default=8, ge=2, le=1000)
+    """Networks that are trained side by side, 2 to 1000."""
+    interval_epochs: int = Field(default=2, ge=1, le=10000)
+    """Epochs of a leg, after which the population is compared, 1 to 10000."""
+    share: float = Field(default=0.25, gt=0.0, le=0.5)
+    """Share of the population that is replaced after a leg, and that replaces it, above 0 up to .5; at
+    least one."""
+    perturbed: list[str] = Field(default=[])
+    """Searched fields that change while a network trains; empty for all that can: those of the training
+    and the network's dropouts. The others are taken over with the weights."""
+
+
+class PbtConfig(PopulationConfig):
+    """Population based training (Jaderberg et al., 2017, https://arxiv.org/abs/1711.09846)."""
+
+    name: Literal["pbt"] = "pbt"
+    """Chooses this rule."""
+    resample_probability: float = Field(default=0.25, ge=0.0, le=1.0)
+    """Chance that a field is drawn anew from its range instead of moved a little, 0 to 1."""
+
+
+class Pb2Config(PopulationConfig):
+    """Population based bandits (Parker-Holder et al., 2020, https://arxiv.org/abs/2002.02518)."""
+
+    name: Literal["pb2"] = "pb2"
+    """Chooses this rule."""
+
+
 SchedulerConfig = Annotated[
-    AshaConfig | HyperBandConfig | MedianConfig | NoSchedulerConfig, Field(discriminator="name")
+    AshaConfig | HyperBandConfig | MedianConfig | NoSchedulerConfig | PbtConfig | Pb2Config,
+    Field(discriminator="name"),
 ]
 """The configuration of any rule; the field ``name`` tells which."""
 
@@ -71,4 +107,6 @@ SCHEDULERS: dict[str, type[Config]] = {
     "hyperband": HyperBandConfig,
     "median": MedianConfig,
     "none": NoSchedulerConfig,
+    "pb2": Pb2Config,
+    "pbt": PbtConfig,
 }

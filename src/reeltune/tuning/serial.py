@@ -56,9 +56,7 @@ def run_serially(study: Study, data_directory: Path, *, observer: Observer | Non
 
 
 def _run_trial(recorder: Recorder, number: int) -> None:
-    row = recorder.row(number)
-    params = row.params if row is not None else recorder.storage.suggest(number)
-    job = recorder.start(number, params)
+    job = recorder.begin(number)
     try:
         result = run_job(job, lambda report: recorder.epoch(number, report))
     except EngineError:

@@ -158,8 +158,10 @@ class TrialStorage:
         """Return all trials, by number."""
         return self.study.get_trials(deepcopy=False)
 
-    def suggest(self, number: int) -> dict[str, Any]:
+    def suggest(self, number: int, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the parameters of trial ``number``: the next new one, or one that a kill left without row.
+
+        ``chosen`` are taken as they are, where it is not the searcher who chooses.
 
         Raises:
             ConfigError: No point was found that meets the constraints.
@@ -173,7 +175,7 @@ class TrialStorage:
         for trial in known[self._history.n_known :]:
             self._history.add(trial)
         self._history.advance(known, None if self._lag is None else number - self._lag)
-        fixed = self._given[number] if number < len(self._given) else {}
+        fixed = self._given[number] if number < len(self._given) else chosen or {}
         trial = self._history.suggest(self._base, fixed)
         self._storage.create_new_trial(self._study_id, template_trial=trial)
         return dict(trial.params)

@@ -28,6 +28,7 @@ from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.tuning.folders import folder_lock, is_folder_locked
 from reeltune.tuning.goal import Goal
+from reeltune.tuning.population import n_legs
 from reeltune.tuning.results import best_rows
 from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.searchers import n_points
@@ -179,9 +180,10 @@ class Study:
 
     @property
     def n_trials(self) -> int:
-        """Trials in all: as asked for, or fewer where the searcher has fewer different points."""
+        """Trials in all: as asked for, or fewer where a grid has fewer points or a population fewer legs."""
         points = n_points(self.spec.study.searcher, self.spec.space, self.spec.trial.plain())
-        return self.spec.study.trials if points is None else min(self.spec.study.trials, points)
+        limits = [n for n in (points, n_legs(self.spec)) if n is not None]
+        return min([self.spec.study.trials, *limits])
 
     @property
     def max_epochs(self) -> int:
@@ -229,7 +231,7 @@ class Study:
         write_json(self.trial_directory(row.number) / "trial.json", row.plain())
 
     def epochs(self, number: int) -> list[EpochReport]:
-        """Return the epochs of a trial, from the first on without a gap.
+        """Return the epochs of a trial, from its first on without a gap.
 
         Raises:
             StudyError: ``epochs.jsonl`` is damaged otherwise than by a crash, which tears a line.
@@ -242,7 +244,8 @@ class Study:
                 by_epoch.setdefault(report.epoch, report)
         except (OSError, TypeError) as error:
             raise _damaged(path, error) from error
-        return [by_epoch[epoch] for epoch in range(1, len(by_epoch) + 1) if epoch in by_epoch]
+        first = min(by_epoch, default=1)
+        return [by_epoch[epoch] for epoch in range(first, first + len(by_epoch)) if epoch in by_epoch]
 
     def append_epoch(self, number: int, report: EpochReport) -> None:
         """Append an epoch to ``epochs.jsonl`` of a trial."""

@@ -26,6 +26,7 @@ from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS, EpochReport, Report, best_epoch
 from reeltune.training.isolation import isolated
+from reeltune.training.leg import Leg
 from reeltune.tuning.rows import TrialResult, TrialState
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run_trial(
     accelerator: str = "auto",
     loggers: Sequence[Logger] = (),
     measures: Sequence[str] = (),
+    leg: Leg | None = None,
 ) -> TrialResult:
     """Train one configuration and return how it ended.
 
@@ -79,8 +81,10 @@ def run_trial(
         accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
         loggers: Lightning loggers that receive the figures of each epoch.
         measures: Labels of figures to take each epoch besides the ranking metrics.
+        leg: The epochs to train, from where another trial ended; None for all.
 
     Raises:
+        ConfigError: A baseline is asked for a leg or a figure that it does not have.
         StudyError: The checkpoint in ``directory`` is damaged or of another configuration.
         EngineError: The disk is full or not writable.
     """
@@ -92,6 +96,10 @@ def run_trial(
 
     with isolated(n_threads):
         if isinstance(config.model, BaselineConfig):
+            if leg is not None:
+                raise ConfigError(
+                    f"{config.model.name} is fitted in one go, it has no legs; choose a network"
+                )
             state, reason, n_parameters = _fit_baseline(
                 config.model,
                 config.objective,
@@ -111,6 +119,7 @@ def run_trial(
                 loggers=loggers,
                 measures=measures,
                 accelerator=accelerator,
+                leg=leg,
             )
     best = best_epoch(epochs, parse_metric(config.objective)) if epochs else None
     return TrialResult(
@@ -134,6 +143,7 @@ def _train(
     loggers: Sequence[Logger],
     accelerator: str,
     measures: Sequence[str],
+    leg: Leg | None,
 ) -> tuple[TrialState, str, int]:
     """Return the state, the reason of the end and the number of parameters."""
     from reeltune.data.datamodule import SequenceDataModule
@@ -171,6 +181,7 @@ def _train(
             loggers=loggers,
             accelerator=accelerator,
             meter=Meter(measures, features.data) if measures else None,
+            leg=leg,
         )
     except DivergedError as error:
         return TrialState.DIVERGED, str(error), n_parameters

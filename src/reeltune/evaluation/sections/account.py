@@ -9,6 +9,7 @@ from typing import Any
 from reeltune.evaluation.final import Evaluation
 from reeltune.evaluation.plots import Bar, trial_bars
 from reeltune.evaluation.sections.parts import cell, duration, facts_list, section, winner
+from reeltune.tuning.population import end_epoch, population_of
 from reeltune.tuning.rows import TrialRow, TrialState
 from reeltune.tuning.study import Study
 
@@ -19,7 +20,9 @@ def trials(study: Study) -> str:
     """Return the table of all trials."""
     names = [name for name, _ in study.spec.space]
     rows, best = study.rows(), winner(study)
+    is_population = population_of(study.spec) is not None
     heads = ["trial", "state", study.objective.upper(), "epochs", "parameters", "seconds"]
+    heads += ["goes on from trial", "after epoch"] if is_population else []
     heads += [name.rpartition(".")[2].replace("_", " ") for name in names]
     body = []
     for row in rows:
@@ -27,7 +30,8 @@ def trials(study: Study) -> str:
         figure = epochs[-1].best if epochs else row.value
         seconds = sum(epoch.seconds for epoch in epochs) if epochs else row.seconds
         cells: list[Any] = [row.number, str(row.state), figure, len(epochs) or row.n_epochs, row.n_parameters]
-        cells += [round(seconds, 1), *(row.params.get(name) for name in names)]
+        cells += [round(seconds, 1), *([row.parent, row.start_epoch] if is_population else [])]
+        cells += [row.params.get(name) for name in names]
         kind = "best" if row.number == best else ""
         body.append(f'<tr class="{kind}">{"".join(cell(value) for value in cells)}</tr>')
     titles = "".join(f'<th><button type="button">{escape(head)}</button></th>' for head in heads)
@@ -63,7 +67,9 @@ def cost(study: Study) -> str:
     n_epochs = sum(row.n_epochs for row in rows)
     seconds = sum(row.seconds for row in rows)
     n_full = sum(
-        int(row.config["training"]["max_epochs"]) for row in rows if row.state is not TrialState.RUNNING
+        (end_epoch(study.spec, row.number) or int(row.config["training"]["max_epochs"])) - row.start_epoch
+        for row in rows
+        if row.state is not TrialState.RUNNING
     )
     facts = {
         "Wall clock": duration(study.elapsed_seconds),

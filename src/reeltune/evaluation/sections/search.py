@@ -9,6 +9,7 @@ from reeltune.evaluation.charts import Axis, Curve, learning_curves, number, par
 from reeltune.evaluation.leaderboard import Leaderboard
 from reeltune.evaluation.plots import Dot, interval_bars, scatter
 from reeltune.evaluation.sections.parts import cell, section, winner
+from reeltune.evaluation.sections.population import lineage_of_winner
 from reeltune.metrics.measures import parse_measure
 from reeltune.tuning.importance import Shares
 from reeltune.tuning.results import PressedBound, has_figures, pareto_front
@@ -23,15 +24,19 @@ N_PAIRS = 5
 
 def curves(study: Study, board: Leaderboard | None) -> str:
     """Return the learning curves; trials that the scheduler stopped end in a square."""
-    best = winner(study)
+    best = {row.number for row in lineage_of_winner(study)}
     drawn = []
     for row in study.rows():
         values = tuple(epoch.metrics[study.objective] for epoch in study.epochs(row.number))
-        kind = "best" if row.number == best else str(row.state)
+        start = row.start_epoch
+        if values and row.parent is not None:  # the leg hangs on its parent's last point
+            start, values = start - 1, (study.epochs(row.parent)[-1].metrics[study.objective], *values)
+        kind = "best" if row.number in best else str(row.state)
         if values:
             top = max(values) if study.higher_is_better else min(values)
             name = f"trial {row.number}, {row.state}, best {top:.4f}"
-            drawn.append(Curve(name, values, kind if kind in ("best", "stopped", "diverged") else ""))
+            kind = kind if kind in ("best", "stopped", "diverged") else ""
+            drawn.append(Curve(name, values, kind, start))
     if not drawn:
         return ""
     rulers = [
@@ -82,14 +87,19 @@ def coordinates(study: Study) -> str:
     )
 
 
-def mattered(shares: Shares, pressed: Sequence[PressedBound], *, n_best: int) -> str:
+def mattered(
+    shares: Shares, pressed: Sequence[PressedBound], *, n_best: int, is_population: bool = False
+) -> str:
     """Return which searched fields and pairs mattered, and which bounds the best trials press against."""
-    drawn = (
-        interval_bars(shares.fields) + _pairs(shares)
-        if shares.fields
-        else '<p class="note">Too few comparable trials to tell which searched value mattered: at least four '
-        "with different figures are needed.</p>"
+    few = (
+        "A leg of a population owes its figure to the weights that it took over as well: the share of a "
+        "searched value cannot be told."
+        if is_population
+        else "Too few comparable trials to tell which searched value mattered: at least four with different "
+        "figures are needed."
     )
+    note = f'<p class="note">{few}</p>'
+    drawn = interval_bars(shares.fields) + _pairs(shares) if shares.fields else note
     told = "".join(
         f"<li><code>{escape(bound.name)}</code>: {100 * bound.share:.0f} % of the best {n_best} lie at "
         f"{'the upper bound' if bound.side == 'high' else 'the lower bound'} {escape(number(bound.bound))}; "
