@@ -53,14 +53,14 @@ class TrialRow:
     params: dict[str, Any]  # the searched parameters, by dotted name
     config: dict[str, Any]  # the whole resolved trial configuration
     seed: int
-    parent: int | None = None  # trial whose weights it began with; None for fresh ones
-    start_epoch: int = 0  # epochs that those weights were trained for
     value: float | None = None  # objective at the best epoch
     best_epoch: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     n_epochs: int = 0  # of its own
     n_parameters: int = 0
     seconds: float = 0.0
+    parent: int | None = None  # trial whose weights it began with; None for fresh ones
+    start_epoch: int = 0  # epochs that those weights were trained for
 
     def plain(self) -> dict[str, Any]:
         """Return the row as plain Python values."""

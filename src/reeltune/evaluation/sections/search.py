@@ -100,6 +100,11 @@ def mattered(
     )
     note = f'<p class="note">{few}</p>'
     drawn = interval_bars(shares.fields) + _pairs(shares) if shares.fields else note
+    what = (
+        '<p class="note">Share of the variance of the objective that each searched value explains '
+        f"(functional ANOVA over {escape(shares.basis())}). Lines and small figures: 90 % of the estimates "
+        "when the trials are drawn anew; where they are wide, trust the order little.</p>"
+    )
     told = "".join(
         f"<li><code>{escape(bound.name)}</code>: {100 * bound.share:.0f} % of the best {n_best} lie at "
         f"{'the upper bound' if bound.side == 'high' else 'the lower bound'} {escape(number(bound.bound))}; "
@@ -109,10 +114,7 @@ def mattered(
     bounds = f"<ul>{told}</ul>" if told else f"<p>The best {n_best} trials press against no bound.</p>"
     return section(
         "What mattered",
-        '<p class="note">Share of the variance of the objective that each searched value explains '
-        f"(functional ANOVA over {escape(shares.basis())}). Lines and small figures: 90 % of the estimates "
-        "when the trials are drawn anew; where they are wide, trust the order little.</p>"
-        f"{drawn}<h3>Bounds</h3>{bounds}",
+        f"{'' if is_population else what}{drawn}<h3>Bounds</h3>{bounds}",
     )
 
 
