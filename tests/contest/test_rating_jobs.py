@@ -30,7 +30,13 @@ def job(folder, data, task="try", name="biases"):
     return RatingJob(folder, f"{name}, {folder.name}", value)
 
 
+@pytest.fixture
+def every_job_in_a_process(monkeypatch):
+    monkeypatch.setattr(RatingJob, "is_long", True)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("every_job_in_a_process")
 def test_processes_do_what_one_process_does(tmp_path, data):
     lines = []
     at_once = [job(tmp_path / f"{k}", data, name=name) for k, name in enumerate(("biases", "global-mean"))]
@@ -54,6 +60,7 @@ def test_a_job_of_another_kind_is_done_anew(tmp_path, data):
     assert changed.result() is None
 
 
+@pytest.mark.usefixtures("every_job_in_a_process")
 def test_a_process_that_dies_is_told_with_its_log(tmp_path, data, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EngineError, match=r"biases, one ended with code 1.*log\.txt.*go on"):

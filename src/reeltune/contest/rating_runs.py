@@ -28,6 +28,11 @@ class RatingJob:
     label: str
     value: dict[str, Any]  # what ``job.json`` holds
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes longer than a process to start."""
+        return bool(self.value["kind"] == "network" or self.value["config"]["name"] == "svd++")
+
     def result(self) -> dict[str, Any] | None:
         """Return how it ended, None where it has not, or was another job."""
         try:
@@ -45,27 +50,24 @@ def run_rating_jobs(jobs: Sequence[RatingJob], concurrency: int, notify: Notify)
     Raises:
         EngineError: A process died.
     """
-    waiting, running = (
-        [job for job in jobs if job.result() is None],
-        list[tuple[RatingJob, subprocess.Popen[bytes]]](),
-    )
+    waiting = [job for job in jobs if job.result() is None]
     for job in waiting:
         (job.folder / "result.json").unlink(missing_ok=True)
         write_json(job.folder / "job.json", job.value)
-    if concurrency == 1:
-        for job in waiting:
-            run_rating_job(job.folder)
-            notify(_told(job))
-        return
+    here = [job for job in waiting if concurrency == 1 or not job.is_long]
+    for job in here:
+        run_rating_job(job.folder)
+        notify(_told(job))
+    _run_at_once([job for job in waiting if job not in here], concurrency, notify)
+
+
+def _run_at_once(waiting: list[RatingJob], concurrency: int, notify: Notify) -> None:
+    running: list[tuple[RatingJob, subprocess.Popen[bytes]]] = []
     try:
         while waiting or running:
             while waiting and len(running) < concurrency:
                 job = waiting.pop(0)
-                command = [sys.executable, "-m", "reeltune.contest.rating_job", str(job.folder)]
-                with (job.folder / "log.txt").open("ab") as log:
-                    running.append(
-                        (job, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-                    )
+                running.append((job, _start(job)))
             time.sleep(_POLL_SECONDS)
             for job, process in list(running):
                 if process.poll() is not None:
@@ -77,6 +79,12 @@ def run_rating_jobs(jobs: Sequence[RatingJob], concurrency: int, notify: Notify)
             process.terminate()
         for _, process in running:
             process.wait()
+
+
+def _start(job: RatingJob) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "reeltune.contest.rating_job", str(job.folder)]
+    with (job.folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 def _told(job: RatingJob) -> str:
