@@ -67,6 +67,14 @@ def run_slowly(job, report):
     return run(job, report, epoch_seconds=0.1)
 
 
+def run_and_tell_node(job, report):
+    """Tell on which node of the cluster it runs."""
+    import ray
+
+    write_text(Path(job.directory) / "node", ray.get_runtime_context().get_node_id())
+    return run(job, report, epoch_seconds=0.2)
+
+
 def run_badly(job, report):
     """Fail, diverge, die once, hang or leave a damaged checkpoint, by the trial's number."""
     once = Path(job.study_directory) / f"once-{job.number}"
@@ -117,6 +125,24 @@ def write_much(job, report):
     """Keep a megabyte an epoch in the trial's folder, as large checkpoints would."""
     for number in range(1, job.max_epochs + 1):
         write_text(Path(job.directory) / f"weights-{number}.txt", "x" * 2**20)
+    return run(job, report)
+
+
+def share_a_device(job, report):
+    """Wait until all trials of the study run at once; tell which device each was given."""
+    import ray
+
+    mine = Path(job.directory) / "device.json"
+    given = {
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "share": ray.get_runtime_context().get_assigned_resources()["GPU"],
+        "accelerator": job.accelerator,
+        "pid": os.getpid(),
+    }
+    write_json(mine, given)
+    start = time.monotonic()
+    while len(list(mine.parent.parent.glob("*/device.json"))) < 2 and time.monotonic() - start < 60:
+        time.sleep(0.05)
     return run(job, report)
 
 

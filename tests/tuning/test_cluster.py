@@ -12,6 +12,7 @@ from engine_parts import HERE, check_accounts, finished, wait_for
 from studies_for_tests import make_study
 
 from reeltune.errors import ConfigError, EngineError
+from reeltune.files import read_json
 from reeltune.tuning.node_data import ARCHIVE, pack_data, unpack_data
 from reeltune.tuning.observer import Outcome, SilentObserver
 from reeltune.tuning.ray_cluster import check_fits, connect
@@ -29,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Three nodes: a head that runs no trial, and two with one processor each."""
+    """The head of a cluster, which runs no trial; each test adds the nodes it needs and removes them."""
     from ray.cluster_utils import Cluster
 
     patch = pytest.MonkeyPatch()
@@ -57,16 +58,30 @@ def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path):
     study = make_study(tmp_path / "s", trials=5, scheduler={"name": "none"}, max_epochs=20)
     watcher, before = Watcher(), []
 
+    def halfway():
+        """Return the node of a trial that has a checkpoint and epochs to go, however few slots are awake."""
+        for path in study.directory.glob("trials/*/node"):
+            trace = path.with_name("trace")
+            if (
+                path.with_name("last.ckpt").exists()
+                and trace.exists()
+                and len(trace.read_text().split()) < 10
+            ):
+                return path.read_text()
+        return None
+
     def kill_one():
-        running = [study.directory / "trials" / f"0000{n}" / "last.ckpt" for n in range(5)]
-        wait_for(lambda: len(finished(study)) >= 2 and sum(path.exists() for path in running) >= 2)
+        found = []
+        wait_for(lambda: finished(study) and (found.append(halfway()) or found[-1]))
+        lost = found[-1]
         before.extend(finished(study))
-        cluster.remove_node(nodes[0], allow_graceful=False)
+        cluster.remove_node(next(n for n in nodes if n.node_id == lost), allow_graceful=False)
+        nodes[:] = [n for n in nodes if n.node_id != lost]
 
     killer = threading.Thread(target=kill_one)
     killer.start()
     outcome = run_study(
-        study, data, entry="cheap_trials:run_slowly", address=cluster.address, observer=watcher
+        study, data, entry="cheap_trials:run_and_tell_node", address=cluster.address, observer=watcher
     )
     killer.join()
     assert outcome is Outcome.FINISHED
@@ -79,12 +94,15 @@ def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path):
         trace = (study.trial_directory(number) / "trace").read_text().split()
         assert len(trace) <= 21, "it went on from its checkpoint; at most the epoch under way is repeated"
     assert not list(study.directory.glob(".nodes-*"))
+    cluster.remove_node(nodes[0])
 
 
 def test_more_than_any_node_has_is_refused_at_once(cluster, tmp_path):
+    node = cluster.add_node(num_cpus=1)
     study = make_study(tmp_path / "s", trials=2, n_threads=7)
     with pytest.raises(ConfigError, match=r"n_threads is 7, the largest of \d nodes \(.*\) has 1 cores"):
         run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)
+    cluster.remove_node(node)
 
 
 def test_an_address_where_nothing_listens():
@@ -98,6 +116,27 @@ def test_an_address_where_nothing_listens():
     for wrong in ("somewhere", "ray://head:10001", "head:port", "head:99999"):
         with pytest.raises(ConfigError, match="is not of the form HOST:PORT"):
             connect(wrong, {})
+
+
+def test_trials_share_one_device(cluster, tmp_path):
+    """Ray counts the device without looking for it, so this needs none."""
+    node = cluster.add_node(num_cpus=4, num_gpus=1)
+    settings = {"trials": 2, "max_epochs": 1, "concurrency": 2, "scheduler": "none"}
+    study = make_study(tmp_path / "s", gpus_per_trial=0.25, **settings)
+    run_study(study, tmp_path, entry="cheap_trials:share_a_device", address=cluster.address)
+    check_accounts(study)
+    given = [read_json(study.trial_directory(number) / "device.json") for number in range(2)]
+    assert [one["visible"] for one in given] == ["0"] * 2, "both see the one device"
+    assert [one["share"] for one in given] == [0.25] * 2
+    assert [one["accelerator"] for one in given] == ["gpu"] * 2
+    assert len({one["pid"] for one in given}) == 2, "and ran at once"
+    too_much = make_study(tmp_path / "t", gpus_per_trial=1.5, **settings)
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match=r"gpus_per_trial is 1\.5, .* has 1 accelerators; lower it"):
+        run_study(too_much, tmp_path, entry="cheap_trials:run", address=cluster.address)
+    assert time.monotonic() - start < 20, "at once, not after Ray has waited for a device"
+    assert not too_much.rows()
+    cluster.remove_node(node)
 
 
 @pytest.mark.parametrize(

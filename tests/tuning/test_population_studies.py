@@ -1,5 +1,8 @@
 """Populations on real Ray Tune, over cheap trials: any concurrency, kills, failures."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from engine_parts import comparable, drive, finished, optuna_trials, restart_machine, run, wait_for
 from studies_for_tests import make_study
@@ -7,6 +10,7 @@ from studies_for_tests import make_study
 from reeltune.tuning.population import lineage
 from reeltune.tuning.ray_engine import Outcome
 from reeltune.tuning.rows import TrialState
+from reeltune.tuning.study import Study
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,10 +43,13 @@ def check_lineages(study):
 
 
 def test_a_population_killed_at_two_trials_at_once_gives_what_one_at_a_time_gives(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
     killed = make(tmp_path / "killed", "pb2", concurrency=2)
     process = drive(killed)
     wait_for(lambda: len(finished(killed)) >= 5, process)
     restart_machine(process)
+    # To a bucket and back: nothing in the folder tells where it lies.
+    killed = Study.open(Path(shutil.move(killed.directory, tmp_path / "elsewhere" / "killed")))
     before = finished(killed)
     assert len(before) < 12, "killed too late to test anything"
     assert run(killed, "run") is Outcome.FINISHED

@@ -2,11 +2,13 @@ import json
 import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from studies_for_tests import ledger, make_study, spec
 
-from reeltune.errors import EngineError, StudyError
+from reeltune.cli.options import studies_root
+from reeltune.errors import ConfigError, EngineError, StudyError
 from reeltune.tuning.folders import find_study, list_studies, remove_study
 from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.study import Study
@@ -183,3 +185,24 @@ def test_the_spec_is_plain_json(tmp_path):
     record = json.loads((study.directory / "study.json").read_text())
     assert record["spec"]["space"]["space"]["training.learning_rate"]["log"] is True
     assert record["spec"]["study"]["first"] == [{"training.learning_rate": 0.1}]
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://bucket/studies", "gs://bucket", "file:///studies", "hdfs://n:8020/s"]
+)
+def test_an_address_of_object_storage_is_refused(tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    for ask in (
+        lambda: Study.create(Path(address) / "s", spec(), ledger()),
+        lambda: studies_root(Path(address)),
+        lambda: find_study(f"{address}/s", tmp_path),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"^{address.partition('//')[0]}//.* is an address, a study needs"
+        ):
+            ask()
+    monkeypatch.setenv("REELTUNE_STUDIES", address)
+    with pytest.raises(ConfigError, match="give one on a disk or on shared storage"):
+        studies_root(None)
+    assert not list(tmp_path.iterdir())
+    assert studies_root(Path("./a:b/c")) == Path("a:b/c")

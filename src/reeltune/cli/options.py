@@ -35,8 +35,14 @@ CHANGES = typer.Option(
 
 
 def studies_root(given: Path | None) -> Path:
-    """Return the folder of the studies: the flag's, the environment's, or ``studies``."""
-    return given or Path(os.environ.get("REELTUNE_STUDIES") or "studies")
+    """Return the folder of the studies: the flag's, the environment's, or ``studies``.
+
+    Raises:
+        ConfigError: It is the address of a bucket.
+    """
+    from reeltune.tuning.folders import check_is_folder
+
+    return check_is_folder(given or Path(os.environ.get("REELTUNE_STUDIES") or "studies"))
 
 
 def study_path(name: str, given: Path | None) -> Path:

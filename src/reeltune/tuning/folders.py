@@ -5,17 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reeltune.errors import EngineError, StudyError, unknown_name
+from reeltune.errors import ConfigError, EngineError, StudyError, unknown_name
 
 __all__ = [
     "LOCK_FILE",
     "LOCK_TRIES",
+    "check_is_folder",
     "find_study",
     "folder_lock",
     "is_folder_locked",
@@ -30,12 +32,33 @@ LOCK_TRIES = 3
 """Attempts, a tenth of a second apart."""
 
 
+def check_is_folder(path: Path) -> Path:
+    """Return ``path`` unless it is an address such as ``s3://bucket/studies``.
+
+    Raises:
+        ConfigError: It is one.
+
+    >>> check_is_folder(Path("studies/a:b")).name
+    'a:b'
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+-]+:", path.parts[0] if path.parts else ""):
+        return path
+    address = f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
+    raise ConfigError(
+        f"{address} is an address, a study needs a folder: its SQLite file and its lock work on file "
+        "systems alone; give one on a disk or on shared storage (NFS, EFS, Filestore) and copy it to the "
+        "bucket after the run, with `aws s3 sync`, `gcloud storage rsync` or `rclone sync`"
+    )
+
+
 def find_study(name: str, root: Path) -> Path:
     """Return the folder of the study that ``name`` means: a path, or a name under ``root``.
 
     Raises:
         StudyError: There is none; the message names near ones.
+        ConfigError: It is the address of a bucket.
     """
+    check_is_folder(Path(name))
     for candidate in (root / name, Path(name)):
         if (candidate / "study.json").is_file():
             return candidate.resolve()

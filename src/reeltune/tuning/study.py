@@ -26,7 +26,7 @@ import reeltune
 from reeltune.data.prepared import Ledger
 from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, read_lines, write_json
-from reeltune.tuning.folders import folder_lock, is_folder_locked
+from reeltune.tuning.folders import check_is_folder, folder_lock, is_folder_locked
 from reeltune.tuning.goal import Goal
 from reeltune.tuning.population import n_legs
 from reeltune.tuning.results import best_rows
@@ -63,9 +63,10 @@ class Study:
 
         Raises:
             StudyError: A study with another spec or other data is there.
+            ConfigError: ``directory`` is the address of a bucket.
             EngineError: The folder cannot be written.
         """
-        path = directory / "study.json"
+        path = check_is_folder(directory) / "study.json"
         if not path.exists() and directory.exists() and not _is_empty(directory):
             raise StudyError(f"{directory} is a folder but no study; choose another --name")
         if not path.exists():
