@@ -13,6 +13,7 @@ from reeltune.contest.card import render_card
 from reeltune.contest.gallery import RATING_FIGURES, figures_of
 from reeltune.contest.part_tables import (
     decisions_table,
+    errors_table,
     rating_lines,
     rivals_table,
     split_lines,
@@ -143,7 +144,7 @@ def _parts_of(result: Mapping[str, Any]) -> list[tuple[str, list[str], list[Tabl
         found.append(("Order of ties", [told], [ties_table(result)], ()))
     if "ratings" in result:
         ratings = result["ratings"]
-        tables = [decisions_table(ratings), rivals_table(ratings)]
+        tables = [errors_table(ratings), decisions_table(ratings), rivals_table(ratings)]
         found.append(("Stars and likes", rating_lines(ratings), tables, RATING_FIGURES))
     return found
 

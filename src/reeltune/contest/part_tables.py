@@ -8,20 +8,31 @@ from typing import Any
 from reeltune.contest.tables import Table, interval_text
 from reeltune.data.config import split_in_words
 
-__all__ = ["decisions_table", "rating_lines", "rivals_table", "split_lines", "splits_table", "ties_table"]
+__all__ = [
+    "decisions_table",
+    "errors_table",
+    "rating_lines",
+    "rivals_table",
+    "split_lines",
+    "splits_table",
+    "ties_table",
+]
 
-_NAMES = {
-    "rmse": "RMSE",
-    "mae": "MAE",
+_ERRORS = {"rmse": "RMSE", "mae": "MAE", "star_accuracy": "right star"}
+_DECISIONS = {
     "accuracy": "accuracy",
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
     "mcc": "MCC",
     "roc_auc": "ROC AUC",
-    "star_accuracy": "star accuracy",
 }
-_WITH_INTERVAL = ("rmse", "accuracy")
+_WITH_INTERVAL = ("rmse", "mae", "star_accuracy", "accuracy")
+_ORDERS = {
+    "file": "as in the file",
+    "movie": "movie id",
+    "float32": "seconds as float32, then as in the file",
+}
 
 
 def splits_table(result: Mapping[str, Any], label: str) -> Table:
@@ -47,8 +58,9 @@ def split_lines(result: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, part in parts.items():
         ledger = part["ledger"]
+        settings = "" if name == ledger["split"] else f", {ledger['split']}"
         lines.append(
-            f"{name} ({ledger['dataset']}, {ledger['split']}): {split_in_words(ledger['split'])}; "
+            f"{name} ({ledger['dataset']}{settings}): {split_in_words(ledger['split'])}; "
             f"{part['n_queries']:,} targets of {part['n_people']:,} people. {part['answer']['sentence']}"
         )
     return lines
@@ -72,26 +84,40 @@ def ties_table(result: Mapping[str, Any]) -> Table:
             cells.append(f"{figure['value']:.4f}{told}")
         tested = "" if rule == "file" else f"{100 * result['changed_targets'][rule]:.1f} %"
         changed = "" if rule == "file" else f"{100 * of['changed_validation']:.1f} %"
-        rows.append((of["rule"], changed, tested, *cells))
-    return Table(("order", "changed targets, validation", "test", *names), tuple(rows))
+        rows.append((_ORDERS[rule], changed, tested, *cells))
+    return Table(
+        ("events of one second", "other targets, validation", "other targets, test", *names), tuple(rows)
+    )
+
+
+def errors_table(ratings: Mapping[str, Any]) -> Table:
+    """Return the errors of every predictor of stars, smallest first, and those of the most frequent star."""
+    rows = [
+        (row["name"], row["role"], *_cells(row, _ERRORS), row["n_trials"], row["n_seeds"])
+        for row in ratings["standings"]
+    ]
+    frequent = ratings["standings"][0]["decisions"]["majority_star_accuracy"]
+    rows.append(("always the most frequent star", "", "", "", f"{frequent:.4f}", "", ""))
+    return Table(("stars on the test rows", "role", *_ERRORS.values(), "trials", "seeds"), tuple(rows))
 
 
 def decisions_table(ratings: Mapping[str, Any]) -> Table:
-    """Return errors and decisions of every predictor, smallest error first, and the majority class."""
-    rows = []
-    for row in ratings["standings"]:
-        cells = []
-        for name in _NAMES:
-            of = row["figures"][name]
-            cells.append(
-                "" if of is None else interval_text(of) if name in _WITH_INTERVAL else f"{of['value']:.4f}"
-            )
-        rows.append((row["name"], row["role"], *cells, row["n_trials"], row["n_seeds"]))
-    one = ratings["standings"][0]["decisions"]
-    majority = one["majority"] | {"star_accuracy": one["majority_star_accuracy"]}
-    known = (majority.get(name) for name in _NAMES)
-    rows.append(("majority class", "", *("" if of is None else f"{of:.4f}" for of in known), "", ""))
-    return Table(("stars on the test rows", "role", *_NAMES.values(), "trials", "seeds"), tuple(rows))
+    """Return the like/dislike decisions of every predictor, most accurate first, and the majority class."""
+    ordered = sorted(ratings["standings"], key=lambda row: -row["figures"]["accuracy"]["value"])
+    rows = [(row["name"], *_cells(row, _DECISIONS)) for row in ordered]
+    majority = ordered[0]["decisions"]["majority"]
+    known = (majority.get(name) for name in _DECISIONS)
+    rows.append(("majority class", *("" if of is None else f"{of:.4f}" for of in known)))
+    return Table((f"liked from {ratings['threshold']:g} stars on", *_DECISIONS.values()), tuple(rows))
+
+
+def _cells(row: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    cells = []
+    for name in names:
+        of = row["figures"][name]
+        plain = "" if of is None else f"{of['value']:.4f}"
+        cells.append(interval_text(of) if of is not None and name in _WITH_INTERVAL else plain)
+    return cells
 
 
 def rivals_table(ratings: Mapping[str, Any]) -> Table:
