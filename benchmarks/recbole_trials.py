@@ -26,7 +26,7 @@ from typing import Any
 SPACE = {"hidden_size": [32, 256], "learning_rate": [5e-4, 2e-2], "dropout_prob": [0.0, 0.6]}
 
 
-def settings(data: Path, epochs: int) -> dict[str, Any]:
+def settings(data: Path, epochs: int, saved: Path) -> dict[str, Any]:
     """Return RecBole's configuration: its defaults but for the protocol, the epochs and the sizes."""
     return {
         "model": "GRU4Rec",
@@ -44,7 +44,7 @@ def settings(data: Path, epochs: int) -> dict[str, Any]:
         "show_progress": False,
         "use_gpu": False,
         "worker": 0,
-        "checkpoint_dir": str(data.parent / "saved"),
+        "checkpoint_dir": str(saved),
     }
 
 
@@ -128,7 +128,7 @@ def main() -> None:
     data = Path(recbole.__file__).parent / "dataset_example"
     log = arguments.out.absolute().with_suffix(".jsonl")
     log.unlink(missing_ok=True)
-    base = settings(data, arguments.epochs)
+    base = settings(data, arguments.epochs, log.parent / "saved")
     n_ended, seconds = search(base, log, arguments.seconds, arguments.trials)
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     batches = [line for line in lines if "batch" in line]

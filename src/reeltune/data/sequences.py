@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _BUCKET_BATCHES = 16  # batches whose windows are sorted by length together: little padding, still random
-_BATCH_POSITIONS = 1 << 22  # bounds the memory of a batch of very long histories
+_BATCH_POSITIONS = 1 << 16  # bounds the memory of a batch of very long histories
 
 
 @dataclass(frozen=True)

@@ -127,16 +127,27 @@ class SideInputs(nn.Module):
         return vectors if part is None else vectors + part
 
     def _of_items(self, items: Tensor) -> Tensor | None:
-        """Return the part that depends on the movie alone, shape ``items.shape + (D,)``, or None."""
-        part: Tensor | None = None
+        """Return the part that depends on the movie alone, shape ``items.shape + (D,)``, or None.
+
+        It is computed once for each movie that occurs: a movie's people are many rows, and a batch of long
+        histories repeats its movies. A graph that is being exported has no movies yet to look at.
+        """
+        if self.features is None and self.people is None:
+            return None
+        if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
+            return self._of_each(items)
+        distinct, place = torch.unique(items, return_inverse=True)  # [U], items.shape
+        return nn.functional.embedding(place, self._of_each(distinct))
+
+    def _of_each(self, items: Tensor) -> Tensor:
+        parts: list[Tensor] = []
         if self.features is not None:
-            part = self.features(self.get_buffer("item_features_table")[items])
+            parts.append(self.features(self.get_buffer("item_features_table")[items]))
         if self.people is not None:
             codes = self.get_buffer("people_table")[items]  # [..., K]
             n_people = (codes > 0).sum(dim=-1, keepdim=True).clamp(min=1)
-            mean = self.people(codes).sum(dim=-2) / n_people
-            part = mean if part is None else part + mean
-        return part
+            parts.append(self.people(codes).sum(dim=-2) / n_people)
+        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
     def _of_steps(self, histories: Histories) -> list[Tensor]:
         parts: list[Tensor] = []
