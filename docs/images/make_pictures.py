@@ -133,12 +133,24 @@ def wandb(study: Path) -> None:
     terminal([leet, "leet", str(study / "wandb")], "wandb.png", r"ndcg@10", size=(120, 34))
 
 
+def ray(study: Path) -> None:
+    """Ray's own dashboard while a study runs; needs the extra ``ray-dashboard``."""
+    smoke = str(ROOT / "experiments" / "synthetic_smoke.yaml")
+    words = ["tune", smoke, "--studies", str(study.parent), "--set", "logging.ray_dashboard=true"]
+    with served([sys.executable, "-m", "reeltune", *words], r"http://127\.0\.0\.1:\d+") as address:
+        time.sleep(20)  # until workers run
+        # As high as the row of the node: those of the workers show where Python lies on this machine.
+        ready = "document.body.innerText.includes('ALIVE')"
+        shoot(f"{address}/#/cluster", "ray-dashboard.png", ready, height=604)
+
+
 PICTURES: dict[str, Callable[[Path], None]] = {
     "report": report,
     "live": live,
     "optuna": optuna,
     "tensorboard": tensorboard,
     "wandb": wandb,
+    "ray": ray,
 }
 
 

@@ -164,6 +164,10 @@ class LineObserver:
                 f"best {self.board.progress.objective} {report.best:.4f}"
             )
 
+    def noted(self, text: str) -> None:
+        """Say it."""
+        self._say(text)
+
     def trial_interrupted(self, number: int, reason: str) -> None:
         """Say that a trial starts again."""
         self._say(f"trial {number}: {reason}")
@@ -204,6 +208,10 @@ class TableObserver:
         """Take in an epoch."""
         if self._board is not None:
             self._board.epochs[number] = report
+
+    def noted(self, text: str) -> None:
+        """Print a line above the table."""
+        self._console.print(text, markup=False)
 
     def trial_interrupted(self, number: int, reason: str) -> None:
         """Print a line above the table."""

@@ -28,6 +28,8 @@ class LoggingConfig(Config):
     ``auto`` is online where a login is configured and offline elsewhere."""
     wandb_project: str = "reeltune"
     """Project that the runs belong to; they are grouped by study."""
+    ray_dashboard: bool = False
+    """Whether a study on this machine serves Ray's own dashboard; needs ``reeltune[ray-dashboard]``."""
 
 
 def wandb_mode(choice: str) -> Literal["offline", "online"]:

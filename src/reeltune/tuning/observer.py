@@ -55,6 +55,9 @@ class Observer(Protocol):
     def trial_ended(self, row: TrialRow) -> None:
         """Hear that a trial is finished."""
 
+    def noted(self, text: str) -> None:
+        """Hear something about the run that a person wants to know."""
+
     def study_ended(self) -> None:
         """Hear that the run is over, for whatever reason."""
 
@@ -75,6 +78,9 @@ class SilentObserver:
         """Do nothing."""
 
     def trial_ended(self, row: TrialRow) -> None:
+        """Do nothing."""
+
+    def noted(self, text: str) -> None:
         """Do nothing."""
 
     def study_ended(self) -> None:

@@ -84,7 +84,10 @@ def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
     study = recorder.study
     recorder.observer.study_started(_progress(recorder))
     try:
-        with stop_signals() as is_asked_to_stop, ray_session(study.spec.study, address):
+        session = ray_session(study.spec.study, address, has_dashboard=study.spec.logging.ray_dashboard)
+        with stop_signals() as is_asked_to_stop, session as dashboard:
+            if dashboard is not None:
+                recorder.observer.noted(f"Ray's dashboard: {dashboard}")
             if address is not None:
                 prepare_nodes(study.directory, recorder.data_directory)
             check = functools.partial(_check, recorder, is_asked_to_stop)

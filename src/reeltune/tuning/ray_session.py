@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
@@ -9,16 +10,18 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from reeltune.errors import EngineError
+from reeltune.errors import ConfigError, EngineError, first_line
 from reeltune.tuning.ray_cluster import check_fits, connect, node_resources
 from reeltune.tuning.spec import StudySettings
 
 __all__ = [
     "ENVIRONMENT",
     "OBJECT_STORE_BYTES",
+    "RaySession",
     "is_ray_alive",
     "local_resources",
     "ray_session",
@@ -54,21 +57,28 @@ FOR_WORKERS = ("MALLOC", "TUNE_", "RAY_CHDIR", "RAY_ACCEL")
 
 
 @contextmanager
-def ray_session(settings: StudySettings, address: str | None = None) -> Iterator[None]:
-    """Start Ray with the processors that ``settings`` ask for, or join a cluster, and end it with the block.
+def ray_session(
+    settings: StudySettings, address: str | None = None, *, has_dashboard: bool = False
+) -> Iterator[str | None]:
+    """Yield the address of Ray's dashboard, if it has one, with Ray at hand while the block runs.
+
+    Start Ray with the processors that ``settings`` ask for, or join a cluster, and end it with the block.
 
     A Ray that the calling program has started itself is used as it is and left running.
 
     Args:
         settings: What a trial asks for, and how many run at once.
         address: Where a cluster's head listens, ``HOST:PORT`` or ``auto``; None for this machine alone.
+        has_dashboard: Serve Ray's own dashboard on this machine; a cluster serves its own or not.
 
     Raises:
-        ConfigError: More accelerators or processors are asked for than there are.
+        ConfigError: More accelerators or processors are asked for than there are, or a dashboard that is not
+            installed.
         EngineError: Ray cannot be started, or no cluster answers.
     """
     before = dict(os.environ)
     session = None
+    dashboard: str | None = None
     is_here = address is None
     given = {key: value for key, value in ENVIRONMENT.items() if is_here or key.startswith(FOR_WORKERS)}
     os.environ.update({key: value for key, value in given.items() if key not in before})
@@ -79,18 +89,19 @@ def ray_session(settings: StudySettings, address: str | None = None) -> Iterator
         if not ray.is_initialized():
             if address is None:
                 check_fits(settings, [local_resources(settings)])
-                session = start_ray(settings.concurrency * settings.n_threads)
+                session = start_ray(settings.concurrency * settings.n_threads, has_dashboard=has_dashboard)
+                dashboard = session.dashboard
             else:
                 connect(address, {key: before.get(key, value) for key, value in given.items()})
                 has_joined = True
         check_fits(settings, node_resources())
         with _raylet_unheard():
-            yield
+            yield dashboard
     finally:
         if session is not None or has_joined:
             ray.shutdown()
         if session is not None:
-            shutil.rmtree(session, ignore_errors=True)  # logs and sockets of this session alone
+            shutil.rmtree(session.directory, ignore_errors=True)  # logs and sockets of this session alone
         for key in os.environ.keys() - before.keys():  # Ray adds some of its own
             del os.environ[key]
 
@@ -125,30 +136,53 @@ def local_resources(settings: StudySettings) -> dict[str, float]:
     return found
 
 
-def start_ray(n_cpus: int) -> str:
-    """Start Ray on this machine with ``n_cpus`` slots and return the folder of its session.
+@dataclass(frozen=True)
+class RaySession:
+    """A Ray that runs on this machine."""
+
+    directory: str  # of its logs and sockets
+    dashboard: str | None  # address of its own dashboard, if it serves one
+
+
+def start_ray(n_cpus: int, *, has_dashboard: bool = False) -> RaySession:
+    """Start Ray on this machine with ``n_cpus`` slots, on the loopback interface alone.
 
     Raises:
+        ConfigError: A dashboard is asked for and not installed.
         EngineError: Ray cannot be started.
     """
     import ray
 
+    if has_dashboard:
+        _check_dashboard()
     try:
         context = ray.init(
             address="local",  # never a cluster that a stale file names
             num_cpus=n_cpus,
-            include_dashboard=False,
+            include_dashboard=has_dashboard,
+            dashboard_host="127.0.0.1",
             log_to_driver=False,
             logging_level=logging.CRITICAL,
             object_store_memory=OBJECT_STORE_BYTES,
         )
-    except (OSError, ValueError, RuntimeError, TimeoutError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # a plain one where the dashboard does not come up
+        reason = first_line(error)
         raise EngineError(
             f"Ray cannot be started: {reason}; it needs a writable temporary folder (set RAY_TMPDIR) "
             "and free ports on the loopback interface"
         ) from error
-    return str(context.address_info["session_dir"])
+    served = f"http://{context.dashboard_url}" if has_dashboard and context.dashboard_url else None
+    return RaySession(str(context.address_info["session_dir"]), served)
+
+
+def _check_dashboard() -> None:
+    try:
+        importlib.import_module("ray.dashboard.optional_deps")  # what Ray itself tries
+    except ImportError as error:
+        raise ConfigError(
+            f"logging.ray_dashboard needs packages that are not installed ({first_line(error)}); install "
+            'them with pip install "reeltune[ray-dashboard]", or drop the key'
+        ) from error
 
 
 def is_ray_alive() -> bool:
