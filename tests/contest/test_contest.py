@@ -229,7 +229,13 @@ def test_the_pages_hold_the_figures(finished, tmp_path) -> None:
     for figure in re.findall(r"\((figures/[^)]+)\)", text):
         assert (folder / "out" / figure).read_text().startswith("<svg")
     card = (folder / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for wanted in ("of 100 people", "tuned GRU", "no row, name, age or gender", "popular than what"):
+    for wanted in (
+        "of 100 people",
+        "tuned GRU",
+        "no row, name, age or gender",
+        "popular than what",
+        "another split",
+    ):
         assert wanted in card
     write_pages(result, tmp_path)
     assert (tmp_path / "README.md").read_text() == text

@@ -57,6 +57,7 @@ def _how_good(result: Mapping[str, Any], own: str, standing: Mapping[str, Any]) 
         f"For {100 * hit['value']:.0f} of 100 people the movie that they rated next was among the ten it "
         f"listed ({100 * hit['low']:.0f} to {100 * hit['high']:.0f} with other people and other seeds).",
         result["answer"]["sentence"],
+        *(f"On another split, {name}: {part['answer']['sentence']}" for name, part in result["also"].items()),
     ]
     seeds = standing["seeds"]
     if seeds["sd"] is not None:
