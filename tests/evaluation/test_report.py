@@ -226,3 +226,8 @@ def test_a_running_trial_shows_its_epochs(study_dir: Path) -> None:
 
 def test_the_range_of_an_importance_is_drawn_on_its_bar() -> None:
     assert "--low:33.3%;--high:100.0%" in plots.interval_bars({"a": Importance(0.5, 0.3, 0.9)})
+
+
+def test_bars_that_are_compared_have_one_scale() -> None:
+    large, small = {"a": Importance(0.5, 0.5, 0.8)}, {"b": Importance(0.08, 0.04, 0.16)}
+    assert "--share:10.0%;--low:5.0%;--high:20.0%" in plots.interval_bars(small, beside=large)

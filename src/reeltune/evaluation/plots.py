@@ -95,9 +95,13 @@ def trial_bars(bars: Sequence[Bar], *, unit: str, label: str) -> str:
     )
 
 
-def interval_bars(found: Mapping[str, Importance]) -> str:
-    """Return one bar a name, as long as its share, with the range of the estimate on it."""
-    scale = max((max(item.share, item.high) for item in found.values()), default=0.0) or 1.0
+def interval_bars(found: Mapping[str, Importance], *, beside: Mapping[str, Importance] | None = None) -> str:
+    """Return one bar a name, as long as its share, with the range of the estimate on it.
+
+    Bars that are to be compared with those of ``beside`` are drawn on the scale of both.
+    """
+    drawn = [*found.values(), *(beside or {}).values()]
+    scale = max((max(item.share, item.high) for item in drawn), default=0.0) or 1.0
     rows = "".join(
         f'<span>{escape(name)}</span><div style="--share:{100 * item.share / scale:.1f}%;'
         f'--low:{100 * item.low / scale:.1f}%;--high:{100 * item.high / scale:.1f}%"><i></i><u></u></div>'

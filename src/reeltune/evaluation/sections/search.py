@@ -129,7 +129,8 @@ def _pairs(shares: Shares) -> str:
     }
     return (
         '<h3>Together</h3><p class="note">What two values explain only together, beyond what each explains '
-        f"alone: the {len(names)} largest of {len(shares.pairs)} pairs.</p>{interval_bars(names)}"
+        f"alone: the {len(names)} largest of {len(shares.pairs)} pairs.</p>"
+        + interval_bars(names, beside=shares.fields)
     )
 
 
