@@ -314,6 +314,14 @@ def test_a_wrong_file_is_told_in_one_error(write, old, new, message) -> None:
         load_contest(path)
 
 
+@pytest.mark.parametrize(("package", "name"), [("implicit", "iALS, BPR"), ("surprise", "SVD, SVD")])
+def test_a_missing_package_is_told_before_anything_runs(package, name, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(f"reeltune.contest.brackets.is_{package}_available", lambda: False)
+    with pytest.raises(ConfigError, match=rf"^{name}.* need a package that is not installed: pip install"):
+        run_contest(load_contest(ROOT / "experiments" / "paper_ml100k.yaml"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_contest_needs_both_sides(write) -> None:
     text = re.sub(r"role: (standard RNN|collaborative filtering|counting)", "role: optimized RNN", CONTEST)
     with pytest.raises(ConfigError, match="at least one with it and one without"):

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from reeltune.contest.spec import Contest, Entrant
 from reeltune.data.prepared import TuningData
-from reeltune.errors import StudyError
+from reeltune.errors import ConfigError, StudyError
 from reeltune.evaluation.retrain import job_result, train_jobs
 from reeltune.evaluation.statistics import SeedSpread, WinnersCurse, seed_spread
 from reeltune.evaluation.studies import Notify, selected_trial
+from reeltune.models.baselines.factors import is_implicit_available
+from reeltune.models.rating_baselines import is_surprise_available
 from reeltune.models.registry import NETWORKS
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
@@ -26,6 +28,7 @@ from reeltune.tuning.study import Study
 
 __all__ = [
     "Qualified",
+    "check_packages",
     "qualified_of",
     "qualify",
     "seed_jobs",
@@ -65,6 +68,30 @@ class Qualified:
     def validation_ranks(self) -> NDArray[np.int32]:
         """Return the validation ranks of each seed, [S, M]."""
         return np.stack([np.load(folder / VALIDATION_RANKS) for folder in self.folders])
+
+
+def check_packages(contest: Contest) -> None:
+    """Check that every contestant can run here, before hours have gone into the others.
+
+    Raises:
+        ConfigError: A package is not installed.
+    """
+    named: list[tuple[str, str]] = [(one.name, one.experiment.trial.model.name) for one in contest.entrants]
+    part = contest.spec.ratings
+    if part is not None:
+        named += [
+            (name, one.predictor.name) for name, one in part.contestants.items() if one.predictor is not None
+        ]
+    for extra, is_there, models in (
+        ("baselines", is_implicit_available(), ("ials", "bpr")),
+        ("ratings", is_surprise_available(), ("svd", "svd++")),
+    ):
+        wanting = [name for name, model in named if model in models]
+        if wanting and not is_there:
+            raise ConfigError(
+                f"{', '.join(wanting)} need a package that is not installed: "
+                f'pip install "reeltune[{extra}]", or leave them out'
+            )
 
 
 def study_of(entrant: Entrant, out: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reeltune.contest.analyses import impact_of, judge_groups, judge_lists, judge_privacy
-from reeltune.contest.brackets import Qualified, qualify, tune_all
+from reeltune.contest.brackets import Qualified, check_packages, qualify, tune_all
 from reeltune.contest.elsewhere import (
     changed_targets,
     judge_elsewhere,
@@ -64,10 +64,12 @@ def run_contest(
         notify: Receives lines of progress.
 
     Raises:
+        ConfigError: A contestant's package is not installed.
         DataError: The data cannot be found.
         StudyError: Another contest or other data are in ``out``, or a file is damaged.
         EngineError: Ray, the disk or a training process failed.
     """
+    check_packages(contest)
     told, parts = _Clock(out, notify), _open_all(contest, data_dir, notify)
     data = parts.main
     _claim(contest, out, data)
