@@ -67,6 +67,11 @@ def run_slowly(job, report):
     return run(job, report, epoch_seconds=0.1)
 
 
+def run_very_slowly(job, report):
+    """Take half a second an epoch, for tests that interfere with trials of few epochs."""
+    return run(job, report, epoch_seconds=0.5)
+
+
 def run_and_tell_node(job, report):
     """Tell on which node of the cluster it runs."""
     import ray

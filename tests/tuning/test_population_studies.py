@@ -45,7 +45,7 @@ def check_lineages(study):
 def test_a_population_killed_at_two_trials_at_once_gives_what_one_at_a_time_gives(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     killed = make(tmp_path / "killed", "pb2", concurrency=2)
-    process = drive(killed)
+    process = drive(killed, "run_very_slowly")
     wait_for(lambda: len(finished(killed)) >= 5, process)
     restart_machine(process)
     # To a bucket and back: nothing in the folder tells where it lies.
