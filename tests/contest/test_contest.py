@@ -302,6 +302,17 @@ def test_quick_puts_its_values_over_the_file(write) -> None:
         ("training.learning_rate: {kind", "training.learning_rat: {kind", "training.learning_rat"),
         ("low: 1.0, high: 50.0", "low: 1.0, high: 1.0e+9", "user_regularization may be"),
         ("data: {dataset: synthetic}", "data: {dataset: synthetic, split: global-time}", "tie_rules"),
+        (
+            "  popularity: {role",
+            "  item.knn: {role: counting, model: {name: popularity}}\n  item knn: {role",
+            "share the folder",
+        ),
+        (
+            "    mean: {role",
+            "    Biases!: {role: counting, predictor: {name: biases}}\n    mean: {role",
+            "share the folder",
+        ),
+        ("  by the calendar: {split", "  by-the calendar: {}\n  by the calendar: {split", "share the folder"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_error(write, old, new, message) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from reeltune.contest.brackets import Qualified, qualified_of, seed_jobs_of, train_all
-from reeltune.contest.spec import Contest, slug_of
+from reeltune.contest.names import slug_of
+from reeltune.contest.spec import Contest
 from reeltune.contest.standings import answer, judge, score_all, standings
 from reeltune.contest.variants import variant, variant_values
 from reeltune.data.prepared import Queries, TuningData

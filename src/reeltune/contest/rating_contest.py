@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltune.contest.names import slug_of
 from reeltune.contest.rating_job import PREDICTED, QUESTIONS, predict_with_network
 from reeltune.contest.rating_runs import RatingJob, run_rating_jobs
 from reeltune.contest.rating_spec import RatingContestant, RatingPart
-from reeltune.contest.spec import Contest, slug_of
+from reeltune.contest.spec import Contest
 from reeltune.data.config import DataConfig
 from reeltune.data.prepared import TuningData
 from reeltune.data.ratings import Ratings, known_ratings

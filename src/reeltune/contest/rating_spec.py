@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from reeltune.config import Config
+from reeltune.contest.names import check_folders
 from reeltune.data.folds import KFold, OfficialFold
 from reeltune.metrics.decisions import DEFAULT_THRESHOLD
 from reeltune.models.rating_baselines import RatingBaselineConfig
@@ -90,6 +91,7 @@ class RatingPart(Config):
 
     @model_validator(mode="after")
     def _has_both_sides(self) -> RatingPart:
+        check_folders(self.contestants)
         n_champions = sum(one.role == "optimized RNN" for one in self.contestants.values())
         if not n_champions or n_champions == len(self.contestants):
             raise ValueError(

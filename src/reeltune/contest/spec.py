@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config, Document, load_yaml, parse, with_change
+from reeltune.contest.names import check_folders, slug_of
 from reeltune.contest.rating_spec import RatingPart
 from reeltune.data.config import DataConfig
 from reeltune.data.splits import LeaveOneOut
@@ -27,7 +27,6 @@ __all__ = [
     "Contestant",
     "Entrant",
     "load_contest",
-    "slug_of",
 ]
 
 CHAMPION_ROLE = "optimized RNN"
@@ -133,6 +132,7 @@ class ContestSpec(Config):
     @field_validator("contestants")
     @classmethod
     def _has_both_sides(cls, value: dict[str, Contestant]) -> dict[str, Contestant]:
+        check_folders(value)
         n_champions = sum(contestant.role == CHAMPION_ROLE for contestant in value.values())
         if not n_champions or n_champions == len(value):
             raise ValueError(
@@ -149,6 +149,12 @@ class ContestSpec(Config):
                 "pairs: choose leave-one-out"
             )
         return self
+
+    @field_validator("also")
+    @classmethod
+    def _also_has_folders(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        check_folders(value)
+        return value
 
     @field_validator("cuts")
     @classmethod
@@ -300,8 +306,3 @@ def _entrant(name: str, spec: ContestSpec, document: Document, path: Path) -> En
         trial = experiment.trial.model_copy(update={"objective": spec.study["objective"]})
         experiment = Experiment(experiment.document, experiment.spec, trial, None)
     return Entrant(name, slug_of(name), contestant, experiment)
-
-
-def slug_of(name: str) -> str:
-    """Return ``name`` as a folder's name."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "contestant"
