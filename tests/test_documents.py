@@ -83,6 +83,14 @@ def test_all_that_is_told_of_the_contests_is_made_of_the_committed_figures(monke
             assert path.read_text(encoding="utf-8") == text, f"{path.name} of {result['name']} is out of date"
 
 
+def test_the_page_on_accuracy_shows_the_committed_figures(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    bars = importlib.import_module("bars")
+    text = bars.PAGE.read_text(encoding="utf-8")
+    assert "<!-- bar: " in text
+    assert bars.render(text) == text, "run `python experiments/bars.py`: the page is out of date"
+
+
 def commands(page):
     """Yield the argument list of each reeltune command in the page's bash blocks."""
     for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

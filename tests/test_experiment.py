@@ -129,6 +129,17 @@ def test_every_experiment_of_the_repository_loads(path):
     assert spec.space.apply(spec.trial.plain(), point).keys() == spec.trial.plain().keys()
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments" / "fixed").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_every_fixed_configuration_of_the_repository_is_trained_from_several_seeds(path):
+    experiment = load_experiment(path)
+    assert experiment.spec.question.endswith("?"), "an experiment names its question"
+    assert experiment.space is None
+    assert experiment.spec.final.seeds >= 3
+    assert experiment.trial.model.count_prior == 0, "experiments/bars.py adds the prior itself"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_space_of_the_repository_is_good_and_says_why(path, write):
     experiment = load_experiment(write(f"data: {{dataset: synthetic}}\nstudy: {{space: {path}}}\n"))
