@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from prior_weights import WEIGHTS, ranks_by_weight
-from record import RESULTS, ROOT, machine
+from record import RESULTS, ROOT, machine, rendered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from reeltune.models.base import SequenceNetwork
 
 PAGE = ROOT / "docs" / "accuracy.md"
-MARK = re.compile(r"(<!-- bar: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 LABELS = ("hr@10", "ndcg@10", "mrr@10")
 VERDICT = "ndcg@10"
 OPPONENT = "windowed-markov"
@@ -236,12 +234,7 @@ def _protocol(result: dict[str, Any]) -> str:
 
 def render(text: str) -> str:
     """Return the page ``text`` with every marked block made anew from its committed JSON."""
-
-    def block(match: re.Match[str]) -> str:
-        path = RESULTS / f"{match['name']}.json"
-        return match[1] + table(json.loads(path.read_text(encoding="utf-8"))) + match[3]
-
-    return MARK.sub(block, text)
+    return rendered(text, "bar", "{}.json", table)
 
 
 def main() -> None:

@@ -14,14 +14,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import RESULTS, ROOT, machine
+from record import RESULTS, ROOT, machine, rendered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from reeltune.tuning.trial import TrialConfig
 
 PAGE = ROOT / "docs" / "side-information.md"
-MARK = re.compile(r"(<!-- on-off: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 LABEL = "ndcg@10"
 SEED = 17
 
@@ -247,12 +245,7 @@ def _protocol(result: dict[str, Any]) -> str:
 
 def render(text: str) -> str:
     """Return the page ``text`` with every marked block made anew from its committed JSON."""
-
-    def block(match: re.Match[str]) -> str:
-        path = RESULTS / f"{match['name']}_on_off.json"
-        return match[1] + table(json.loads(path.read_text(encoding="utf-8"))) + match[3]
-
-    return MARK.sub(block, text)
+    return rendered(text, "on-off", "{}_on_off.json", table)
 
 
 def main() -> None:

@@ -12,13 +12,13 @@ import platform
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results"
-PAGES = [ROOT / "README.md"]
-MARK = re.compile(r"(<!-- result: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGE = ROOT / "README.md"
 
 
 def record(directory: Path) -> None:
@@ -106,17 +106,25 @@ def _spread(evaluation: dict[str, Any]) -> str:
 
 
 def render(text: str) -> str:
-    """Return the page ``text`` with every marked block made anew from its committed JSON."""
+    """Return the page ``text`` with the tables of its studies made anew from their committed JSON."""
+    return rendered(text, "result", "{}.json", table)
+
+
+def rendered(text: str, kind: str, file: str, tell: Callable[[dict[str, Any]], str]) -> str:
+    """Return ``text`` with every block ``<!-- kind: NAME -->`` made anew by ``tell`` from its committed JSON.
+
+    ``file`` names the JSON in ``RESULTS``, with ``{}`` for the block's name.
+    """
 
     def block(match: re.Match[str]) -> str:
-        result = json.loads((RESULTS / f"{match['name']}.json").read_text(encoding="utf-8"))
-        return match[1] + table(result) + match[3]
+        path = RESULTS / file.format(match["name"])
+        return match[1] + tell(json.loads(path.read_text(encoding="utf-8"))) + match[3]
 
-    return MARK.sub(block, text)
+    mark = re.compile(rf"(<!-- {kind}: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return mark.sub(block, text)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         record(Path(sys.argv[1]))
-    for page in PAGES:
-        page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

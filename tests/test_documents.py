@@ -44,30 +44,21 @@ def test_links_between_documents_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_readme_shows_the_committed_figures():
-    spec = importlib.util.spec_from_file_location("record", ROOT / "experiments" / "record.py")
-    record = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(record)
-    for page in record.PAGES:
-        text = page.read_text(encoding="utf-8")
-        assert "<!-- result: " in text
-        assert record.render(text) == text, f"run `python experiments/record.py`: {page.name} is out of date"
-
-
-def test_the_page_on_baselines_shows_the_committed_figures(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    baselines = importlib.import_module("baselines")
-    text = baselines.PAGE.read_text(encoding="utf-8")
-    assert "<!-- baselines: " in text
-    assert baselines.render(text) == text, "run benchmarks/baselines.py: docs/baselines.md is out of date"
-
-
-def test_the_page_on_side_information_shows_the_committed_figures(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
-    on_off = importlib.import_module("on_off")
-    text = on_off.PAGE.read_text(encoding="utf-8")
-    assert "<!-- on-off: " in text
-    assert on_off.render(text) == text, "run `python experiments/on_off.py`: the page is out of date"
+@pytest.mark.parametrize(
+    ("folder", "script", "mark"),
+    [
+        ("experiments", "record", "result"),
+        ("experiments", "on_off", "on-off"),
+        ("experiments", "bars", "bar"),
+        ("benchmarks", "baselines", "baselines"),
+    ],
+)
+def test_pages_show_the_committed_figures(folder, script, mark, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / folder))
+    module = importlib.import_module(script)
+    text = module.PAGE.read_text(encoding="utf-8")
+    assert f"<!-- {mark}: " in text
+    assert module.render(text) == text, f"run {folder}/{script}.py: {module.PAGE.name} is out of date"
 
 
 def test_all_that_is_told_of_the_contests_is_made_of_the_committed_figures(monkeypatch):
@@ -81,14 +72,6 @@ def test_all_that_is_told_of_the_contests_is_made_of_the_committed_figures(monke
     for result in record_paper.recorded():
         for path, text in record_paper.pages(result).items():
             assert path.read_text(encoding="utf-8") == text, f"{path.name} of {result['name']} is out of date"
-
-
-def test_the_page_on_accuracy_shows_the_committed_figures(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
-    bars = importlib.import_module("bars")
-    text = bars.PAGE.read_text(encoding="utf-8")
-    assert "<!-- bar: " in text
-    assert bars.render(text) == text, "run `python experiments/bars.py`: the page is out of date"
 
 
 def commands(page):

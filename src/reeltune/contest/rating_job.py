@@ -10,7 +10,6 @@ Shapes: M questions.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -24,13 +23,14 @@ from reeltune.data.prepared import TuningData
 from reeltune.data.ratings import Ratings, known_ratings
 from reeltune.data.store import open_tuning
 from reeltune.errors import DivergedError
+from reeltune.evaluation.processes import stop_without_parent
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.rating import rating_errors
 from reeltune.models.rating_baselines import RatingBaselineConfig, fit_rating_baseline
 from reeltune.training.rating_config import RatingTrainingConfig
 
-__all__ = ["PREDICTED", "QUESTIONS", "WEIGHTS", "predict_with_network", "run_rating_job", "star_bounds"]
+__all__ = ["PREDICTED", "QUESTIONS", "WEIGHTS", "predict_with_network", "run_rating_job"]
 
 WEIGHTS = "weights.safetensors"
 QUESTIONS = "questions.npz"
@@ -56,12 +56,6 @@ def run_rating_job(folder: Path, notify: Notify = silent) -> None:
     write_json(folder / "result.json", result | {"seconds": time.perf_counter() - start})
 
 
-def star_bounds(data: TuningData) -> tuple[float, float]:
-    """Return the least and the most stars that the training ratings show."""
-    stars = known_ratings(data.train).stars
-    return float(stars.min()), float(stars.max())
-
-
 def predict_with_network(folder: Path, ratings: Ratings, data: TuningData) -> NDArray[np.float32]:
     """Return the stars of each question, [M], by the network whose weights lie in ``folder``."""
     from safetensors.torch import load_model
@@ -76,7 +70,7 @@ def predict_with_network(folder: Path, ratings: Ratings, data: TuningData) -> ND
         build_network(config.model, data.n_items, SideShapes()), config.head, data.train.n_users
     )
     load_model(network, folder / WEIGHTS)
-    return predict_ratings(network.eval(), ratings, bounds=star_bounds(data))
+    return predict_ratings(network.eval(), ratings, bounds=known_ratings(data.train).bounds)
 
 
 def _train_network(job: dict[str, Any], data: TuningData, folder: Path, notify: Notify) -> dict[str, Any]:
@@ -103,7 +97,7 @@ def _fit_predictor(job: dict[str, Any], data: TuningData, folder: Path) -> dict[
     train, validation = known_ratings(data.train), Ratings.of(data.validation)
     if job["task"] != "predict":
         fitted = fit_rating_baseline(config, train, data.n_items, seed=job["seed"])
-        predicted = np.clip(fitted.predict(validation), *star_bounds(data))
+        predicted = np.clip(fitted.predict(validation), *train.bounds)
         return {"rmse": rating_errors(predicted, validation.stars)["rmse"]}
     known = Ratings(
         sequences=train.sequences,
@@ -117,19 +111,9 @@ def _fit_predictor(job: dict[str, Any], data: TuningData, folder: Path) -> dict[
         user, item = asked["user"], asked["item"]
     questions = Ratings(train.sequences, user, np.zeros_like(user), item, np.zeros(len(user), np.float32))
     with atomic_path(folder / PREDICTED) as part, part.open("wb") as file:
-        np.save(file, np.clip(fitted.predict(questions), *star_bounds(data)).astype(np.float32))
+        np.save(file, np.clip(fitted.predict(questions), *train.bounds).astype(np.float32))
     return {}
 
 
-def _main() -> None:
-    parent = os.getppid()
-
-    def end_with_parent(_: str) -> None:
-        if os.getppid() != parent:  # the command was killed; run again, it starts this folder anew
-            sys.exit("the command that started this training is gone")
-
-    run_rating_job(Path(sys.argv[1]), end_with_parent)
-
-
 if __name__ == "__main__":
-    _main()
+    run_rating_job(Path(sys.argv[1]), stop_without_parent())

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reeltune.contest.rating_job import run_rating_job
-from reeltune.errors import EngineError
+from reeltune.evaluation.processes import run_folders
 from reeltune.evaluation.studies import Notify
 from reeltune.files import read_json, write_json
 
 __all__ = ["RatingJob", "run_rating_jobs"]
-
-_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -58,33 +53,14 @@ def run_rating_jobs(jobs: Sequence[RatingJob], concurrency: int, notify: Notify)
     for job in here:
         run_rating_job(job.folder)
         notify(_told(job))
-    _run_at_once([job for job in waiting if job not in here], concurrency, notify)
+    apart = {job.folder: job for job in waiting if job not in here}
 
+    def watch(folder: Path, has_ended: bool) -> None:
+        if has_ended:
+            notify(_told(apart[folder]))
 
-def _run_at_once(waiting: list[RatingJob], concurrency: int, notify: Notify) -> None:
-    running: list[tuple[RatingJob, subprocess.Popen[bytes]]] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < concurrency:
-                job = waiting.pop(0)
-                running.append((job, _start(job)))
-            time.sleep(_POLL_SECONDS)
-            for job, process in list(running):
-                if process.poll() is not None:
-                    running.remove((job, process))
-                    _check(job, process)
-                    notify(_told(job))
-    finally:
-        for _, process in running:
-            process.terminate()
-        for _, process in running:
-            process.wait()
-
-
-def _start(job: RatingJob) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "reeltune.contest.rating_job", str(job.folder)]
-    with (job.folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    labels = {folder: job.label for folder, job in apart.items()}
+    run_folders("reeltune.contest.rating_job", labels, concurrency, watch)
 
 
 def _told(job: RatingJob) -> str:
@@ -93,13 +69,3 @@ def _told(job: RatingJob) -> str:
         return f"{job.label}: {result['reason']}"
     figure = "" if result.get("rmse") is None else f": validation RMSE {result['rmse']:.4f}"
     return f"{job.label}{figure}, {result.get('seconds', 0.0):.0f} s"
-
-
-def _check(job: RatingJob, process: subprocess.Popen[bytes]) -> None:
-    if process.returncode != 0:
-        log = job.folder / "log.txt"
-        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
-        raise EngineError(
-            f"{job.label} ended with code {process.returncode}: {last} (see {log}); "
-            "run the command again to go on"
-        )

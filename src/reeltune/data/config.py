@@ -119,8 +119,4 @@ class DataConfig(Config):
 
     def protocol(self) -> dict[str, Any]:
         """Return the fields that change a number, as plain values: where the files lie is not among them."""
-        left_out = {
-            *_PLACES,
-            *(["ties"] if self.ties == "file" else []),
-        }  # named alike before there were others
-        return {name: value for name, value in self.plain().items() if name not in left_out}
+        return {name: value for name, value in self.plain().items() if name not in _PLACES}

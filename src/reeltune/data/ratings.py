@@ -40,6 +40,11 @@ class Ratings:
         """Number of questions M."""
         return len(self.item)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the most stars among the truths."""
+        return float(self.stars.min()), float(self.stars.max())
+
     @classmethod
     def of(cls, queries: Queries) -> Ratings:
         """Return the ``queries`` as questions for their targets' ratings; unrated targets are left out."""

@@ -58,13 +58,7 @@ class Axis:
             places = {value: index / last for index, value in enumerate(parameter.values)}
             ticks = tuple((place, number(value)) for value, place in places.items())
             return cls(short, "", "", lambda value: places[value], ticks)
-        low, high, is_log = parameter.low, parameter.high, parameter.log
-        scale: Callable[[float], float] = math.log if is_log else float
-
-        def place(value: float) -> float:
-            return (scale(value) - scale(low)) / (scale(high) - scale(low))
-
-        return cls(short, number(low), number(high), place)
+        return cls(short, number(parameter.low), number(parameter.high), parameter.place)
 
 
 def range_bar(figure: Interval, low: float, high: float) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.evaluation.compare import Interval, portions
+from reeltune.metrics.decisions import star_classes
 from reeltune.metrics.rating import Stars, check_stars
 from reeltune.seeding import derive
 
@@ -96,7 +97,6 @@ def _sums(predicted: Stars, actual: Stars, person: Rows, threshold: float) -> di
     """Return what the figures are made of, summed over each person's questions, [U] each."""
     liked, guess = actual >= threshold, predicted >= threshold
     away = predicted.astype(np.float64) - actual
-    nearest = np.clip(np.floor(predicted + 0.5), 1, 5) == np.clip(np.floor(actual + 0.5), 1, 5)
     columns: dict[str, Any] = {
         "n": np.ones(len(actual)),
         "squared": away**2,
@@ -105,7 +105,7 @@ def _sums(predicted: Stars, actual: Stars, person: Rows, threshold: float) -> di
         "fp": ~liked & guess,
         "fn": liked & ~guess,
         "tn": ~liked & ~guess,
-        "right": nearest,
+        "right": star_classes(predicted) == star_classes(actual),
     }
     sums: dict[str, Array] = {}
     for name, of in columns.items():

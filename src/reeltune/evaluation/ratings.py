@@ -184,7 +184,6 @@ def _fold(
     )
     held_out = open_held_out(prepared).test  # everything is decided by now
     test, rest = Ratings.of(held_out), known_ratings(held_out.sequences)
-    bounds = (float(train.stars.min()), float(train.stars.max()))
     fold = _Fold(
         split=split.text(),
         ledger=data.ledger.plain(),
@@ -193,11 +192,11 @@ def _fold(
         course=fitted.validation_rmse,
         seconds=fitted.seconds,
     )
-    fold.predicted[label] = predict_ratings(fitted.network, test, bounds=bounds)
+    fold.predicted[label] = predict_ratings(fitted.network, test, bounds=train.bounds)
     for baseline in spec.baselines:
         name = RATING_BASELINES[baseline.name].model.LABEL
         predictor = fit_rating_baseline(baseline, rest, data.n_items, seed=seed)
-        fold.predicted[name] = np.clip(predictor.predict(test), *bounds)
+        fold.predicted[name] = np.clip(predictor.predict(test), *train.bounds)
     for name, of in fold.predicted.items():
         errors = rating_errors(of, test.stars)
         notify(f"  {name}: test RMSE {errors['rmse']:.4f}, MAE {errors['mae']:.4f}")

@@ -7,11 +7,8 @@ Each seed has a folder ``final/trial-NNNNN/seed-K`` in the study with ``job.json
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any
 
 from reeltune.data.prepared import TuningData
 from reeltune.errors import EngineError, StudyError
+from reeltune.evaluation.processes import run_folders, stop_without_parent
 from reeltune.evaluation.repeats import Repeats, name_winner, read_repeats
 from reeltune.evaluation.studies import Notify
 from reeltune.files import append_line, read_json, read_lines, write_json
@@ -30,8 +28,6 @@ from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
 from reeltune.tuning.study import Study
 
 __all__ = ["job_result", "train_jobs", "Candidate", "repeat_best", "retrain", "retrain_all", "train_folder"]
-
-_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -205,44 +201,17 @@ def _train_here(job: TrialJob, objective: str, notify: Notify) -> None:
 
 
 def _train_at_once(jobs: Sequence[TrialJob], concurrency: int, objective: str, notify: Notify) -> None:
-    waiting, running = list(jobs), dict[str, tuple[TrialJob, subprocess.Popen[bytes]]]()
-    n_told = {job.directory: len(read_lines(Path(job.directory) / "epochs.jsonl")) for job in jobs}
-    try:
-        while waiting or running:
-            while waiting and len(running) < concurrency:
-                job = waiting.pop(0)
-                running[job.directory] = (job, _start(job))
-            time.sleep(_POLL_SECONDS)
-            for folder, (job, process) in list(running.items()):
-                has_ended = process.poll() is not None
-                lines = read_lines(Path(job.directory) / "epochs.jsonl")
-                for line in lines[n_told[folder] :]:
-                    notify(_told(job, objective, EpochReport(**line)))
-                n_told[folder] = len(lines)
-                if has_ended:
-                    del running[folder]
-                    _check_exit(job, process)
-    finally:
-        for _, process in running.values():
-            process.terminate()
-        for _, process in running.values():
-            process.wait()
+    by_folder = {Path(job.directory): job for job in jobs}
+    n_told = {folder: len(read_lines(folder / "epochs.jsonl")) for folder in by_folder}
 
+    def watch(folder: Path, has_ended: bool) -> None:
+        lines = read_lines(folder / "epochs.jsonl")
+        for line in lines[n_told[folder] :]:
+            notify(_told(by_folder[folder], objective, EpochReport(**line)))
+        n_told[folder] = len(lines)
 
-def _start(job: TrialJob) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "reeltune.evaluation.retrain", job.directory]
-    with (Path(job.directory) / "log.txt").open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-
-def _check_exit(job: TrialJob, process: subprocess.Popen[bytes]) -> None:
-    if process.returncode != 0:
-        log = Path(job.directory) / "log.txt"
-        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
-        raise EngineError(
-            f"training final seed {job.number} ended with code {process.returncode}: {last} (see {log}); "
-            "run the command again to go on"
-        )
+    labels = {folder: f"training final seed {job.number}" for folder, job in by_folder.items()}
+    run_folders("reeltune.evaluation.retrain", labels, concurrency, watch)
 
 
 def _told(job: TrialJob, objective: str, epoch: EpochReport) -> str:
@@ -252,16 +221,5 @@ def _told(job: TrialJob, objective: str, epoch: EpochReport) -> str:
     )
 
 
-def _main() -> None:
-    parent = os.getppid()
-
-    def end_with_parent(_: EpochReport) -> None:
-        # A killed command is run again and starts this folder anew: two must not train it at once.
-        if os.getppid() != parent:
-            sys.exit("the command that started this training is gone")
-
-    train_folder(Path(sys.argv[1]), end_with_parent)
-
-
 if __name__ == "__main__":
-    _main()
+    train_folder(Path(sys.argv[1]), stop_without_parent())

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from reeltune.metrics.rating import Stars, check_stars
 
-__all__ = ["DEFAULT_THRESHOLD", "STAR_CLASSES", "Calibration", "Decisions", "decide", "star_matrix"]
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "STAR_CLASSES",
+    "Calibration",
+    "Decisions",
+    "decide",
+    "star_classes",
+    "star_matrix",
+]
 
 DEFAULT_THRESHOLD = 4.0
 """Stars from which a movie counts as liked; what most papers on MovieLens use."""
@@ -113,16 +121,16 @@ def star_matrix(predicted: Stars, actual: Stars, classes: Sequence[int] = STAR_C
 
     A class is the nearest one, halves upwards; what lies beyond the ends belongs to the end.
     """
-    low, size = classes[0], len(classes)
-
-    def nearest(values: Stars) -> NDArray[np.int64]:
-        rounded = np.floor(np.asarray(values, dtype=np.float64) + 0.5).astype(np.int64)
-        codes: NDArray[np.int64] = np.clip(rounded - low, 0, size - 1)
-        return codes
-
-    matrix = np.zeros((size, size), dtype=np.int64)
-    np.add.at(matrix, (nearest(actual), nearest(predicted)), 1)
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(matrix, (star_classes(actual, classes), star_classes(predicted, classes)), 1)
     return matrix
+
+
+def star_classes(stars: Stars, classes: Sequence[int] = STAR_CLASSES) -> NDArray[np.int64]:
+    """Return the place among ``classes`` of each value's class, [M]; see :func:`star_matrix`."""
+    rounded = np.floor(np.asarray(stars, dtype=np.float64) + 0.5).astype(np.int64)
+    codes: NDArray[np.int64] = np.clip(rounded - classes[0], 0, len(classes) - 1)
+    return codes
 
 
 def _matrix(

@@ -121,10 +121,13 @@ class SideInputs(nn.Module):
 
     def with_output(self, vectors: Tensor) -> Tensor:
         """Return the output vectors [V+1, D] plus those of the movies' features, if the config says so."""
-        if not self.config.in_output:
+        if not self.config.in_output or not self._tells_of_items:
             return vectors
-        part = self._of_items(torch.arange(len(vectors), device=vectors.device))
-        return vectors if part is None else vectors + part
+        return vectors + self._of_each(torch.arange(len(vectors), device=vectors.device))
+
+    @property
+    def _tells_of_items(self) -> bool:
+        return self.features is not None or self.people is not None
 
     def _of_items(self, items: Tensor) -> Tensor | None:
         """Return the part that depends on the movie alone, shape ``items.shape + (D,)``, or None.
@@ -132,7 +135,7 @@ class SideInputs(nn.Module):
         It is computed once for each movie that occurs: a movie's people are many rows, and a batch of long
         histories repeats its movies. A graph that is being exported has no movies yet to look at.
         """
-        if self.features is None and self.people is None:
+        if not self._tells_of_items:
             return None
         if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
             return self._of_each(items)

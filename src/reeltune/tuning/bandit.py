@@ -39,13 +39,11 @@ def propose(
     names: Sequence[str],
     rows: Mapping[int, TrialRow],
     epochs: Callable[[int], Sequence[EpochReport]],
-    *,
-    skip: int = 0,
-) -> dict[str, Scalar]:
-    """Return the values of the ranges among ``names`` that promise trial ``number`` most.
+) -> list[dict[str, Scalar]]:
+    """Return values of the ranges among ``names`` for trial ``number``, what promises most first.
 
     A Gaussian process over settings and generation is fitted to what each leg added to the objective, scaled
-    within its generation; the answer has the highest upper confidence bound, given that the legs of the
+    within its generation; the answers are sorted by their upper confidence bound, given that the legs of the
     generation before ``number`` are under way. Nothing is proposed while two legs have not ended.
 
     Args:
@@ -54,7 +52,6 @@ def propose(
         names: Searched fields that may change.
         rows: The trials known, by number.
         epochs: Gives the epochs of each.
-        skip: Better points to pass over, because they break a constraint.
     """
     population = spec.study.scheduler
     assert isinstance(population, PopulationConfig)
@@ -64,7 +61,7 @@ def propose(
     for n in sorted(rows):
         if n >= number or any(name not in rows[n].params for name in ranges):
             continue
-        settings = [spec.space.space[name].place(rows[n].params[name]) for name in ranges]  # type: ignore[union-attr]
+        settings = [spec.space.space[name].place(rows[n].params[name]) for name in ranges]
         where = [*settings, float(n // population.population)]
         if n // population.population == generation:
             pending.append(where)
@@ -72,18 +69,18 @@ def propose(
             known.append(where)
             gains.append(_gain(spec, rows[n], epochs))
     if len(known) < 2 or not ranges:
-        return {}
+        return []
     points = np.array(known[-N_LEGS:])  # [N, F+1]
     process = fit_process(points, _scaled(np.array(gains[-N_LEGS:]), points[:, -1]))
     candidates = _candidates(derive(spec.study.seed, "pb2", number), len(ranges))
     order = best_points(
         process, candidates, float(generation), np.array(pending).reshape(-1, len(ranges) + 1)
     )
-    units = candidates[order[skip % len(order)]].tolist()
-    return {
-        name: from_unit(unit, distribution(spec.space.space[name]))
-        for name, unit in zip(ranges, units, strict=True)
-    }
+    distributions = [distribution(spec.space.space[name]) for name in ranges]
+    return [
+        {name: from_unit(unit, of) for name, unit, of in zip(ranges, units, distributions, strict=True)}
+        for units in candidates[order].tolist()
+    ]
 
 
 def _candidates(seed: int, n_fields: int) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ Shapes: N trials, P fields, L leaves of a tree.
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.tuning.parameters import Choice, Parameter
 from reeltune.tuning.population import population_of
 from reeltune.tuning.rows import TrialRow, TrialState
 from reeltune.tuning.space import Space
@@ -117,7 +115,7 @@ def shares_of(space: Space, points: Sequence[Mapping[str, Any]], values: Sequenc
     searched = [(name, of) for name, of in space if all(name in point for point in points)]
     if len(points) < LEAST_TRIALS or len(set(values)) == 1 or not searched:
         return Shares({}, {}, len(points))
-    places = np.array([[_place(of, point[name]) for name, of in searched] for point in points])  # [N, P]
+    places = np.array([[of.place(point[name]) for name, of in searched] for point in points])  # [N, P]
     targets = np.asarray(values, dtype=np.float64)
     found, chance = _decompose(places, targets, seed=0), random.Random(0)
     drawn: dict[tuple[int, ...], list[float]] = {key: [] for key in found}
@@ -135,16 +133,6 @@ def shares_of(space: Space, points: Sequence[Mapping[str, Any]], values: Sequenc
         pairs={(key[0], key[1]): of for key, of in named.items() if len(key) == 2},
         n_trials=len(points),
     )
-
-
-def _place(parameter: Parameter, value: Any) -> float:
-    """Return where a value lies in its range, 0 to 1, on the scale that was searched."""
-    if isinstance(parameter, Choice):
-        return (parameter.values.index(value) + 0.5) / len(parameter.values)
-    low, high = float(parameter.low), float(parameter.high)
-    if parameter.log:
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    return (float(value) - low) / (high - low)
 
 
 def _decompose(places: Array, targets: Array, *, seed: int) -> dict[tuple[int, ...], float]:

@@ -120,6 +120,10 @@ class Choice(_Conditional):
             return min(numbers, key=lambda v: abs(v - value))
         return self.values[0]
 
+    def place(self, value: Scalar) -> float:
+        """Return the middle of the part of 0 to 1 that belongs to ``value``, all parts alike."""
+        return (self.values.index(value) + 0.5) / len(self.values)
+
     def ends(self) -> list[Scalar]:
         """Return all values: each must be legal."""
         return list(self.values)

@@ -63,12 +63,13 @@ def explore(
     config, space, base = spec.study.scheduler, spec.space, spec.trial.plain()
     assert isinstance(config, PopulationConfig)
     names = [name for name in changing_fields(space, config) if name in params]
+    proposals = propose(spec, number, names, rows, epochs) if isinstance(config, Pb2Config) else []
     for attempt in range(TRIES):
         chance = np.random.default_rng(derive(spec.study.seed, "explore", number, attempt))
         resample = config.resample_probability if isinstance(config, PbtConfig) else 0.0
         changed = {name: moved(space.space[name], params[name], resample, chance) for name in names}
-        if isinstance(config, Pb2Config):
-            changed |= propose(spec, number, names, rows, epochs, skip=attempt)
+        if proposals:
+            changed |= proposals[attempt]
         point: dict[str, Scalar] = {}
         for name, parameter in space:
             if is_active(parameter, space.values(base, point)):
