@@ -53,8 +53,8 @@ def test_a_rule_is_told_in_the_ledger_and_keeps_people_and_movies():
     assert (movie.train.n_users, movie.n_items) == (file.train.n_users, file.n_items)
 
 
-def test_the_usual_rule_leaves_the_name_of_an_entry_as_it_was():
-    assert "ties" not in DataConfig(dataset="synthetic").protocol()
+def test_the_rule_is_part_of_what_an_entry_is_named_after():
+    assert DataConfig(dataset="synthetic").protocol()["ties"] == "file"
     assert DataConfig(dataset="synthetic", ties="movie").protocol()["ties"] == "movie"
 
 
