@@ -1,7 +1,7 @@
-"""Switch each kind of side information on and off, all else equal; record the paired differences.
+"""Switch side information, or ingredients of the recipe, on one at a time; record the paired differences.
 
 ``python experiments/on_off.py ml1m_inputs --data-dir DIR`` reads ``experiments/ml1m_inputs.yaml``, tunes the
-network that reads the movies only, trains it again with one kind of side information at a time, and writes
+network that has none of them, trains it again with one switched on at a time, and writes
 ``experiments/results/ml1m_inputs_on_off.json`` and the table of ``docs/side-information.md``. An interrupted
 run goes on where it stood: each training is a folder below ``runs/``. Without a name the tables are written
 again from the committed JSON. Data come from ``--data-dir`` or ``REELTUNE_DATA``.
@@ -39,7 +39,7 @@ class Setup:
 
     fixed: dict[str, Any]  # fields of model and training, put over those of the file
     grid: dict[str, tuple[float, ...]]  # searched with everything off, on the first seed
-    rows: dict[str, dict[str, Any]]  # kinds of side information by label, fields of model.inputs
+    rows: dict[str, dict[str, Any]]  # what is switched on, by label: fields of model and training
     n_seeds: int
 
 
@@ -56,23 +56,23 @@ SETUPS = {
         },
         grid={"training.learning_rate": (0.003, 0.006)},
         rows={
-            "rating": {"rating": True},
-            "time since the previous movie": {"time_gap": True},
-            "genres": {"genres": True},
-            "year": {"year": True},
-            "directors and actors": {"people": True},
-            "text (TF-IDF of title and keywords)": {"text": "tfidf"},
-            "profile (age, gender, occupation)": {"profile": True},
-            "taste so far": {"taste": True},
+            "rating": {"model.inputs.rating": True},
+            "time since the previous movie": {"model.inputs.time_gap": True},
+            "genres": {"model.inputs.genres": True},
+            "year": {"model.inputs.year": True},
+            "directors and actors": {"model.inputs.people": True},
+            "text (TF-IDF of title and keywords)": {"model.inputs.text": "tfidf"},
+            "profile (age, gender, occupation)": {"model.inputs.profile": True},
+            "taste so far": {"model.inputs.taste": True},
             "all of these": {
-                "rating": True,
-                "time_gap": True,
-                "genres": True,
-                "year": True,
-                "people": True,
-                "text": "tfidf",
-                "profile": True,
-                "taste": True,
+                "model.inputs.rating": True,
+                "model.inputs.time_gap": True,
+                "model.inputs.genres": True,
+                "model.inputs.year": True,
+                "model.inputs.people": True,
+                "model.inputs.text": "tfidf",
+                "model.inputs.profile": True,
+                "model.inputs.taste": True,
             },
         },
         n_seeds=2,
@@ -81,12 +81,40 @@ SETUPS = {
         fixed={"model.hidden_dim": 128, "training.batch_size": 16, "training.max_epochs": 10},
         grid={"training.learning_rate": (0.002, 0.004, 0.008), "training.weight_decay": (0.01, 0.3)},
         rows={
-            "rating": {"rating": True},
-            "sentiment: lexicon": {"sentiment": "lexicon"},
-            "sentiment: trained": {"sentiment": "trained"},
-            "rating and sentiment: trained": {"rating": True, "sentiment": "trained"},
+            "rating": {"model.inputs.rating": True},
+            "sentiment: lexicon": {"model.inputs.sentiment": "lexicon"},
+            "sentiment: trained": {"model.inputs.sentiment": "trained"},
+            "rating and sentiment: trained": {
+                "model.inputs.rating": True,
+                "model.inputs.sentiment": "trained",
+            },
         },
         n_seeds=3,
+    ),
+    "ml1m_ingredients": Setup(
+        fixed={},
+        grid={},
+        rows={
+            "weights averaged (0.999)": {"training.ema_decay": 0.999},
+            "label smoothing of 0.1": {"training.label_smoothing": 0.1},
+            "no dropout": {"model.embedding_dropout": 0.0, "model.dropout": 0.0},
+            "two layers, residual": {"model.n_layers": 2},
+            "four layers, residual": {"model.n_layers": 4},
+            "embeddings of 128": {"model.embedding_dim": 128},
+            "count prior, weight 0.75": {"model.count_prior": 0.75},
+            "time since the previous movie": {"model.inputs.time_gap": True},
+            "genres and year": {"model.inputs.genres": True, "model.inputs.year": True},
+            "directors and actors": {"model.inputs.people": True},
+            "averaging, prior, times, genres, year, people": {
+                "training.ema_decay": 0.999,
+                "model.count_prior": 0.75,
+                "model.inputs.time_gap": True,
+                "model.inputs.genres": True,
+                "model.inputs.year": True,
+                "model.inputs.people": True,
+            },
+        },
+        n_seeds=2,
     ),
 }
 
@@ -119,9 +147,8 @@ def run(name: str, runs: Path, data_dir: Path | None, n_seeds: int | None) -> No
     figures: dict[str, list[NDArray[np.float64]]] = {label: [] for label in switches}
     facts: dict[str, list[TrialRow]] = {label: [] for label in switches}
     for seed in range(n_seeds):
-        for label, inputs in switches.items():
-            changes = best | {f"model.inputs.{field}": value for field, value in inputs.items()}
-            row, values = trained(changes, seed, label)
+        for label, changes in switches.items():
+            row, values = trained(best | changes, seed, label)
             figures[label].append(values)
             facts[label].append(row)
         write_json(
@@ -177,7 +204,7 @@ def _trained(
 
 def _row(
     label: str,
-    inputs: dict[str, Any],
+    changes: dict[str, Any],
     figures: dict[str, list[NDArray[np.float64]]],
     facts: list[TrialRow],
     users: NDArray[np.int64],
@@ -187,7 +214,7 @@ def _row(
     mean, without = np.mean(figures[label], axis=0), np.mean(figures["none"], axis=0)
     row: dict[str, Any] = {
         "label": label,
-        "inputs": inputs,
+        "changes": changes,
         "figure": mean_interval(mean, users=users, seed=SEED).plain(),
         "by_seed": [float(values.mean()) for values in figures[label]],
         "n_parameters": facts[0].n_parameters,
@@ -206,7 +233,7 @@ def _row(
 def table(result: dict[str, Any]) -> str:
     """Return the Markdown table and the protocol below it."""
     lines = [
-        "| side information | NDCG@10 | difference, 95 % interval | p | each seed |",
+        "| switched on | NDCG@10 | difference, 95 % interval | p | each seed |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in result["rows"]:
@@ -230,15 +257,21 @@ def _protocol(result: dict[str, Any]) -> str:
     minutes = sum(row["seconds"] for row in result["rows"]) / 60
     n_seeds = result["n_seeds"]
     seeds = "One seed" if n_seeds == 1 else f"Mean of {n_seeds} seeds"
+    n_points = len(result["tuning"])
+    chosen = (
+        f"chosen with nothing switched on from {n_points} points"
+        if n_points > 1
+        else "as the file gives them"
+    )
     return (
         f"{ledger['n_users']:,} people, {ledger['n_items']:,} movies; {ledger['split']}, **validation** "
         "movies, the whole catalogue ranked, seen movies removed; "
         f"{result['timed_share']:.0%} of the training events have a timestamp. A {model['name'].upper()} of "
         f"width {model['hidden_dim']} with {model['embedding_dim']} numbers a movie, "
         f"{training['max_epochs']} epochs, each network at its best epoch; learning rate "
-        f"{training['learning_rate']:g} and weight decay {training['weight_decay']:g}, chosen with nothing "
-        f"switched on from {len(result['tuning'])} points. {seeds}, the same for all rows; intervals and p "
-        f"(sign flips) over people, paired. {minutes:.0f} minutes on one core "
+        f"{training['learning_rate']:g} and weight decay {training['weight_decay']:g}, "
+        f"{chosen}. {seeds}, the same for all rows; "
+        f"intervals and p (sign flips) over people, paired. {minutes:.0f} minutes on one core "
         f"({result['machine']['processor']})."
     )
 
