@@ -40,7 +40,7 @@ def patched():
     patch = pytest.MonkeyPatch()
     patch.setattr(ray_engine, "run_study", run_serially)
     patch.setattr(compare, "N_BOOTSTRAP", 300)
-    patch.setattr("reeltune.evaluation.statistics.N_BOOTSTRAP", 300)
+    patch.setattr("reeltune.evaluation.seeds.N_BOOTSTRAP", 300)
     patch.setattr(compare, "N_FLIPS", 999)
     yield patch
     patch.undo()

@@ -14,7 +14,7 @@ from reeltune.contest.spec import Contest, Entrant
 from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError, StudyError
 from reeltune.evaluation.retrain import job_result, train_jobs
-from reeltune.evaluation.statistics import SeedSpread, WinnersCurse, seed_spread
+from reeltune.evaluation.seeds import SeedSpread, WinnersCurse, seed_spread
 from reeltune.evaluation.studies import Notify, selected_trial
 from reeltune.models.baselines.factors import is_implicit_available
 from reeltune.models.rating_baselines import is_surprise_available

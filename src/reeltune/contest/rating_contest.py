@@ -25,7 +25,8 @@ from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import DataError, StudyError
 from reeltune.evaluation.decisions import decision_intervals
 from reeltune.evaluation.final import open_test
-from reeltune.evaluation.statistics import SeedSpread, compare_family, seed_spread
+from reeltune.evaluation.seeds import SeedSpread, seed_spread
+from reeltune.evaluation.statistics import compare_family
 from reeltune.evaluation.studies import Notify
 from reeltune.files import read_json
 from reeltune.metrics.decisions import decide

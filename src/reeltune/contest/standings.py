@@ -20,7 +20,8 @@ from reeltune.errors import StudyError
 from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import open_test
 from reeltune.evaluation.leaderboard import VERDICT_METRIC
-from reeltune.evaluation.statistics import Finding, SeedSpread, compare_family, seed_spread, two_way_intervals
+from reeltune.evaluation.seeds import SeedSpread, seed_spread, two_way_intervals
+from reeltune.evaluation.statistics import Finding, compare_family
 from reeltune.evaluation.studies import Notify
 from reeltune.files import atomic_path
 from reeltune.metrics.ranking import METRICS, per_query
