@@ -103,6 +103,7 @@ SETUPS = {
             "embeddings of 128": {"model.embedding_dim": 128},
             "count prior, weight 0.75": {"model.count_prior": 0.75},
             "time since the previous movie": {"model.inputs.time_gap": True},
+            "time until the request": {"model.inputs.request_time": True},
             "genres and year": {"model.inputs.genres": True, "model.inputs.year": True},
             "directors and actors": {"model.inputs.people": True},
             "averaging, prior, times, genres, year, people": {

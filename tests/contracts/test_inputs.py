@@ -21,6 +21,7 @@ SHAPES = SideShapes(n_item_features=4, n_people=6, max_people=3, n_taste=4, n_pr
 STEP_SWITCHES = {
     "rating": {"rating": True},
     "time_gap": {"time_gap": True},
+    "request_time": {"request_time": True},
     "sentiment": {"sentiment": "lexicon"},
     "taste": {"taste": True},
     "profile": {"profile": True},
@@ -84,15 +85,15 @@ def full_histories(lengths: tuple[int, ...] = (7, 1, 4, 9)) -> Histories:
     sentiment[:, 2] = NAN
     profiles = torch.randint(0, 6, (len(lengths), 3), generator=generator)
     profiles[0] = torch.tensor([1, 2, 3])
-    return replace(histories, sentiment=sentiment, profiles=profiles)
+    asked = histories.timestamps.roll(-1, dims=1).where(inside, -1)
+    asked[torch.arange(len(lengths)), histories.lengths - 1] = 2_000_000_000
+    return replace(histories, asked=asked, sentiment=sentiment, profiles=profiles)
 
 
 def cut(histories: Histories, row: int, n_steps: int) -> Histories:
-    columns = (histories.items, histories.ratings, histories.timestamps, histories.sentiment)
-    items, ratings, timestamps, sentiment = (column[row : row + 1, :n_steps] for column in columns)
-    return Histories(
-        items, torch.tensor([n_steps]), ratings, timestamps, sentiment, histories.profiles[row : row + 1]
-    )
+    names = ("items", "ratings", "timestamps", "asked", "sentiment")
+    columns = {name: getattr(histories, name)[row : row + 1, :n_steps] for name in names}
+    return Histories(lengths=torch.tensor([n_steps]), profiles=histories.profiles[row : row + 1], **columns)
 
 
 def test_each_field_is_tested_here():
@@ -122,7 +123,7 @@ def test_features_of_movies_enter_the_output_where_asked(name, switch):
 
 
 @each_network
-@pytest.mark.parametrize("switch", ["rating", "time_gap", "sentiment", "profile"])
+@pytest.mark.parametrize("switch", ["rating", "time_gap", "request_time", "sentiment", "profile"])
 def test_what_is_missing_adds_nothing(name, switch):
     """Without tables, a person about whom nothing is known is read as by a network without the input."""
     network, plain = make(name, SWITCHES[switch]), make(name, {})
@@ -136,6 +137,7 @@ def test_what_is_missing_adds_nothing(name, switch):
             histories.lengths,
             ratings=torch.full(histories.items.shape, NAN),
             timestamps=torch.full(histories.items.shape, -1),
+            asked=torch.full(histories.items.shape, -1),
             sentiment=torch.full(histories.items.shape, NAN),
             profiles=torch.zeros(4, 3, dtype=torch.int64),
         )
@@ -160,6 +162,7 @@ def test_no_position_looks_ahead(name):
         histories.lengths,
         moved(histories.ratings, 0.5),
         moved(histories.timestamps, 999_000_000),
+        moved(histories.asked, 999_000_000),  # what follows the fifth event, not the fourth
         moved(histories.sentiment, -1.0),
         histories.profiles,
     )

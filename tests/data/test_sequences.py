@@ -39,6 +39,8 @@ def test_windows_train_every_position_once(lengths, history_length, batch_size, 
         assert torch.equal(batch.histories.timestamps[mask], (items[mask] - 1) * 10)
         assert batch.histories.ratings[~mask].isnan().all()
         assert (batch.histories.timestamps[~mask] == -1).all()
+        assert torch.equal(batch.histories.asked[mask], (batch.targets[mask] - 1) * 10)
+        assert (batch.histories.asked[~mask] == -1).all()
         targets += batch.targets[mask].tolist()
     starts = set((train.offsets[:-1] + 1).tolist())
     assert sorted(targets) == [code for code in range(1, train.n_events + 1) if code not in starts]
@@ -80,7 +82,7 @@ def test_queries_come_once_with_their_history(lengths, batch_size, history_lengt
         end=full.offsets[1:],
         target=np.arange(1, full.n_users + 1, dtype=np.int32),
         target_rating=np.ones(full.n_users, dtype=np.float32),
-        target_timestamp=np.zeros(full.n_users, dtype=np.int64),
+        target_timestamp=full.offsets[1:] * 10 + 3,
     )
     seen = []
     for batch in query_batches(queries, batch_size=batch_size, history_length=history_length):
@@ -90,6 +92,10 @@ def test_queries_come_once_with_their_history(lengths, batch_size, history_lengt
             expected = queries.history(index).tolist()
             assert row[: int(length)].tolist() == expected[-(history_length or len(expected)) :]
             assert (row[int(length) :] == 0).all()
+        rows = torch.arange(len(batch.index))
+        last = batch.histories.lengths - 1
+        requested = torch.from_numpy(queries.target_timestamp)[batch.index]
+        assert torch.equal(batch.histories.asked[rows, last], requested)
         assert torch.equal(batch.targets, batch.index + 1)
         seen += batch.index.tolist()
     assert sorted(seen) == list(range(queries.n_queries))

@@ -38,7 +38,7 @@ def data(tmp_path_factory):
             user=np.repeat(np.arange(1, N_USERS + 1, dtype=np.int32), N_EVENTS),
             item=item.ravel().astype(np.int32),
             rating=rating.ravel(),
-            timestamp=np.tile(np.arange(N_EVENTS, dtype=np.int64) * 50, N_USERS),
+            timestamp=np.where(came_from, 50, 5000).cumsum(axis=1).ravel(),  # praise makes impatient
             review=Texts.of(["wonderful fun" if good else "terrible bore" for good in is_praise.ravel()]),
         ),
         Movies(
@@ -62,7 +62,9 @@ def trial(data, directory, **inputs):
     return run_trial(config, data, lambda _: None, directory=directory, seed=1)
 
 
-@pytest.mark.parametrize("inputs", [{"rating": True}, {"sentiment": "lexicon"}, {"sentiment": "trained"}])
+@pytest.mark.parametrize(
+    "inputs", [{"rating": True}, {"request_time": True}, {"sentiment": "lexicon"}, {"sentiment": "trained"}]
+)
 def test_learns_what_only_the_input_tells(data, tmp_path, inputs):
     test = open_held_out(data.directory).test
     for name, switches in (("without", {}), ("with", inputs)):
@@ -80,6 +82,7 @@ def test_all_inputs_at_once_and_a_resumed_trial(data, tmp_path):
     inputs = {
         "rating": True,
         "time_gap": True,
+        "request_time": True,
         "sentiment": "lexicon",
         "genres": True,
         "year": True,

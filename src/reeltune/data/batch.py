@@ -22,6 +22,7 @@ class Histories:
     lengths: Tensor  # [B] int64, events in each row
     ratings: Tensor | None = None  # [B, T] float32 stars, NaN where absent
     timestamps: Tensor | None = None  # [B, T] int64 seconds, -1 where absent
+    asked: Tensor | None = None  # [B, T] int64 seconds when what follows each event was asked for, -1 absent
     sentiment: Tensor | None = None  # [B, T] float32 -1 to 1 of the reviews, NaN where absent
     profiles: Tensor | None = None  # [B, C] int64 codes of what the people tell of themselves, 0 unknown
 
@@ -43,18 +44,19 @@ class Histories:
         lengths = self.lengths.clamp(max=n_steps)
         inside = torch.arange(n_steps, device=self.items.device) < lengths[:, None]
         items = self.items.gather(1, columns).where(inside, 0)
-        ratings, timestamps, sentiment = (
+        ratings, timestamps, asked, sentiment = (
             None if column is None else column.gather(1, columns).where(inside, absent)
             for column, absent in (
                 (self.ratings, float("nan")),
                 (self.timestamps, -1),
+                (self.asked, -1),
                 (self.sentiment, float("nan")),
             )
         )
-        return Histories(items, lengths, ratings, timestamps, sentiment, self.profiles)
+        return Histories(items, lengths, ratings, timestamps, asked, sentiment, self.profiles)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Histories:
-        columns = (self.ratings, self.timestamps, self.sentiment, self.profiles)
+        columns = (self.ratings, self.timestamps, self.asked, self.sentiment, self.profiles)
         changed = (None if column is None else change(column) for column in columns)
         return Histories(change(self.items), change(self.lengths), *changed)
 

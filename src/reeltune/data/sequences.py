@@ -6,7 +6,7 @@ Shapes: B batch, T steps, N events, W windows, M queries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -80,7 +80,10 @@ def window_batches(
             is_sorted[bucket] = True
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         histories, index, inside = _gather(train, users[rows], starts[rows], lengths[rows])
-        targets = np.where(inside, train.items[np.minimum(index + 1, train.n_events - 1)], PAD)
+        after = np.minimum(index + 1, train.n_events - 1)  # [B, T]
+        targets = np.where(inside, train.items[after], PAD)
+        asked = np.where(inside, train.timestamps[after], -1)
+        histories = replace(histories, asked=torch.from_numpy(asked))
         yield TrainingBatch(histories, torch.from_numpy(targets.astype(np.int64)))
 
 
@@ -112,9 +115,19 @@ def query_batches(
         longest = max(1, int(lengths[rows[-1]]))
         rows = rows[: max(1, _BATCH_POSITIONS // longest)]
         histories, _, _ = _gather(queries.sequences, queries.user[rows], starts[rows], lengths[rows])
+        histories = replace(histories, asked=_asked(histories, queries.target_timestamp[rows]))
         targets = torch.from_numpy(queries.target[rows].astype(np.int64))
         yield QueryBatch(histories, targets, torch.from_numpy(rows))
         first += len(rows)
+
+
+def _asked(histories: Histories, requested: NDArray[np.int64]) -> Tensor:
+    """Return when what follows each event was asked for, [B, T]: the last one at ``requested`` [B]."""
+    assert histories.timestamps is not None
+    asked = histories.timestamps.roll(-1, dims=1)
+    last = torch.arange(asked.shape[1]) == histories.lengths[:, None] - 1  # [B, T]
+    asked = torch.where(last, torch.from_numpy(requested.astype(np.int64))[:, None], asked)
+    return asked.where(histories.items != PAD, -1)
 
 
 def to_histories(

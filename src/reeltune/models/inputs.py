@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reeltune.data.batch import Histories
 from reeltune.data.features.config import FeatureConfig, SideShapes
 from reeltune.data.features.taste import N_RATING_COLUMNS, running_taste
-from reeltune.data.features.time import N_GAP_BUCKETS, gap_buckets
+from reeltune.data.features.time import N_GAP_BUCKETS, gap_buckets, request_buckets
 from reeltune.data.prepared import PAD
 
 __all__ = ["ItemEmbedding", "SideInputs"]
@@ -91,6 +91,7 @@ class SideInputs(nn.Module):
 
         self.stars = embedding(_N_STAR_BUCKETS) if config.rating else None
         self.gaps = embedding(N_GAP_BUCKETS) if config.time_gap else None
+        self.waits = embedding(N_GAP_BUCKETS) if config.request_time else None
         self.sentiment = linear(_N_SENTIMENT) if config.sentiment != "none" else None
         if shapes.n_item_features:
             self.features = linear(shapes.n_item_features)
@@ -159,6 +160,8 @@ class SideInputs(nn.Module):
             parts.append(self.stars(half_stars.nan_to_num(nan=0.0).long()))
         if self.gaps is not None and histories.timestamps is not None:
             parts.append(self.gaps(gap_buckets(histories.timestamps)))
+        if self.waits is not None and histories.timestamps is not None and histories.asked is not None:
+            parts.append(self.waits(request_buckets(histories.timestamps, histories.asked)))
         if self.sentiment is not None and histories.sentiment is not None:
             known = histories.sentiment.nan_to_num(nan=0.0)
             parts.append(self.sentiment(torch.stack([known, known.abs()], dim=-1)))

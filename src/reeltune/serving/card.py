@@ -198,6 +198,7 @@ def _reads(model: Mapping[str, Any]) -> str:
         )
     untold = {
         "time_gap": inputs.get("time_gap"),
+        "request_time": inputs.get("request_time"),
         "sentiment": inputs.get("sentiment", "none") != "none",
         "profile": inputs.get("profile"),
     }

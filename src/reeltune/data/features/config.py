@@ -24,6 +24,8 @@ class FeatureConfig(Config):
     """Whether a step reads the stars that were given."""
     time_gap: bool = False
     """Whether a step reads the time since the person's previous movie."""
+    request_time: bool = False
+    """Whether a step reads the time from it to the person's next movie, at the last step to the request."""
     sentiment: Literal["none", "lexicon", "trained"] = "none"
     """Who scores the reviews: nobody, VADER's lexicon, or a classifier trained on labelled reviews. A
     step reads the score of its review, a movie the mean score of its training reviews."""

@@ -1,4 +1,4 @@
-"""Time since the previous movie, in octaves.
+"""Time between two movies, or a movie and a request, in octaves.
 
 Shapes: B batch, T steps.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["N_GAP_BUCKETS", "gap_buckets"]
+__all__ = ["N_GAP_BUCKETS", "gap_buckets", "request_buckets"]
 
 N_GAP_BUCKETS = 33
 """0 for an unknown gap, then one for each doubling: bucket 32 starts at 68 years."""
@@ -27,8 +27,17 @@ def gap_buckets(timestamps: Tensor) -> Tensor:
     [[0, 1, 3, 0, 0]]
     """
     buckets = torch.zeros_like(timestamps)
-    before, now = timestamps[:, :-1], timestamps[:, 1:]
-    octave = torch.log2((now - before).clamp(min=0).double() + 1).floor().long() + 1
-    is_known = (before >= 0) & (now >= 0)
-    buckets[:, 1:] = octave.clamp(max=N_GAP_BUCKETS - 1).where(is_known, 0)
+    buckets[:, 1:] = request_buckets(timestamps[:, :-1], timestamps[:, 1:])
     return buckets
+
+
+def request_buckets(before: Tensor, after: Tensor) -> Tensor:
+    """Return the octave of each gap from ``before`` to ``after``, int64 of their shape, 0 where unknown.
+
+    Args:
+        before: Seconds, -1 where absent.
+        after: Seconds, -1 where absent, of the same shape.
+    """
+    octave = torch.log2((after - before).clamp(min=0).double() + 1).floor().long() + 1
+    is_known = (before >= 0) & (after >= 0)
+    return octave.clamp(max=N_GAP_BUCKETS - 1).where(is_known, 0)
