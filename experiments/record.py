@@ -63,6 +63,8 @@ def table(result: dict[str, Any]) -> str:
     evaluation = result["evaluation"]
     labels = list(evaluation["metrics"])
     tuned = f"tuned {result['spec']['trial']['model']['name'].upper()}"
+    if weight := evaluation["params"].get("model.count_prior"):
+        tuned += f" with counts, weight {weight:.2g}"
     lines = [
         _row(["on the test set", *(label.upper() for label in labels)]),
         "|---" * (len(labels) + 1) + "|",
