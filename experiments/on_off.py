@@ -115,7 +115,7 @@ SETUPS = {
                 "model.inputs.people": True,
             },
         },
-        n_seeds=2,
+        n_seeds=3,
     ),
 }
 
@@ -129,7 +129,7 @@ def run(name: str, runs: Path, data_dir: Path | None, n_seeds: int | None) -> No
 
     setup = SETUPS[name]
     n_seeds = n_seeds or setup.n_seeds
-    path = ROOT / "experiments" / f"{name}.yaml"
+    (path,) = (ROOT / "experiments").rglob(f"{name}.yaml")
     experiment = load_experiment(path, [f"{field}={value}" for field, value in setup.fixed.items()])
     prepared = prepare(experiment.spec.data, data_dir=data_dir, notify=print)
     data = open_tuning(prepared)
