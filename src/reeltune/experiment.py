@@ -6,6 +6,7 @@ that the file does not give has the default of its config class.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.observer import Observer
 from reeltune.tuning.plan import check_fixed, check_settings
 from reeltune.tuning.ray_engine import Outcome, run_study
+from reeltune.tuning.restore import restore_if_there
 from reeltune.tuning.rows import EpochReport, TrialRow
 from reeltune.tuning.single import train_single
 from reeltune.tuning.space import Space
@@ -218,27 +220,32 @@ def tune(
     *,
     data_dir: Path | None = None,
     address: str | None = None,
+    is_taking_over: bool = False,
     observer: Observer | None = None,
     notify: Notify = lambda _: None,
 ) -> Run:
     """Run the experiment's study in the folder ``directory``, or go on with the one that is there.
 
     ``address`` names a Ray cluster (``HOST:PORT`` of its head, or ``auto``); None runs on this machine.
+    ``is_taking_over`` goes on where the study's storage names a driver that may live.
 
     Raises:
         ConfigError: The experiment has no study.
         DataError: The data cannot be found.
         StudyError: A study with another spec is there, or another driver runs it.
-        EngineError: Ray or the disk failed.
+        EngineError: Ray, the disk or the study's storage failed.
     """
     spec = experiment.study_spec()
+    if spec.study.storage is not None:
+        restore_if_there(spec.study.storage, directory, is_taking_over=is_taking_over, notify=notify)
     prepared = prepare(spec.data, data_dir=data_dir, notify=notify)
     study = Study.create(directory, spec, open_tuning(prepared).ledger)
     keep_prior(study, notify)
     if not (directory / "experiment.yaml").exists():
         text = Path(experiment.document.source).read_text(encoding="utf-8")
         write_text(directory / "experiment.yaml", text)
-    return _run(study, prepared, address, observer, notify)
+    run = functools.partial(run_study, address=address, is_taking_over=is_taking_over, observer=observer)
+    return _run(study, prepared, run, notify)
 
 
 def resume(
@@ -246,6 +253,7 @@ def resume(
     *,
     data_dir: Path | None = None,
     address: str | None = None,
+    is_taking_over: bool = False,
     observer: Observer | None = None,
     notify: Notify = lambda _: None,
 ) -> Run:
@@ -254,15 +262,16 @@ def resume(
     Raises:
         DataError: The data cannot be found.
         StudyError: There is no study, its data differ, or another driver runs it.
-        EngineError: Ray or the disk failed.
+        EngineError: Ray, the disk or the study's storage failed.
     """
     study = Study.open(directory)
     prepared, _ = open_study_data(study, data_dir=data_dir, notify=notify)
-    return _run(study, prepared, address, observer, notify)
+    run = functools.partial(run_study, address=address, is_taking_over=is_taking_over, observer=observer)
+    return _run(study, prepared, run, notify)
 
 
-def _run(study: Study, prepared: Path, address: str | None, observer: Observer | None, notify: Notify) -> Run:
-    outcome = run_study(study, prepared, observer=observer, address=address)
+def _run(study: Study, prepared: Path, run: Callable[[Study, Path], Outcome], notify: Notify) -> Run:
+    outcome = run(study, prepared)
     if outcome is not Outcome.FINISHED:
         return Run(study, outcome)
     with study.lock():

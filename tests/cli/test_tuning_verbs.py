@@ -181,6 +181,11 @@ def test_studies_that_are_not_there(run, tmp_path):
             "study.trials: Input should be greater than or equal to 1 (given: 0)",
         ),
         (["train", SMOKE, "--set", "model.hidden_dims=3"], "did you mean 'hidden_dim'"),
+        (
+            ["tune", SMOKE, "--storage", "s4://b/studies"],
+            "study.storage: storage 's4://b/studies': unknown kind",
+        ),
+        (["resume", "s3://bucket"], "'s3://bucket' names no study; write s3://BUCKET/PREFIX/NAME"),
     ],
 )
 def test_mistakes_cost_one_line(run, words, message, tmp_path, monkeypatch):
@@ -191,6 +196,17 @@ def test_mistakes_cost_one_line(run, words, message, tmp_path, monkeypatch):
     assert len(err.splitlines()) == 1
     assert not out
     assert list(tmp_path.iterdir()) == [], "nothing half-written"
+
+
+def test_a_storage_that_cannot_be_written_ends_before_anything_is_made(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    code, out, err = run("tune", SMOKE, "--storage", (tmp_path / "file" / "x").as_uri())
+    assert code == 1
+    assert err.startswith("error: cannot write file:///")
+    assert len(err.splitlines()) == 1
+    assert not out
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.slow

@@ -80,6 +80,13 @@ def run_and_tell_node(job, report):
     return run(job, report, epoch_seconds=0.2)
 
 
+def run_out_of_sight(job, report):
+    """Run on a node that must not use the study's folder, and tell which node that is."""
+    if "s/trials" in job.directory or (Path(job.study_directory) / "study.json").exists():
+        raise RuntimeError(f"the study's folder is in use: {job.directory}")
+    return run_and_tell_node(job, report)
+
+
 def run_badly(job, report):
     """Fail, diverge, die once, hang or leave a damaged checkpoint, by the trial's number."""
     once = Path(job.study_directory) / f"once-{job.number}"

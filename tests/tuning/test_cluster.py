@@ -51,28 +51,29 @@ class Watcher(SilentObserver):
         self.interrupted.append(number)
 
 
-def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path):
+def halfway(trials):
+    """Return the node of a trial that has a checkpoint and epochs to go, however few slots are awake."""
+    for path in trials.glob("*/node"):
+        trace = path.with_name("trace")
+        if path.with_name("last.ckpt").exists() and trace.exists() and len(trace.read_text().split()) < 10:
+            return path.read_text()
+    return None
+
+
+@pytest.mark.parametrize("is_shared", [True, False], ids=["shared-folder", "object-storage"])
+def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path, is_shared):
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     data = tmp_path / "data"
     data.mkdir()
-    study = make_study(tmp_path / "s", trials=5, scheduler={"name": "none"}, max_epochs=20)
+    bucket = tmp_path / "bucket"
+    storage = {} if is_shared else {"storage": bucket.as_uri()}
+    study = make_study(tmp_path / "s", trials=5, scheduler={"name": "none"}, max_epochs=20, **storage)
     watcher, before = Watcher(), []
-
-    def halfway():
-        """Return the node of a trial that has a checkpoint and epochs to go, however few slots are awake."""
-        for path in study.directory.glob("trials/*/node"):
-            trace = path.with_name("trace")
-            if (
-                path.with_name("last.ckpt").exists()
-                and trace.exists()
-                and len(trace.read_text().split()) < 10
-            ):
-                return path.read_text()
-        return None
 
     def kill_one():
         found = []
-        wait_for(lambda: finished(study) and (found.append(halfway()) or found[-1]))
+        trials = (study.directory if is_shared else bucket / "s") / "trials"
+        wait_for(lambda: finished(study) and (found.append(halfway(trials)) or found[-1]))
         lost = found[-1]
         before.extend(finished(study))
         cluster.remove_node(next(n for n in nodes if n.node_id == lost), allow_graceful=False)
@@ -80,9 +81,8 @@ def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path):
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    outcome = run_study(
-        study, data, entry="cheap_trials:run_and_tell_node", address=cluster.address, observer=watcher
-    )
+    entry = "run_and_tell_node" if is_shared else "run_out_of_sight"
+    outcome = run_study(study, data, entry=f"cheap_trials:{entry}", address=cluster.address, observer=watcher)
     killer.join()
     assert outcome is Outcome.FINISHED
     check_accounts(study)
@@ -94,7 +94,23 @@ def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path):
         trace = (study.trial_directory(number) / "trace").read_text().split()
         assert len(trace) <= 21, "it went on from its checkpoint; at most the epoch under way is repeated"
     assert not list(study.directory.glob(".nodes-*"))
+    assert not list((bucket / "s").glob(".*")), "nor in the storage"
+    for row in study.best(3):
+        assert (study.trial_directory(row.number) / "best.ckpt").exists()
     cluster.remove_node(nodes[0])
+
+
+def test_a_node_that_does_not_reach_the_storage_is_named(cluster, tmp_path, monkeypatch):
+    node = cluster.add_node(num_cpus=1)
+    study = make_study(tmp_path / "s", trials=2, storage=(tmp_path / "bucket").as_uri())
+    monkeypatch.setattr(
+        "reeltune.tuning.ray_cluster._look_at_storage",
+        lambda node, *_: {"node": node, "host": "far", "problem": "cannot read s3://bucket"},
+    )
+    with pytest.raises(ConfigError, match="node far does not share the storage: cannot read s3://bucket"):
+        run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)
+    assert not study.rows()
+    cluster.remove_node(node)
 
 
 def test_more_than_any_node_has_is_refused_at_once(cluster, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, study_path
+from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
 
 if TYPE_CHECKING:
     from reeltune.evaluation.final import Evaluation
@@ -41,9 +41,10 @@ def evaluate(
     )
     if as_json:
         print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
-        return
-    _print_figures(found)
-    _print_notes(found, path)
+    else:
+        _print_figures(found)
+        _print_notes(found, path)
+    send_to_storage(path)
 
 
 def _print_figures(found: Evaluation) -> None:

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import typer
 
-__all__ = ["ADDRESS", "CHANGES", "DATA_DIR", "STUDIES", "STUDY", "note", "studies_root", "study_path"]
+__all__ = [
+    "ADDRESS",
+    "CHANGES",
+    "DATA_DIR",
+    "STUDIES",
+    "STUDY",
+    "TAKE_OVER",
+    "note",
+    "send_to_storage",
+    "studies_root",
+    "study_path",
+]
 
 STUDIES = typer.Option(
     None,
@@ -28,6 +39,9 @@ ADDRESS = typer.Option(
     metavar="HOST:PORT",
     help="Head of a Ray cluster, or auto on one of its machines. [default: this machine alone]",
     show_default=False,
+)
+TAKE_OVER = typer.Option(
+    False, "--take-over", help="Go on though the study's storage names another driver, which is dead."
 )
 CHANGES = typer.Option(
     [], "--set", metavar="NAME=VALUE", help="Put a value over that of the file, e.g. training.max_epochs=3."
@@ -50,6 +64,13 @@ def study_path(name: str, given: Path | None) -> Path:
     from reeltune.tuning.folders import find_study
 
     return find_study(name, studies_root(given))
+
+
+def send_to_storage(directory: Path) -> None:
+    """Send what a verb wrote into a study's folder to the study's storage, if it has one."""
+    from reeltune.tuning.mirror import send_results
+
+    send_results(directory, note)
 
 
 def note(text: str) -> None:

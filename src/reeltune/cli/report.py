@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, study_path
+from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
 
 __all__ = ["report"]
 
@@ -20,8 +20,10 @@ def report(
     """Write a study as one HTML page that opens without a network; also while it runs."""
     from reeltune.evaluation.report import write_report
 
-    path = write_report(study_path(study, studies), data_dir=data_dir, notify=note)
+    folder = study_path(study, studies)
+    path = write_report(folder, data_dir=data_dir, notify=note)
     print(path)
+    send_to_storage(folder)
     if is_opened:
         import webbrowser
 

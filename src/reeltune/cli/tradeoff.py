@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, study_path
+from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
 
 __all__ = ["tradeoff"]
 
@@ -45,3 +45,4 @@ def tradeoff(
     joint = ", ".join(f"{name} {weight:g}" for name, weight in found.joint.items())
     print(f"together: {joint}; reeltune export takes them along for reeltune recommend --tuned")
     print(folder / "tradeoff.svg")
+    send_to_storage(folder)

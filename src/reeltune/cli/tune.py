@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from reeltune.cli.options import ADDRESS, CHANGES, DATA_DIR, STUDIES, STUDY, note, studies_root, study_path
+from reeltune.cli.options import (
+    ADDRESS,
+    CHANGES,
+    DATA_DIR,
+    STUDIES,
+    TAKE_OVER,
+    note,
+    send_to_storage,
+    studies_root,
+    study_path,
+)
 
 if TYPE_CHECKING:
     from reeltune.experiment import Run
@@ -26,36 +36,65 @@ def tune(
         None, "--concurrency", help="Trials at once. [default: the file's]"
     ),
     address: str | None = ADDRESS,
+    storage: str | None = typer.Option(
+        None,
+        "--storage",
+        metavar="URI",
+        help="Mirror the study to URI/NAME: s3://BUCKET/PREFIX, gs://, file:///FOLDER. [default: the file's]",
+        show_default=False,
+    ),
+    is_taking_over: bool = TAKE_OVER,
     changes: list[str] = CHANGES,
 ) -> None:
     """Run the study of an experiment; the same command goes on with one that was interrupted."""
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
 
-    given = {"study.trials": trials, "study.concurrency": concurrency}
+    given = {"study.trials": trials, "study.concurrency": concurrency, "study.storage": storage}
     flags = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = composition.load_experiment(experiment, [*changes, *flags])
     directory = studies_root(studies).resolve() / _checked_name(name or experiment.stem)
     run = composition.tune(
-        loaded, directory, data_dir=data_dir, address=address, observer=make_observer(), notify=note
+        loaded,
+        directory,
+        data_dir=data_dir,
+        address=address,
+        is_taking_over=is_taking_over,
+        observer=make_observer(),
+        notify=note,
     )
     _conclude(run, data_dir)
 
 
 def resume(
-    study: str = STUDY,
+    study: str = typer.Argument(
+        metavar="STUDY",
+        help="Name of a study, the path of its folder, or its address (s3://BUCKET/PREFIX/NAME) to fetch it "
+        "from.",
+        show_default=False,
+    ),
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
     address: str | None = ADDRESS,
+    is_taking_over: bool = TAKE_OVER,
 ) -> None:
-    """Go on with a study that was interrupted."""
+    """Go on with a study that was interrupted, also on another machine from its storage."""
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
+    from reeltune.tuning.object_storage import is_address
 
+    if is_address(study):
+        from reeltune.tuning.restore import restore_study
+
+        root = studies_root(studies).resolve()
+        directory = restore_study(study, root, is_taking_over=is_taking_over, notify=note)
+    else:
+        directory = study_path(study, studies)
     run = composition.resume(
-        study_path(study, studies),
+        directory,
         data_dir=data_dir,
         address=address,
+        is_taking_over=is_taking_over,
         observer=make_observer(),
         notify=note,
     )
@@ -102,3 +141,4 @@ def _conclude(run: Run, data_dir: Path | None) -> None:
     else:
         print("no trial ended with a figure; see the reasons with: reeltune trials " + study.name)
     print(f"study folder: {study.directory}")
+    send_to_storage(study.directory)

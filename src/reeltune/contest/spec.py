@@ -120,6 +120,10 @@ class ContestSpec(Config):
     @field_validator("study")
     @classmethod
     def _has_one_set_of_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value.get("storage") is not None:
+            raise ValueError(
+                "storage mirrors single studies; drop it and copy the contest's folder after the run"
+            )
         scheduler = value.get("scheduler")
         name = scheduler.get("name") if isinstance(scheduler, dict) else scheduler
         if name in ("pbt", "pb2"):

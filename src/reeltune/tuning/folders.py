@@ -46,8 +46,8 @@ def check_is_folder(path: Path) -> Path:
     address = f"{path.parts[0]}//{'/'.join(path.parts[1:])}"
     raise ConfigError(
         f"{address} is an address, a study needs a folder: its SQLite file and its lock work on file "
-        "systems alone; give one on a disk or on shared storage (NFS, EFS, Filestore) and copy it to the "
-        "bucket after the run, with `aws s3 sync`, `gcloud storage rsync` or `rclone sync`"
+        "systems alone; give one on a disk or on shared storage (NFS, EFS, Filestore), and the address to "
+        "`--storage`, which mirrors the study there; `reeltune resume ADDRESS/NAME` brings it back"
     )
 
 

@@ -44,6 +44,7 @@ class TrialJob:
     start_epoch: int = 0  # epochs that were done before, by the trial whose checkpoint is the origin
     end_epoch: int | None = None  # epochs that are done when it is over; None for all, or its own patience
     origin: str = ""  # last.ckpt of the trial that it goes on from; empty for fresh weights
+    storage: str = ""  # address that the trial's files pass through; empty where the study's folder is seen
     past: list[dict[str, Any]] = field(default_factory=list)  # legs to train first: params, config, end_epoch
 
     def plain(self) -> dict[str, Any]:

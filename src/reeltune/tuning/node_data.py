@@ -1,4 +1,4 @@
-"""Prepared data on a node of a cluster: the shared folder where it is seen, else a copy unpacked once."""
+"""Prepared data on a node of a cluster: where they are seen, else a copy unpacked once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from reeltune.data.cache import cache_lock
 from reeltune.data.sources import cache_root
 from reeltune.errors import EngineError
 from reeltune.files import atomic_path
+from reeltune.tuning.object_storage import ObjectStorage
 
-__all__ = ["ARCHIVE", "pack_data", "unpack_data"]
+__all__ = ["ARCHIVE", "fetch_data", "pack_data", "unpack_data"]
 
 ARCHIVE = ".data.tar"
 """In the study's folder while a cluster runs it: the prepared data without what is held out."""
@@ -45,18 +46,42 @@ def unpack_data(
     archive = Path(study_directory) / ARCHIVE
     if Path(data_directory).exists() or not archive.exists():
         return data_directory
-    name = Path(data_directory).name
+    return str(_unpacked(Path(data_directory).name, notify, lambda _: archive))
+
+
+def fetch_data(
+    data_directory: str, storage: ObjectStorage, notify: Callable[[str], None] = lambda _: None
+) -> str:
+    """Return a folder of the prepared data that this node sees, fetched by the first trial that asks.
+
+    Raises:
+        EngineError: The storage has no archive of the data or fails, or the node's disk is full.
+    """
+    if Path(data_directory).exists():
+        return data_directory
+
+    def fetch(part: Path) -> Path:
+        archive = part / ARCHIVE
+        if not storage.fetch(ARCHIVE, archive):
+            raise EngineError(f"the data are neither at {data_directory} nor at {storage.address}")
+        return archive
+
+    return str(_unpacked(Path(data_directory).name, notify, fetch))
+
+
+def _unpacked(name: str, notify: Callable[[str], None], archive: Callable[[Path], Path]) -> Path:
+    """Return the node's own folder ``name`` of the data; what ``archive`` returns is unpacked once."""
     home = cache_root() / "nodes"
     with cache_lock(f"node-{name}", notify):
         if not (home / name).exists():
             part = home / f".{name}.part"
             try:
                 shutil.rmtree(part, ignore_errors=True)  # of a copy that was cut off
-                with tarfile.open(archive) as packed:
+                with tarfile.open(archive(part)) as packed:
                     packed.extractall(part, filter="data")
                 (part / name).rename(home / name)
-                part.rmdir()
+                shutil.rmtree(part)
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise EngineError(f"cannot unpack the data on {platform.node()}: {reason}") from error
-    return str(home / name)
+    return home / name

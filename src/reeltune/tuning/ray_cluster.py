@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import reeltune
-from reeltune.errors import ConfigError, EngineError
-from reeltune.tuning.node_data import pack_data
+from reeltune.errors import ConfigError, EngineError, ReeltuneError
+from reeltune.tuning.node_data import ARCHIVE, pack_data
+from reeltune.tuning.object_storage import ObjectStorage
 from reeltune.tuning.spec import StudySettings
 
-__all__ = ["check_fits", "connect", "node_resources", "prepare_nodes"]
+__all__ = ["check_fits", "connect", "node_resources", "prepare_nodes", "prepare_storage"]
 
 CONNECT_SECONDS = 5.0
 """Time that the head of a cluster has to answer; Ray itself tries for minutes."""
@@ -131,7 +132,8 @@ def prepare_nodes(study_directory: Path, data_directory: Path) -> None:
             if not answer["is_shared"] or not answered.exists():
                 raise ConfigError(
                     f"node {answer['host']} does not see the study's folder {study_directory}; give "
-                    "--studies a folder that every node has under the same path (NFS, EFS, a shared volume)"
+                    "--studies a folder that every node has under the same path (NFS, EFS, a shared volume), "
+                    "or --storage an address of object storage (s3://BUCKET/PREFIX)"
                 )
             answered.unlink()
         if not all(answer["has_data"] for answer in answers):
@@ -139,6 +141,50 @@ def prepare_nodes(study_directory: Path, data_directory: Path) -> None:
     finally:
         for left in study_directory.glob(f".nodes-{token}*"):
             left.unlink(missing_ok=True)
+
+
+def prepare_storage(study_directory: Path, data_directory: Path, storage: ObjectStorage) -> None:
+    """Check that every node can read and write ``storage``, and send it the data for them.
+
+    Raises:
+        ConfigError: A node does not reach the storage.
+        EngineError: The storage fails, a node did not answer, or the data cannot be packed.
+    """
+    token = secrets.token_hex(8)
+    asked = f".nodes-{token}"
+    storage.write(asked, token.encode())
+    answers = []
+    try:
+        answers = _ask_nodes(_look_at_storage, storage.address, asked, token)
+        for answer in answers:
+            if answer["problem"]:
+                raise ConfigError(
+                    f"node {answer['host']} does not share the storage: {answer['problem']} (each node needs "
+                    "credentials of its own, in its environment or from its cloud)"
+                )
+    finally:
+        for name in (asked, *(f"{asked}-{answer['node']}" for answer in answers)):
+            storage.remove(name)
+    pack_data(data_directory, study_directory)
+    try:
+        storage.send(study_directory / ARCHIVE, ARCHIVE)
+    finally:
+        (study_directory / ARCHIVE).unlink(missing_ok=True)
+
+
+def _look_at_storage(node: str, address: str, asked: str, token: str) -> dict[str, Any]:
+    """Runs on a node: tell whether the driver's object is seen there, and write one."""
+    import platform
+
+    problem = ""
+    try:
+        storage = ObjectStorage.open_checked(address)
+        if storage.read(asked) != token.encode():
+            problem = f"{address} is another place there than on the driver's machine"
+        storage.write(f"{asked}-{node}", token.encode())
+    except ReeltuneError as error:
+        problem = str(error)
+    return {"node": node, "host": platform.node(), "problem": problem}
 
 
 def _ask_nodes(function: Callable[..., Any], *arguments: Any) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reeltune.errors import EngineError, ReeltuneError
 from reeltune.tuning.job import DEFAULT_ENTRY
+from reeltune.tuning.mirror import mirrored
 from reeltune.tuning.node_data import ARCHIVE
 from reeltune.tuning.observer import Observer, Outcome, SilentObserver, StudyProgress
 from reeltune.tuning.plan import given_points
@@ -34,6 +35,7 @@ def run_study(
     observer: Observer | None = None,
     entry: str = DEFAULT_ENTRY,
     address: str | None = None,
+    is_taking_over: bool = False,
 ) -> Outcome:
     """Run the trials that ``study`` lacks and return how that ended.
 
@@ -43,16 +45,20 @@ def run_study(
         observer: Hears of trials and epochs.
         entry: Import path of the function that runs a job.
         address: ``HOST:PORT`` of a Ray cluster's head, or ``auto``; None to run on this machine alone.
+        is_taking_over: Go on with a study whose mirror another driver holds, which is known to be dead.
 
     Raises:
-        ConfigError: A trial asks for more than any node has, or a node does not see the study's folder.
+        ConfigError: A trial asks for more than any node has, or a node sees neither the study's folder nor
+            its storage.
         StudyError: Another driver runs the study, or its files contradict each other.
-        EngineError: Ray cannot be started or reached, or the disk is full.
+        EngineError: Ray cannot be started or reached, the disk is full, or the study's storage fails.
     """
-    with study.lock():
+    observer = observer or SilentObserver()
+    on = {"is_on_cluster": address is not None, "is_taking_over": is_taking_over}
+    with study.lock(), mirrored(study, observer.noted, **on) as mirror:
         storage = open_storage(study)
         try:
-            recorder = Recorder(study, storage, observer or SilentObserver(), data_directory)
+            recorder = Recorder(study, storage, observer, data_directory, mirror)
             recorder.keep_budget()
             return Outcome.FINISHED if study.is_finished else _run(recorder, entry, address)
         finally:
@@ -78,17 +84,19 @@ def open_storage(study: Study) -> TrialStorage:
 
 
 def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
-    from reeltune.tuning.ray_cluster import prepare_nodes
+    from reeltune.tuning.ray_cluster import prepare_nodes, prepare_storage
     from reeltune.tuning.ray_session import ray_session, stop_signals
 
-    study = recorder.study
+    study, mirror = recorder.study, recorder.mirror
     recorder.observer.study_started(_progress(recorder))
     try:
         session = ray_session(study.spec.study, address, has_dashboard=study.spec.logging.ray_dashboard)
         with stop_signals() as is_asked_to_stop, session as dashboard:
             if dashboard is not None:
                 recorder.observer.noted(f"Ray's dashboard: {dashboard}")
-            if address is not None:
+            if address is not None and mirror is not None:
+                prepare_storage(study.directory, recorder.data_directory, mirror.storage)
+            elif address is not None:
                 prepare_nodes(study.directory, recorder.data_directory)
             check = functools.partial(_check, recorder, is_asked_to_stop)
             outcome = check() or _fit(recorder, check, entry)
@@ -110,6 +118,8 @@ def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
 
 def _check(recorder: Recorder, is_asked_to_stop: Callable[[], bool]) -> Outcome | None:
     """Return why the run is to end now, None if it is not: a signal, or the study's time is over."""
+    if recorder.mirror is not None:
+        recorder.mirror.look()
     if is_asked_to_stop():
         return Outcome.INTERRUPTED
     limit = recorder.study.spec.study.study_seconds

@@ -13,6 +13,7 @@ from typing import Any
 from reeltune.errors import EngineError, ReeltuneError, StudyError
 from reeltune.files import write_text
 from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.tuning.away import trial_away
 from reeltune.tuning.job import TrialJob, load_entry
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialState
 
@@ -89,13 +90,31 @@ def _run_in_worker(config: dict[str, Any], entry: str) -> None:
 
     job = TrialJob(**config[JOB])
     try:
-        if not (Path(job.study_directory) / "study.json").exists():  # a node that joined the cluster late
-            raise EngineError(f"node {platform.node()} does not see the study's folder {job.study_directory}")
-        result = _run(entry, job, report)
+        if job.storage:
+            result = _run_away(entry, job, report)
+        elif (Path(job.study_directory) / "study.json").exists():
+            result = _run(entry, job, report)
+        else:  # a node that joined the cluster late
+            raise EngineError(
+                f"node {platform.node()} does not see the study's folder {job.study_directory}; share it, or "
+                "give --storage an address of object storage"
+            )
     except EngineError as error:
         tune.report({BREAKDOWN: str(error)})
     else:
         tune.report({RESULT: json.dumps(result)})
+
+
+def _run_away(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
+    with trial_away(job) as (moved, send):
+
+        def send_and_report(epoch: EpochReport) -> None:
+            send()
+            report(epoch)
+
+        result = _run(entry, moved, send_and_report)
+        send()
+    return result
 
 
 def _run(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:

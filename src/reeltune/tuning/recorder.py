@@ -12,6 +12,7 @@ from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.budget import CheckpointBudget
 from reeltune.tuning.job import TrialJob, count_parameters
+from reeltune.tuning.mirror import Mirror
 from reeltune.tuning.observer import Observer
 from reeltune.tuning.plan import horizon
 from reeltune.tuning.population import Successor, end_epoch, successor
@@ -28,8 +29,16 @@ class Recorder:
     Each fact is written to its row first and told to Optuna second; both steps may be repeated.
     """
 
-    def __init__(self, study: Study, storage: TrialStorage, observer: Observer, data_directory: Path) -> None:
+    def __init__(
+        self,
+        study: Study,
+        storage: TrialStorage,
+        observer: Observer,
+        data_directory: Path,
+        mirror: Mirror | None = None,
+    ) -> None:
         self.study = study
+        self.mirror = mirror
         self.storage = storage
         self.observer = observer
         self.data_directory = data_directory
@@ -129,6 +138,7 @@ class Recorder:
             start_epoch=row.start_epoch,
             end_epoch=end_epoch(spec, number),
             origin="" if row.parent is None else str(self._origin(row.parent)),
+            storage="" if self.mirror is None else self.mirror.trial_begins(number),
         )
         self.observer.trial_started(row, job.last_epoch)
         return job
@@ -175,6 +185,8 @@ class Recorder:
         self._rows[number] = row
         self.storage.tell(row, epochs)
         self.study.write_elapsed(self.elapsed_seconds)
+        if self.mirror is not None:
+            self.mirror.trial_ended(number)
         self.keep_budget()
         self.observer.trial_ended(row)
 

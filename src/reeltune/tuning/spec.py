@@ -15,6 +15,7 @@ from reeltune.metrics.ranking import MetricLabel
 from reeltune.models.baselines.registry import BASELINES
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.goal import Goal, Limit
+from reeltune.tuning.object_storage import check_address
 from reeltune.tuning.parameters import Scalar
 from reeltune.tuning.schedulers import SCHEDULERS, AshaConfig, SchedulerConfig
 from reeltune.tuning.searchers import SEARCHERS, SearcherConfig, TpeConfig
@@ -49,6 +50,17 @@ def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
 
 MULTIPLE = ("asha", "none")
 """Schedulers that know several objectives."""
+
+
+def _checked_address(address: str) -> str:
+    try:
+        return check_address(address)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error  # what pydantic turns into a line of its own
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
+"""A config field that names object storage."""
 
 
 class RepeatsConfig(Config):
@@ -100,6 +112,9 @@ class StudySettings(Config):
     """Time limit of a trial in seconds, above 0; None for none."""
     study_seconds: float | None = Field(default=None, gt=0)
     """Time limit of the study in seconds over all its runs, above 0; None for none."""
+    storage: Address | None = None
+    """Object storage that the study is mirrored to, under its name: ``s3://BUCKET/PREFIX``, ``gs://...``,
+    ``file:///FOLDER``; None for none."""
     keep_checkpoints: int = Field(default=3, ge=1, le=100000)
     """Best trials whose weights are kept, 1 to 100000."""
     checkpoint_megabytes: float | None = Field(default=None, gt=0)
@@ -209,6 +224,7 @@ EXTENDABLE = (
     "study.n_restarts",
     "study.trial_seconds",
     "study.study_seconds",
+    "study.storage",
     "study.keep_checkpoints",
     "study.checkpoint_megabytes",
     "study.repeats",
