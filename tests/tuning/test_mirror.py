@@ -221,7 +221,7 @@ def run_while_another_takes_over(study, address, root):
     with driver(study) as recorder:
         run_trial(recorder, 0)
         sent(recorder)
-        with pytest.raises(StudyError, match=r"is being run by process .* resume file:.*/s --take-over"):
+        with pytest.raises(StudyError, match=r"is being run by process .* resume .*/s --take-over"):
             restore_study(address, root)
         assert not root.exists(), "nothing half-written"
         other = Study.open(restore_study(address, root, is_taking_over=True))

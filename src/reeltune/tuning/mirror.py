@@ -26,6 +26,7 @@ from reeltune.tuning.claim import (
     read_claim,
     take,
 )
+from reeltune.tuning.node_data import ARCHIVE
 from reeltune.tuning.object_storage import ObjectStorage, below
 from reeltune.tuning.outbox import ROW_FILES, TRIALS, Outbox, trial_prefix
 from reeltune.tuning.population import population_of
@@ -136,6 +137,7 @@ class Mirror:
             self._fetch_owed()
             if self._is_on_cluster:
                 self._fetch_logs()
+                self.storage.remove(ARCHIVE)
             self._send()
             give_back(self.storage, self._state)
         except EngineError as error:

@@ -283,8 +283,10 @@ def _open_s3(parts: SplitResult) -> Any:
     for name in said:
         if name not in S3_OPTIONS:
             raise ConfigError(f"storage {parts.geturl()!r}: {unknown_name('option', name, S3_OPTIONS)}")
-    is_elsewhere = "endpoint_override" in said or any(name in os.environ for name in ENDPOINTS)
-    if "region" not in said and not is_elsewhere:
+    server = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "")
+    if server and "endpoint_override" not in said:  # pyarrow reads these only where it reads the address
+        said = {"scheme": urlsplit(server).scheme, **said, "endpoint_override": urlsplit(server).netloc}
+    if "region" not in said and "endpoint_override" not in said:
         said["region"] = resolve_s3_region(parts.netloc)
     strategy = AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS)
     try:  # one request an object; an upload in parts may be left torn behind
