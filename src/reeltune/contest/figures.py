@@ -23,6 +23,10 @@ _STYLE = (
 )
 
 
+_NAME_LENGTH = 40
+"""Letters of a name that a figure has room for."""
+
+
 @dataclass(frozen=True)
 class Point:
     """A figure with its interval."""
@@ -45,7 +49,8 @@ def forest(
         zero: Whether the scale contains 0, for differences.
         ruler: A value that is drawn across all points, and its name.
     """
-    left, right, row, top = 190, 640, 26, 30
+    right, row, top = 640, 26, 30
+    left = max([190, *(9 * len(_short(point.name)) + 12 for point in points)])  # room for the longest name
     height = top + row * len(points) + (34 if ruler is None else 50)
     shown = ([0.0] if zero else []) + ([] if ruler is None else [ruler[0]])
     lows = [point.low for point in points] + shown
@@ -71,7 +76,7 @@ def forest(
         y = top + row * place + row / 2
         parts.append(
             f'<g class="{"a" if point.is_marked else ""}"><text x="{left - 12}" y="{y + 4}" '
-            f'text-anchor="end">{escape(point.name)}</text><line class="i" x1="{x(point.low):.1f}" '
+            f'text-anchor="end">{escape(_short(point.name))}</text><line class="i" x1="{x(point.low):.1f}" '
             f'x2="{x(point.high):.1f}" y1="{y}" y2="{y}"/><circle class="d" cx="{x(point.value):.1f}" '
             f'cy="{y}" r="4.5"/><text x="{right + 12}" y="{y + 4}">{point.value:.4f}</text></g>'
         )
@@ -181,6 +186,10 @@ def reliability(bins: Sequence[tuple[float, float, int]], *, title: str) -> str:
         )
     parts.append(f'<text class="s" x="{right}" y="{bottom + 36}" text-anchor="end">predicted stars</text>')
     return _svg(380, bottom + 46, title, parts)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _svg(width: int, height: float, label: str, parts: Sequence[str]) -> str:
