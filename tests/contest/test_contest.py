@@ -302,6 +302,7 @@ def test_quick_puts_its_values_over_the_file(write) -> None:
         ("training.learning_rate: {kind", "training.learning_rat: {kind", "training.learning_rat"),
         ("low: 1.0, high: 50.0", "low: 1.0, high: 1.0e+9", "user_regularization may be"),
         ("data: {dataset: synthetic}", "data: {dataset: synthetic, split: global-time}", "tie_rules"),
+        ("trials: 2", "storage: 's3://bucket', trials: 2", "storage mirrors single studies"),
         (
             "  popularity: {role",
             "  item.knn: {role: counting, model: {name: popularity}}\n  item knn: {role",

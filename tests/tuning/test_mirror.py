@@ -158,7 +158,7 @@ def test_a_trial_goes_on_elsewhere_and_comes_home(tmp_path, bucket, monkeypatch)
     with driver(study) as recorder:
         run_trial(recorder, 0)  # here again
     assert (study.trial_directory(0) / "trace").read_text().split() == ["1", "2", "3", "4", "5"]
-    left = tmp_path / "node" / f"reeltune-{away.platform.node()}-x-00000-{2**22 + 1}"
+    left = tmp_path / "node" / f"reeltune-trial-{away.platform.node()}-x-00000-{2**22 + 1}"
     left.mkdir()
     with driver(study, is_on_cluster=True) as recorder:
         run_trial(recorder, 1)

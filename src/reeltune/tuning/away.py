@@ -88,7 +88,7 @@ def _patiently(call: Callable[[], T]) -> T:
 
 def _scratch(job: TrialJob) -> Path:
     """Return a new folder for the trial, and remove those that killed workers of this machine left."""
-    beginning = f"reeltune-{platform.node()}-"
+    beginning = f"reeltune-trial-{platform.node()}-"
     home = Path(tempfile.gettempdir())
     for path in home.glob(f"{beginning}*"):
         process = re.fullmatch(r".*-(\d+)", path.name)
