@@ -78,7 +78,9 @@ def _unpacked(name: str, notify: Callable[[str], None], archive: Callable[[Path]
             try:
                 shutil.rmtree(part, ignore_errors=True)  # of a copy that was cut off
                 with tarfile.open(archive(part)) as packed:
-                    packed.extractall(part, filter="data")
+                    if safe := getattr(tarfile, "data_filter", None):  # not before Python 3.11.4
+                        packed.extraction_filter = safe
+                    packed.extractall(part)
                 (part / name).rename(home / name)
                 shutil.rmtree(part)
             except OSError as error:
