@@ -14,7 +14,6 @@ Shapes: S seeds, M queries.
 
 from __future__ import annotations
 
-import argparse
 import json
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from prior_weights import WEIGHTS, ranks_by_weight
-from record import RESULTS, ROOT, machine, rendered
+from record import RESULTS, ROOT, machine, options_of_runs, rendered, rewrite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -238,17 +237,13 @@ def render(text: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options_of_runs(__doc__, "bars")
     parser.add_argument("names", nargs="*", help="files in experiments/fixed, such as ml1m_bar")
-    parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "bars", help="keeps the trainings")
     parser.add_argument("--concurrency", type=int, default=2, help="trainings at once")
     options = parser.parse_args()
     for name in options.names:
         run(name, options.runs, options.data_dir, options.concurrency)
-    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, render)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ Training, tuning and all figures use training and validation movies only: the te
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import RESULTS, ROOT, machine, rendered
+from record import RESULTS, ROOT, machine, options_of_runs, rendered, rewrite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -283,17 +282,13 @@ def render(text: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options_of_runs(__doc__, "on_off")
     parser.add_argument("names", nargs="*", choices=[[], *SETUPS], default=[])
-    parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "on_off", help="keeps the trainings")
     parser.add_argument("--seeds", type=int, help="instead of the number that the setup names")
     options = parser.parse_args()
     for name in options.names:
         run(name, options.runs, options.data_dir, options.seeds)
-    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, render)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ tables; without an argument it writes the tables again from the committed JSON.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -126,7 +127,24 @@ def rendered(text: str, kind: str, file: str, tell: Callable[[dict[str, Any]], s
     return mark.sub(block, text)
 
 
+def rewrite(page: Path, render: Callable[[str], str]) -> None:
+    """Write ``page`` again with what ``render`` makes of its text."""
+    from reeltune.files import write_text
+
+    write_text(page, render(page.read_text(encoding="utf-8")))
+
+
+def options_of_runs(description: str | None, kind: str) -> argparse.ArgumentParser:
+    """Return the parser of a script that trains what its ``names`` name and keeps it under ``runs/kind``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs") / kind, help="keeps the trainings")
+    return parser
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         record(Path(sys.argv[1]))
-    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, render)

@@ -258,13 +258,15 @@ class ObjectStorage:
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:
+        from pyarrow import ArrowNotImplementedError  # an address that this build of pyarrow cannot open
+
         try:
             yield
         except FileNotFoundError:
             if what != "write":
                 raise
             raise EngineError(f"cannot write {self.address}: there is no such place; {self._reach}") from None
-        except (OSError, NotImplementedError) as error:
+        except (OSError, ArrowNotImplementedError) as error:
             said = re.sub(r"^When .*?: (?=AWS Error)", "", " ".join(str(error).split()))
             said = re.split(r" Details?: |\(Request ID", said)[0][:240].rstrip(" .;") or type(error).__name__
             known = (remedy for part, remedy in REMEDIES.items() if part in said.upper())

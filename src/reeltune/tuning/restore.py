@@ -52,7 +52,18 @@ def restore_study(
         raise StudyError(
             f"no study at {address}; its address is that given as --storage and the study's name after it"
         )
-    directory = root / name
+    return _restored(storage, above, root / name, is_taking_over=is_taking_over, notify=notify)
+
+
+def _restored(
+    storage: ObjectStorage,
+    above: str,
+    directory: Path,
+    *,
+    is_taking_over: bool,
+    notify: Callable[[str], None],
+) -> Path:
+    """Return ``directory`` with the study at ``storage``, which lies under the address ``above``."""
     if (directory / "study.json").is_file():
         check_same_study(storage, directory)
     elif directory.exists() and any(directory.iterdir()):
@@ -83,8 +94,10 @@ def restore_if_there(
         EngineError: The storage does not answer or may not be written, or the disk is full.
     """
     whole = below(address, directory.name)
-    if ObjectStorage.open_checked(whole).read("study.json") is not None:
-        restore_study(whole, directory.parent, is_taking_over=is_taking_over, notify=notify)
+    storage = ObjectStorage.open_checked(whole)
+    if storage.read("study.json") is not None:
+        above, _ = split_name(whole)
+        _restored(storage, above, directory, is_taking_over=is_taking_over, notify=notify)
 
 
 def _fetch(storage: ObjectStorage, directory: Path, above: str, notify: Callable[[str], None]) -> None:
