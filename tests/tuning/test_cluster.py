@@ -100,16 +100,32 @@ def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path, is_shared):
     cluster.remove_node(nodes[0])
 
 
-def test_a_node_that_does_not_reach_the_storage_is_named(cluster, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("look", "answer", "message"),
+    [
+        (
+            "_look",
+            {"is_shared": False, "has_data": True},
+            "node far does not see the study's folder .*; give --studies a folder .*--storage",
+        ),
+        (
+            "_look_at_storage",
+            {"problem": "cannot read s3://bucket"},
+            "node far does not share the storage: cannot read s3://bucket",
+        ),
+    ],
+)
+def test_a_node_that_does_not_see_the_study_is_named(cluster, tmp_path, monkeypatch, look, answer, message):
     node = cluster.add_node(num_cpus=1)
-    study = make_study(tmp_path / "s", trials=2, storage=(tmp_path / "bucket").as_uri())
+    storage = {"storage": (tmp_path / "bucket").as_uri()} if look == "_look_at_storage" else {}
+    study = make_study(tmp_path / "s", trials=2, **storage)
     monkeypatch.setattr(
-        "reeltune.tuning.ray_cluster._look_at_storage",
-        lambda node, *_: {"node": node, "host": "far", "problem": "cannot read s3://bucket"},
+        f"reeltune.tuning.ray_cluster.{look}", lambda node, *_: {"node": node, "host": "far"} | answer
     )
-    with pytest.raises(ConfigError, match="node far does not share the storage: cannot read s3://bucket"):
+    with pytest.raises(ConfigError, match=message):
         run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)
     assert not study.rows()
+    assert not list(study.directory.glob(".nodes-*"))
     cluster.remove_node(node)
 
 

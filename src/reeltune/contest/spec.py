@@ -119,7 +119,7 @@ class ContestSpec(Config):
 
     @field_validator("study")
     @classmethod
-    def _has_one_set_of_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _suits_a_contest(cls, value: dict[str, Any]) -> dict[str, Any]:
         if value.get("storage") is not None:
             raise ValueError(
                 "storage mirrors single studies; drop it and copy the contest's folder after the run"
