@@ -16,6 +16,7 @@ from reeltune.data.features.config import FeatureConfig, SideShapes
 from reeltune.data.features.taste import N_RATING_COLUMNS, running_taste
 from reeltune.data.features.time import N_GAP_BUCKETS, gap_buckets, request_buckets
 from reeltune.data.prepared import PAD
+from reeltune.models.kernels.dropout import Dropout
 
 __all__ = ["ItemEmbedding", "SideInputs"]
 
@@ -40,7 +41,7 @@ class ItemEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         self.table = nn.Embedding(n_items + 1, embedding_dim, padding_idx=PAD)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.locked_dropout = locked_dropout
         nn.init.normal_(self.table.weight, std=embedding_dim**-0.5)
         nn.init.zeros_(self.table.weight[PAD].detach())

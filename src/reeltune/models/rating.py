@@ -13,6 +13,7 @@ from reeltune.config import Config
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD
 from reeltune.models.base import SequenceNetwork
+from reeltune.models.kernels.dropout import Dropout
 
 __all__ = ["RatingHead", "RatingHeadConfig", "RatingNetwork"]
 
@@ -51,7 +52,7 @@ class RatingHead(nn.Module):
             self.user_bias = nn.Embedding(n_users + 1, 1, padding_idx=0)
             self.user_factors = nn.Embedding(n_users + 1, config.factors, padding_idx=0)
             embeddings += [self.user_bias, self.user_factors]
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         for embedding in embeddings:
             nn.init.normal_(embedding.weight, std=0.1 * config.factors**-0.5)
             nn.init.zeros_(embedding.weight[0].detach())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reeltune.data.batch import Histories
 from reeltune.models.catalogue import CatalogueNetwork, NetworkConfig
+from reeltune.models.kernels.dropout import Dropout
 
 __all__ = ["Memory", "RecurrentConfig", "RecurrentNetwork"]
 
@@ -36,7 +37,7 @@ class RecurrentNetwork(CatalogueNetwork):
         widths = [config.embedding_dim] + [config.hidden_dim] * (config.n_layers - 1)
         self.layers = nn.ModuleList(self.make_layer(width, config.hidden_dim) for width in widths)
         self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_dim) for _ in widths[1:])
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         return config.hidden_dim
 
     @abc.abstractmethod

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from reeltune.data.batch import Histories
 from reeltune.models.catalogue import CatalogueNetwork, NetworkConfig
 from reeltune.models.kernels.attention import causal_attention
+from reeltune.models.kernels.dropout import Dropout
 
 __all__ = ["SASRecConfig", "SASRecNetwork"]
 
@@ -54,7 +55,7 @@ class _Block(nn.Module):
         self.forward_norm = nn.LayerNorm(width)
         self.inner = nn.Linear(width, config.hidden_dim)
         self.outer = nn.Linear(config.hidden_dim, width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, states: Tensor, buckets: Tensor) -> Tensor:
         """Return the new states [B, T, D] given ``buckets`` [T, T] of the distances."""
