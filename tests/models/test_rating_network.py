@@ -74,3 +74,49 @@ def test_gradients_reach_the_head_and_the_layers_below():
     without = {name for name, p in network.named_parameters() if p.requires_grad and p.grad is None}
     assert without == {"network.head.bias"}  # the bias of the softmax has no part in stars
     assert not network.head.mean.requires_grad
+
+
+def test_known_movies_count_from_the_start_but_not_their_stars():
+    network = make(rated="known").eval()
+    before = stars(network)
+    items, ratings = HISTORIES.items.clone(), HISTORIES.ratings.clone()
+    ratings[0, 3] = 1.0  # the last event: no question of the first person comes after it
+    assert torch.equal(stars(network, Histories(items, HISTORIES.lengths, ratings)), before)
+    items[0, 3] = 8
+    moved = stars(network, Histories(items, HISTORIES.lengths, ratings))
+    assert (moved[:2] != before[:2]).all()
+    assert torch.equal(moved[2:], before[2:])
+
+
+@pytest.mark.parametrize("rated", ["before", "known"])
+def test_rated_movies_add_the_sum_over_the_root_of_their_number(rated):
+    head = make(rated=rated).head
+    found = head.of_rated(HISTORIES.items, ROW, BEFORE)
+    movies = [[], [3, 9, 1], [5, 2], [5]] if rated == "before" else [[3, 9, 1, 4]] * 2 + [[5, 2]] * 2
+    for row, known in zip(found, movies, strict=True):
+        wanted = head.rated_factors.weight[known].sum(dim=0) / max(1, len(known)) ** 0.5
+        torch.testing.assert_close(row, wanted)
+    assert make(rated="none").head.of_rated(HISTORIES.items, ROW, BEFORE) is None
+
+
+def test_what_is_read_more_often_is_held_back_more_often():
+    head = make().head
+    factors, biases = head.squares(USERS[ROW] + 1, ITEMS, HISTORIES.items)
+    movies, people = [7, 4, 7, 2], [3, 3, 1, 1]
+    wanted = (
+        sum(
+            head.item_factors.weight[i].square().sum() + head.user_factors.weight[u].square().sum()
+            for i, u in zip(movies, people, strict=True)
+        )
+        / 4
+        + sum(head.rated_factors.weight[j].square().sum() for j in (3, 9, 1, 4, 5, 2)) / 6
+    )
+    torch.testing.assert_close(factors, wanted)
+    wanted = (
+        sum(
+            head.item_bias.weight[i].square().sum() + head.user_bias.weight[u].square().sum()
+            for i, u in zip(movies, people, strict=True)
+        )
+        / 4
+    )
+    torch.testing.assert_close(biases, wanted)

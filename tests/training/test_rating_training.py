@@ -84,6 +84,26 @@ def test_the_next_movie_can_be_learned_beside_the_stars():
     assert np.isfinite(joint.validation_rmse).all()
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_without_validation_the_last_epoch_is_kept_and_the_schedule_stays(decay):
+    training = RatingOptimizer(batch_size=8, max_epochs=4, patience=4, ema_decay=decay)
+    seen = fit_ratings(config(training=training), world(), world(seed=2), N_ITEMS, seed=1)
+    best = 1 + int(np.argmin(seen.validation_rmse))
+    blind = fit_ratings(config(training=training), world(), None, N_ITEMS, seed=1, n_epochs=best)
+    assert blind.validation_rmse == []
+    test = world(seed=3)
+    np.testing.assert_array_equal(predict_ratings(blind.network, test), predict_ratings(seen.network, test))
+
+
+def test_penalties_hold_factors_and_biases_back():
+    lengths = {}
+    for penalty in (0.0, 1.0):
+        training = RatingOptimizer(batch_size=8, max_epochs=3, factor_penalty=penalty, bias_penalty=penalty)
+        head = fit_ratings(config(training=training), world(), world(seed=2), N_ITEMS, seed=1).network.head
+        lengths[penalty] = (head.item_factors.weight.norm().item(), head.item_bias.weight.norm().item())
+    assert all(held < free for held, free in zip(lengths[1.0], lengths[0.0], strict=True))
+
+
 def test_predictions_stay_on_the_scale(fitted):
     found = predict_ratings(fitted.network, world(seed=3), bounds=(2.0, 3.0))
     assert found.min() >= 2.0

@@ -38,7 +38,7 @@ __all__ = ["RatingFit", "RatingModule", "fit_ratings", "predict_ratings"]
 
 
 class RatingModule(pl.LightningModule):
-    """Minimises the mean squared error of the stars, plus the weighted loss of the next movie."""
+    """Minimises the mean squared error of the stars, plus penalties and the next movie's weighted loss."""
 
     def __init__(
         self,
@@ -46,7 +46,8 @@ class RatingModule(pl.LightningModule):
         *,
         n_items: int,
         train: Ratings,
-        validation: Ratings,
+        validation: Ratings | None,
+        n_epochs: int,
         seed: int,
         report: Callable[[int, float], None],
     ) -> None:
@@ -55,6 +56,7 @@ class RatingModule(pl.LightningModule):
         self.seed = seed
         self.report = report
         self.train_set, self.validation_set = train, validation
+        self.n_epochs = n_epochs
         network = build_network(config.model, n_items, SideShapes())
         self.network = RatingNetwork(network, config.head, train.sequences.n_users)
         self.network.head.mean.fill_(float(train.stars.mean()))
@@ -65,10 +67,14 @@ class RatingModule(pl.LightningModule):
         """Weights of the epoch with the smallest validation error."""
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW and its learning rate schedule."""
+        """Return AdamW and its learning rate schedule; the head's tables have penalties in place of decay."""
         config = self.config.training
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        groups = parameter_groups(nn.ParameterList(trained), config.weight_decay)
+        tables = self.network.head.tables()
+        others = [p for p in self.network.parameters() if p.requires_grad and all(p is not t for t in tables)]
+        groups = [
+            *parameter_groups(nn.ParameterList(others), config.weight_decay),
+            {"params": tables, "weight_decay": 0.0},
+        ]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         n_steps, shared = int(self.trainer.estimated_stepping_batches), config.shared()
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -102,7 +108,7 @@ class RatingModule(pl.LightningModule):
             DivergedError: The loss is not finite.
         """
         stars, states = self.network(batch.histories, batch.users, batch.row, batch.before, batch.items)
-        loss: Tensor = (stars - batch.stars).square().mean()
+        loss: Tensor = (stars - batch.stars).square().mean() + self._penalty(batch)
         if self.config.next_movie_weight > 0:
             loss = loss + self.config.next_movie_weight * self._next_movie_loss(batch, states)
         if not torch.isfinite(loss):
@@ -113,19 +119,37 @@ class RatingModule(pl.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Keep the weights when the validation error is smaller than before; end when patience is out."""
+        """Keep the weights when the validation error is smaller than before; end when patience is out.
+
+        Without validation the weights of the last epoch are kept.
+        """
+        is_last = self.current_epoch + 1 == self.n_epochs
         if self.average is not None:
             self.average.swap(self.network)
-        predicted = predict_ratings(self.network, self.validation_set, self.config.training.batch_size)
-        error = float(np.sqrt(np.mean((predicted - self.validation_set.stars) ** 2)))
-        if not self.rmse or error < min(self.rmse):
+        if self.validation_set is not None:
+            is_last = self._validate(self.validation_set) or is_last
+        elif is_last:
             self.best = copy.deepcopy(self.network.state_dict())
         if self.average is not None:
             self.average.swap(self.network)
+        self.trainer.should_stop = is_last
+
+    def _validate(self, validation: Ratings) -> bool:
+        """Report the error on ``validation``, keep weights that are better, tell whether patience is out."""
+        predicted = predict_ratings(self.network, validation, self.config.training.batch_size)
+        error = float(np.sqrt(np.mean((predicted - validation.stars) ** 2)))
+        if not self.rmse or error < min(self.rmse):
+            self.best = copy.deepcopy(self.network.state_dict())
         self.rmse.append(error)
         self.report(len(self.rmse), error)
-        if len(self.rmse) - int(np.argmin(self.rmse)) > self.config.training.patience:
-            self.trainer.should_stop = True
+        return len(self.rmse) - int(np.argmin(self.rmse)) > self.config.training.patience
+
+    def _penalty(self, batch: RatingBatch) -> Tensor:
+        weights = self.config.training
+        factors, biases = self.network.head.squares(
+            batch.users[batch.row] + 1, batch.items, batch.histories.items
+        )
+        return weights.factor_penalty * factors + weights.bias_penalty * biases
 
     def _next_movie_loss(self, batch: RatingBatch, states: Tensor) -> Tensor:
         items = batch.histories.items  # [B, T]; the state before each event predicts it
@@ -160,28 +184,30 @@ class RatingFit:
     """A trained rating network and its course."""
 
     network: RatingNetwork  # with the weights of the best epoch, in evaluation mode
-    validation_rmse: list[float]  # after each epoch
+    validation_rmse: list[float]  # after each epoch; empty without validation
     seconds: float
 
 
 def fit_ratings(
     config: RatingTrainingConfig,
     train: Ratings,
-    validation: Ratings,
+    validation: Ratings | None,
     n_items: int,
     *,
     seed: int,
+    n_epochs: int | None = None,
     n_threads: int = 1,
     report: Callable[[int, float], None] = lambda epoch, rmse: None,
 ) -> RatingFit:
-    """Return the network with the smallest validation error.
+    """Return the network with the smallest validation error; without validation, that of the last epoch.
 
     Args:
         config: What to train.
         train: Questions whose answers are known, each after what precedes it.
-        validation: Questions that choose the epoch.
+        validation: Questions that choose the epoch, or None.
         n_items: Movies V of the catalogue.
         seed: Origin of the weights, the order of batches and the dropout masks.
+        n_epochs: Epochs after which to stop, None for all; the schedule stays that of all.
         n_threads: Threads that torch may use.
         report: Receives epoch and validation RMSE after each epoch.
 
@@ -192,7 +218,13 @@ def fit_ratings(
     with isolated(n_threads):
         torch.manual_seed(derive(seed, "weights"))
         module = RatingModule(
-            config, n_items=n_items, train=train, validation=validation, seed=seed, report=report
+            config,
+            n_items=n_items,
+            train=train,
+            validation=validation,
+            n_epochs=n_epochs or config.training.max_epochs,
+            seed=seed,
+            report=report,
         )
         with quiet_lightning():
             trainer = pl.Trainer(

@@ -22,13 +22,17 @@ _INPUTS = {"rating", "time_gap"}
 class RatingOptimizer(Config):
     """Optimiser, schedule and stopping of a rating network."""
 
-    learning_rate: float = Field(default=4e-3, gt=0.0, le=1.0)
+    learning_rate: float = Field(default=1.2e-2, gt=0.0, le=1.0)
     """Peak learning rate of AdamW, above 0 up to 1."""
-    weight_decay: float = Field(default=1.0, ge=0.0, le=10.0)
+    weight_decay: float = Field(default=5.0, ge=0.0, le=10.0)
     """Decoupled weight decay a step, times the learning rate, 0 to 10."""
-    batch_size: int = Field(default=32, ge=1, le=65536)
+    factor_penalty: float = Field(default=0.2, ge=0.0, le=10.0)
+    """Weight of the squared length of the head's factors in the loss, 0 to 10."""
+    bias_penalty: float = Field(default=0.005, ge=0.0, le=10.0)
+    """Weight of the head's squared biases in the loss, 0 to 10."""
+    batch_size: int = Field(default=16, ge=1, le=65536)
     """People in a batch, with their whole histories, 1 to 65536."""
-    max_epochs: int = Field(default=20, ge=1, le=10000)
+    max_epochs: int = Field(default=12, ge=1, le=10000)
     """Passes over the training ratings, 1 to 10000; the schedule ends there."""
     patience: int = Field(default=5, ge=1, le=10000)
     """Epochs without a smaller validation error after which training stops, 1 to 10000."""
@@ -43,7 +47,8 @@ class RatingOptimizer(Config):
 
     def shared(self) -> TrainingConfig:
         """Return the fields as the ranking task names them."""
-        return TrainingConfig.model_validate(self.plain())
+        own = {"factor_penalty", "bias_penalty"}
+        return TrainingConfig.model_validate({k: v for k, v in self.plain().items() if k not in own})
 
 
 class RatingTrainingConfig(Config):
