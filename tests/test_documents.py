@@ -50,6 +50,7 @@ def test_links_between_documents_lead_somewhere(page):
         ("experiments", "record", "result"),
         ("experiments", "on_off", "on-off"),
         ("experiments", "bars", "bar"),
+        ("experiments", "record_ratings", "ratings"),
         ("benchmarks", "baselines", "baselines"),
     ],
 )
