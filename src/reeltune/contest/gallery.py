@@ -8,7 +8,7 @@ from typing import Any
 from reeltune.contest.figures import Point, curve, forest, matrix, reliability
 from reeltune.evaluation.leaderboard import VERDICT_METRIC
 
-__all__ = ["RATING_FIGURES", "figures_of"]
+__all__ = ["RATING_FIGURES", "figures_of", "sweeps"]
 
 RATING_FIGURES = ("decisions", "confusion", "stars", "calibration")
 """Figures about predicted stars."""
@@ -36,23 +36,50 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         f"{own} minus each other, pair by pair; marked where it is better after correction.",
         forest(differences, title=f"difference in {label}", zero=True),
     )
-    for name, rows_of in result["variants"]["factors"].items():
-        at = result["variants"]["at"].get(name)
-        points = [
-            Point(f"{row['value']:g}" if isinstance(row["value"], float) else str(row["value"]),
-                  *_values(row["figure"]), is_marked=row["value"] == at)
-            for row in rows_of if row["figure"] is not None
-        ]  # fmt: skip
-        if points:
-            words = name.rpartition(".")[2].replace("_", " ")
-            slug = words.replace(" ", "-")
-            figures[slug] = (
-                f"{own} with another {words}, everything else as chosen; validation.",
-                curve(points, title=f"{result['objective'].upper()} on validation", below=words),
-            )
+    for name, points in sweeps(result["variants"]).items():
+        words = name.rpartition(".")[2].replace("_", " ")
+        figures[words.replace(" ", "-")] = (
+            f"{own} with another {words}, everything else as chosen; its own is marked; validation.",
+            curve(points, title=f"{result['objective'].upper()} on validation", below=words),
+        )
     if "ratings" in result:
         figures |= _of_ratings(result["ratings"])
     return figures
+
+
+def sweeps(variants: Mapping[str, Any]) -> dict[str, list[Point]]:
+    """Return the points of each factor that changed alone, the winner as it was chosen among them.
+
+    The winner as it was chosen is the point of the learning curve that has all people.
+    """
+    factors = variants["factors"]
+    chosen = next((row for row in factors.get("share of people", []) if row["value"] == 1), None)
+    own = {**variants["at"], "share of people": 1, "movies of each person": "all"}
+    found = {}
+    for name, rows in factors.items():
+        at = own.get(name)
+        is_there = name not in own or any(row["value"] == at for row in rows)
+        with_own = rows if is_there or chosen is None else _ordered([*rows, {**chosen, "value": at}])
+        points = [
+            Point(_told(row["value"]), *_values(row["figure"]), is_marked=row["value"] == at)
+            for row in with_own
+            if row["figure"] is not None
+        ]
+        if points:
+            found[name] = points
+    return found
+
+
+def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return numbers by size; what is no number comes last."""
+    return sorted(
+        rows,
+        key=lambda row: (isinstance(row["value"], str), 0 if isinstance(row["value"], str) else row["value"]),
+    )
+
+
+def _told(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _of_ratings(ratings: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
