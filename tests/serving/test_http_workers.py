@@ -68,7 +68,7 @@ def test_two_processes_answer_and_reload_as_one_and_end_with_their_parent(
                 map(float, re.findall(r'path="/recommend",status="200"} (.*)', answer(address, "/metrics")))
             )
 
-        assert n_counted() == 20  # whichever process tells
+        wait(lambda: n_counted() == 20)  # whichever process tells; a request is counted once it is answered
         before = json.loads(answer(address, "/health"))["bundle"]
         parts = make_parts()
         with torch.no_grad():
