@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reeltune.files import write_json
+from reeltune.models.kernels.dropout import Dropout
 from reeltune.models.kernels.gru import FusedGRU
 from reeltune.models.kernels.softmax import full_softmax_loss
 
@@ -106,6 +107,21 @@ def compare_gru(width: int, hidden: int, rounds: int) -> dict[str, object]:
     )
 
 
+def compare_dropout(width: int, rounds: int) -> dict[str, object]:
+    """Return the times of dropout, forward and backward over a batch of windows."""
+    inputs = torch.randn(N_WINDOWS, N_STEPS, width, requires_grad=True)
+    upstream = torch.randn(N_WINDOWS, N_STEPS, width)
+
+    def passes(layer: nn.Module) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(layer(inputs), inputs, upstream)
+
+    least = least_seconds({"torch": passes(nn.Dropout(0.2)), "kernel": passes(Dropout(0.2))}, rounds)
+    return {
+        "milliseconds": {name: round(1e3 * seconds, 2) for name, seconds in least.items()},
+        "times_faster_than_torch": round(least["torch"] / least["kernel"], 2),
+    }
+
+
 def _with_floor(
     contenders: Contenders, *, operations: float, shape: tuple[int, int, int], rounds: int
 ) -> dict[str, object]:
@@ -146,6 +162,7 @@ def main() -> None:
             f"{width} to {hidden}": compare_gru(width, hidden, arguments.rounds)
             for width, hidden in ((64, 128), (128, 256), (128, 512))
         },
+        "dropout": {f"width {w}": compare_dropout(w, arguments.rounds) for w in (64, 128)},
     }
     write_json(arguments.out, results)
     print(f"wrote {arguments.out}")
