@@ -45,7 +45,7 @@ def run(job, report, *, epoch_seconds=0.0):
             trace.write(f"{number}\n")
         report(epochs[-1])
     metrics = epochs[-1].metrics
-    return TrialResult(TrialState.COMPLETE, "ran all epochs", number, metrics, len(epochs), 0, 0.1)
+    return TrialResult(TrialState.COMPLETE, "ran all epochs", epochs[-1].epoch, metrics, len(epochs), 0, 0.1)
 
 
 def run_two(job, report):
