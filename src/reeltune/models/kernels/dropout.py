@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 __all__ = ["Dropout"]
 
-# A random word of 64 bits decides four cells, which costs a quarter of torch's own masks.
+# A random word of 64 bits decides four cells; torch draws a number a cell (benchmarks/kernels.py).
 CELLS_IN_WORD = 4
 LEVELS = 1 << 16
 
