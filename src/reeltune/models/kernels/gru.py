@@ -23,6 +23,8 @@ __all__ = ["FusedGRU", "gru"]
 # The backward pass takes as many steps at once as keep B x H x steps under this: what it makes of them
 # stays in the cache, and in memory that the allocator hands out again without fresh pages.
 CELLS_IN_CACHE = 1 << 17
+# A step's product with narrower weights takes longer in bfloat16: what is saved goes into rounding.
+LEAST_ROUNDED_WIDTH = 256
 
 
 class FusedGRU(nn.GRU):
@@ -110,59 +112,108 @@ class _GRU(Function):
         steps = inputs.transpose(0, 1).contiguous()  # [T, B, D]
         bias = bias_ih.clone()
         bias[: 2 * width] += bias_hh[: 2 * width]
-        inner_bias = bias_hh[2 * width :]
-        gates = product(steps.flatten(0, 1), weight_ih.t(), kind).add_(bias).view(n_steps, n_rows, 3 * width)
+        # tanh(x) = 2 sigmoid(2 x) - 1: the vectorized sigmoid is five times as fast as tanh
+        doubled = torch.cat([weight_ih[: 2 * width], 2 * weight_ih[2 * width :]])  # [3H, D]
+        bias[2 * width :] *= 2
+        gates = product(steps.flatten(0, 1), doubled.t(), kind).add_(bias).view(n_steps, n_rows, 3 * width)
         states = inputs.new_empty(n_steps + 1, n_rows, width)  # the start, then the state after each step
         states[0] = start
         inner = inputs.new_empty(n_steps, n_rows, width)  # W_hn h + b_hn
-        weight = weight_hh.t().to(kind).contiguous()
+        products = _recurrent(kind, width)(weight_hh, bias_hh[2 * width :])
         both, reset, update, new = (
             gates[:, :, span].unbind()
             for span in (slice(2 * width), slice(width), slice(width, 2 * width), slice(2 * width, None))
         )
-        state, held = states.unbind(), inner.unbind()
+        state, held, minus_one = states.unbind(), inner.unbind(), inputs.new_tensor(-1.0)
         for step in range(n_steps):
-            by_state = product(state[step], weight, kind)  # [B, 3H]
-            both[step].add_(by_state[:, : 2 * width]).sigmoid_()
-            torch.add(by_state[:, 2 * width :], inner_bias, out=held[step])
-            # tanh(x) = 2 sigmoid(2 x) - 1: the vectorized sigmoid is five times as fast as tanh
-            new[step].addcmul_(reset[step], held[step]).mul_(2).sigmoid_().mul_(2).sub_(1)
+            products.forward(state[step], both[step], held[step])
+            both[step].sigmoid_()
+            new[step].addcmul_(reset[step], held[step], value=2).sigmoid_()
+            torch.add(minus_one, new[step], alpha=2, out=new[step])
             torch.lerp(new[step], state[step], update[step], out=state[step + 1])
-        ctx.save_for_backward(steps, states, gates, inner, weight_ih, weight_hh)
+        ctx.save_for_backward(steps, states, gates, inner, weight_ih, weight_hh, bias_hh)
         ctx.kind = kind
         return states[1:].transpose(0, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        steps, states, gates, inner, weight_ih, weight_hh = ctx.saved_tensors
+        steps, states, gates, inner, weight_ih, weight_hh, bias_hh = ctx.saved_tensors
         kind, (n_steps, n_rows, width) = ctx.kind, inner.shape
         for_outputs = upstream[0].unbind(1)
         update = gates[:, :, width : 2 * width].unbind()
+        products = _recurrent(kind, width)(weight_hh, bias_hh[2 * width :])
         # new, reset, update: the order of the first three gate factors
-        weight_ih, weight_hh = weight_ih.roll(width, 0).to(kind), weight_hh.to(kind)
+        weight_ih = weight_ih.roll(width, 0).to(kind)
         for_state = states.new_zeros(n_rows, width)
         for_steps = torch.empty_like(steps)
-        for_ih, for_hh = states.new_zeros(weight_ih.shape), states.new_zeros(weight_hh.shape)
+        # the gradients of the weights, transposed: products with few rows of the result are slower
+        for_ih, for_hh = (
+            states.new_zeros(weight.shape).t().contiguous() for weight in (weight_ih, weight_hh)
+        )
         for_bias = states.new_zeros(4 * width)
         block = max(1, CELLS_IN_CACHE // (n_rows * width))
         for first in reversed(range(0, n_steps, block)):
             some = slice(first, min(first + block, n_steps))
             for_gates = _gate_factors(states[some], gates[some], inner[some])  # [T, B, 4, H]
             flat = for_gates.view(-1, 4 * width)  # [T * B, 4H]
-            by_input, by_state = flat[:, : 3 * width], flat[:, width:]
-            gates_of, sums_of = for_gates.unbind(), torch.split(by_state, n_rows)
+            gates_of, sums_of = for_gates.unbind(), torch.split(flat[:, width:], n_rows)
             for step in reversed(range(some.stop - first)):
                 for_state += for_outputs[first + step]
                 gates_of[step].mul_(for_state[:, None])
                 for_state *= update[first + step]
-                for_state += product(sums_of[step], weight_hh, kind)
-            for_steps[some] = product(by_input, weight_ih, kind).view_as(steps[some])
-            for_ih += product(by_input.t(), steps[some].flatten(0, 1), kind)
-            for_hh += product(by_state.t(), states[some].flatten(0, 1), kind)
+                products.backward(sums_of[step], for_state)
             for_bias += flat.sum(0)
+            rounded = flat.to(kind)
+            by_input, by_state = rounded[:, : 3 * width], rounded[:, width:]
+            for_steps[some] = torch.mm(by_input, weight_ih).view_as(steps[some])
+            for_ih += torch.mm(steps[some].flatten(0, 1).to(kind).t(), by_input)  # [D, 3H]
+            for_hh += torch.mm(states[some].flatten(0, 1).to(kind).t(), by_state)  # [H, 3H]
         for_inputs, by_bias = for_steps.transpose(0, 1), for_bias[: 3 * width].roll(-width)
-        return for_inputs, for_state, for_ih.roll(-width, 0), for_hh, by_bias, for_bias[width:], None
+        return for_inputs, for_state, for_ih.roll(-width, 1).t(), for_hh.t(), by_bias, for_bias[width:], None
+
+
+def _recurrent(kind: torch.dtype, width: int) -> type[_Recurrent | _RoundedRecurrent]:
+    is_rounded = kind == torch.bfloat16 and width >= LEAST_ROUNDED_WIDTH
+    return _RoundedRecurrent if is_rounded else _Recurrent
+
+
+class _Recurrent:
+    """The products of a step's state with the recurrent weights, and back."""
+
+    def __init__(self, weight_hh: Tensor, inner_bias: Tensor) -> None:
+        self._weight_hh, self._inner_bias = weight_hh, inner_bias  # [3H, H], [H]
+        width = len(inner_bias)
+        self._for_both = weight_hh[: 2 * width].t().contiguous()  # [H, 2H]
+        self._for_inner = weight_hh[2 * width :].t().contiguous()  # [H, H]
+
+    def forward(self, state: Tensor, both: Tensor, inner: Tensor) -> None:
+        """Add what ``state`` [B, H] gives the two gates to ``both`` [B, 2H]; write ``inner`` [B, H]."""
+        both.addmm_(state, self._for_both)
+        torch.addmm(self._inner_bias, state, self._for_inner, out=inner)
+
+    def backward(self, by_sum: Tensor, for_state: Tensor) -> None:
+        """Add the gradient of the state, given that of the three sums [B, 3H], to ``for_state`` [B, H]."""
+        for_state.addmm_(by_sum, self._weight_hh)
+
+
+class _RoundedRecurrent:
+    """The same with the factors of the products rounded to bfloat16."""
+
+    def __init__(self, weight_hh: Tensor, inner_bias: Tensor) -> None:
+        self._weight_hh = weight_hh.bfloat16()
+        self._weight = self._weight_hh.t().contiguous()  # [H, 3H]
+        self._inner_bias = inner_bias
+
+    def forward(self, state: Tensor, both: Tensor, inner: Tensor) -> None:
+        """Add what ``state`` [B, H] gives the two gates to ``both`` [B, 2H]; write ``inner`` [B, H]."""
+        by_state = torch.mm(state.bfloat16(), self._weight)  # [B, 3H]
+        both.add_(by_state[:, : both.shape[1]])
+        torch.add(by_state[:, both.shape[1] :], self._inner_bias, out=inner)
+
+    def backward(self, by_sum: Tensor, for_state: Tensor) -> None:
+        """Add the gradient of the state, given that of the three sums [B, 3H], to ``for_state`` [B, H]."""
+        for_state += torch.mm(by_sum.bfloat16(), self._weight_hh)
 
 
 def _gate_factors(before: Tensor, gates: Tensor, inner: Tensor) -> Tensor:
