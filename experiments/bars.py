@@ -70,6 +70,8 @@ def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
         rows["alone"].append(alone)
         rows["prior"].append(mixed)
     theirs = _ranked(fit_to_data(OPPONENT, data, test.known()), test)
+    is_timed = np.asarray(test.target_timestamp) >= 0
+    network_reads_requests = experiment.trial.model.inputs.request_time
     write_json(
         RESULTS / f"{name}.json",
         {
@@ -84,11 +86,9 @@ def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
             "validation_by_prior_weight": {f"{weight:g}": value for weight, value in by_weight.items()},
             "prior_weight": chosen,
             "opponent": OPPONENT,
-            "rows": {
-                OPPONENT: _figures([theirs], test),
-                "alone": _figures(rows["alone"], test) | _against(rows["alone"], theirs, test),
-                "prior": _figures(rows["prior"], test) | _against(rows["prior"], theirs, test),
-            },
+            "rows": _rows(rows, theirs, test, np.ones(len(test.user), dtype=bool)),
+            "n_timed": int(is_timed.sum()),
+            "timed_rows": _rows(rows, theirs, test, is_timed) if network_reads_requests else None,
         },
     )
 
@@ -162,20 +162,36 @@ def _values(ranks: NDArray[np.int32], label: str) -> NDArray[np.float64]:
     return np.asarray(per_query(ranks, label), dtype=np.float64)
 
 
-def _figures(ranks: list[NDArray[np.int32]], test: Queries) -> dict[str, Any]:
+def _rows(
+    own: dict[str, list[NDArray[np.int32]]],
+    theirs: NDArray[np.int32],
+    test: Queries,
+    chosen: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """Return the figures and comparisons over the ``chosen`` queries [M]."""
+    users, other = np.asarray(test.user)[chosen], theirs[chosen]
+    parts = {key: [ranks[chosen] for ranks in of_seeds] for key, of_seeds in own.items()}
+    return {OPPONENT: _figures([other], users)} | {
+        key: _figures(ranks, users) | _against(ranks, other, users) for key, ranks in parts.items()
+    }
+
+
+def _figures(ranks: list[NDArray[np.int32]], users: NDArray[np.int64]) -> dict[str, Any]:
     """Return the means over seeds [S] with intervals over people, and the mean of each seed."""
     from reeltune.evaluation.compare import mean_interval
 
     values = {label: np.stack([_values(of, label) for of in ranks]) for label in LABELS}  # each [S, M]
     return {
         "metrics": {
-            label: mean_interval(of.mean(0), users=test.user, seed=0).plain() for label, of in values.items()
+            label: mean_interval(of.mean(0), users=users, seed=0).plain() for label, of in values.items()
         },
         "by_seed": {label: of.mean(1).tolist() for label, of in values.items()},
     }
 
 
-def _against(ranks: list[NDArray[np.int32]], theirs: NDArray[np.int32], test: Queries) -> dict[str, Any]:
+def _against(
+    ranks: list[NDArray[np.int32]], theirs: NDArray[np.int32], users: NDArray[np.int64]
+) -> dict[str, Any]:
     """Return the paired comparison of the mean over seeds, and of each seed, with the opponent."""
     from reeltune.evaluation.compare import compare_paired
 
@@ -183,7 +199,7 @@ def _against(ranks: list[NDArray[np.int32]], theirs: NDArray[np.int32], test: Qu
 
     def compared(values: NDArray[np.float64]) -> dict[str, Any]:
         return compare_paired(
-            values, other, opponent_name="windowed Markov", metric=VERDICT, users=test.user, seed=0
+            values, other, opponent_name="windowed Markov", metric=VERDICT, users=users, seed=0
         ).plain()
 
     return {
@@ -194,17 +210,24 @@ def _against(ranks: list[NDArray[np.int32]], theirs: NDArray[np.int32], test: Qu
 
 def table(result: dict[str, Any]) -> str:
     """Return the Markdown table, the verdict and the protocol."""
-    weight = result["prior_weight"]
+    parts = [_table_of(result["rows"], "on the test set", result["prior_weight"])]
+    if result.get("timed_rows"):
+        label = f"of these, the {result['n_timed']:,} people whose request has a time"
+        parts.append(_table_of(result["timed_rows"], label, result["prior_weight"]))
+    return "\n".join([*parts, _protocol(result)]) + "\n"
+
+
+def _table_of(rows: dict[str, Any], title: str, weight: float) -> str:
     names = {
         OPPONENT: "windowed Markov",
         "alone": "the network alone",
         "prior": f"with the count prior, weight {weight:g}",
     }
     lines = [
-        f"| on the test set | {' | '.join(label.upper() for label in LABELS)} | NDCG@10 of each seed |",
+        f"| {title} | {' | '.join(label.upper() for label in LABELS)} | NDCG@10 of each seed |",
         f"| --- |{' --- |' * (len(LABELS) + 1)}",
     ]
-    for key, row in result["rows"].items():
+    for key, row in rows.items():
         cells = [
             f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"
             for figure in row["metrics"].values()
@@ -212,10 +235,10 @@ def table(result: dict[str, Any]) -> str:
         seeds = ", ".join(f"{value:.4f}" for value in row["by_seed"][VERDICT]) if key != OPPONENT else ""
         lines.append(f"| {names[key]} | {' | '.join(cells)} | {seeds} |")
     verdicts = [
-        f"{names[key][0].upper()}{names[key][1:]}: {result['rows'][key]['comparison']['verdict']}."
+        f"{names[key][0].upper()}{names[key][1:]}: {rows[key]['comparison']['verdict']}."
         for key in ("alone", "prior")
     ]
-    return "\n".join([*lines, "", " ".join(verdicts), "", _protocol(result)]) + "\n"
+    return "\n".join([*lines, "", " ".join(verdicts), ""])
 
 
 def _protocol(result: dict[str, Any]) -> str:

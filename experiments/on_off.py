@@ -114,7 +114,7 @@ SETUPS = {
                 "model.inputs.people": True,
             },
         },
-        n_seeds=3,
+        n_seeds=1,
     ),
 }
 
