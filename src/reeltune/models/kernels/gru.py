@@ -84,8 +84,9 @@ def gru(  # noqa: PLR0917  the order of torch.gru
         weight_hh: Weights of the state, [3H, H].
         bias_ih: Bias of the inputs, [3H].
         bias_hh: Bias of the state, [3H].
-        precision: "bfloat16" rounds the factors of the matrix products, faster for H >= 256 on CPUs
-            with avx512_bf16; states, gates and sums stay in the type of ``inputs``. Autocast implies it.
+        precision: "bfloat16" rounds the factors of the matrix products, faster on CPUs with avx512_bf16;
+            those of single steps from H = 256 on. States, gates and sums stay in the type of ``inputs``.
+            Autocast implies it.
     """
     kind = product_type(inputs, precision)
     inputs = inputs.to(weight_hh.dtype)
