@@ -2,9 +2,10 @@
 
 ``python experiments/bars.py ml1m_bar --data-dir DIR`` reads ``experiments/fixed/ml1m_bar.yaml``, trains
 its configuration from ``final.seeds`` seeds, chooses the weight of the count prior on validation, opens
-the test set once, and writes ``experiments/results/ml1m_bar.json`` and the tables of ``docs/accuracy.md``. An
-interrupted run goes on where it stood: each training is a folder below ``runs/bars``. Without a name the
-tables are written again from the committed JSON. Data come from ``--data-dir`` or ``REELTUNE_DATA``.
+the test set, which is logged each time, and writes ``experiments/results/ml1m_bar.json`` and the tables of
+``docs/accuracy.md``. An interrupted run goes on where it stood: each training is a folder below
+``runs/bars``. Without a name the tables are written again from the committed JSON. Data come from
+``--data-dir`` or ``REELTUNE_DATA``.
 
 The network's figures are means over seeds of what each single network does; nothing is averaged into one
 ensemble. The prior's weight is chosen with a table that is counted on the training events; on the test set
@@ -123,14 +124,14 @@ def _trained(
         result = job_result(job)
         if result is None or not result["metrics"]:
             raise SystemExit(f"error: seed {job.number} {result}; see {job.directory}")
-        epochs = [
-            json.loads(line) for line in (Path(job.directory) / "epochs.jsonl").read_text().splitlines()
-        ]
+        lines = (Path(job.directory) / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
+        # an epoch that was cut off and trained again has two lines
+        epochs = {epoch["epoch"]: epoch for epoch in map(json.loads, lines)}
         facts = {
             "seed": job.seed,
             "validation": result["metrics"][VERDICT],
             "epochs": len(epochs),
-            "seconds": sum(epoch["seconds"] for epoch in epochs),
+            "seconds": sum(epoch["seconds"] for epoch in epochs.values()),
         }
         trained.append((Path(job.directory) / BEST_CHECKPOINT, facts))
     return trained
@@ -167,11 +168,11 @@ def _rows(
     own: dict[str, list[NDArray[np.int32]]],
     theirs: NDArray[np.int32],
     test: Queries,
-    chosen: NDArray[np.bool_],
+    is_chosen: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """Return the figures and comparisons over the ``chosen`` queries [M]."""
-    users, other = np.asarray(test.user)[chosen], theirs[chosen]
-    parts = {key: [ranks[chosen] for ranks in of_seeds] for key, of_seeds in own.items()}
+    """Return the figures and comparisons over the queries that are chosen, [M]."""
+    users, other = np.asarray(test.user)[is_chosen], theirs[is_chosen]
+    parts = {key: [ranks[is_chosen] for ranks in of_seeds] for key, of_seeds in own.items()}
     return {OPPONENT: _figures([other], users)} | {
         key: _figures(ranks, users) | _against(ranks, other, users) for key, ranks in parts.items()
     }

@@ -43,8 +43,28 @@ ERROR_FILE = "error.txt"
 """Holds the traceback of a trial that failed."""
 
 
-_idle = threading.Event()
-"""Set in a worker process while it runs no trial."""
+class _Running:
+    """Counts the trials of this process: a reused worker starts one while the last closes its loggers."""
+
+    def __init__(self) -> None:
+        self._n_trials = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._n_trials += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._n_trials -= 1
+            self._changed.notify_all()
+
+    def wait_for_none(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_trials == 0, seconds)
+
+
+_running = _Running()
 
 
 def trial_runner(entry: str) -> type:
@@ -68,17 +88,14 @@ def trial_runner(entry: str) -> type:
 
 
 def wait_until_idle() -> None:
-    """Wait until the trial of this worker process has ended, or for a few seconds."""
-    _idle.wait(END_SECONDS)
+    """Wait until all trials of this worker process have ended, or for a few seconds."""
+    _running.wait_for_none(END_SECONDS)
 
 
 def run_in_worker(config: dict[str, Any], *, entry: str) -> None:
     """Run the job in ``config`` and send each epoch, then the end, to the driver."""
-    _idle.clear()
-    try:
+    with _running:
         _run_in_worker(config, entry)
-    finally:
-        _idle.set()
 
 
 def _run_in_worker(config: dict[str, Any], entry: str) -> None:

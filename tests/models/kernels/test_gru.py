@@ -82,6 +82,19 @@ def test_autocast_rounds_products_only(hidden_dim):
         assert (some - others).norm() < 0.02 * others.norm()
 
 
+def test_steps_of_narrow_layers_are_not_rounded():
+    width = module.LEAST_ROUNDED_WIDTH
+    for kind, hidden_dim, is_rounded in (
+        (torch.bfloat16, width, True),
+        (torch.bfloat16, width - 1, False),
+        (torch.float32, width, False),
+    ):
+        weight = torch.full((3 * hidden_dim, hidden_dim), 1.001)
+        for_state = torch.zeros(1, hidden_dim)
+        module._recurrent(kind, hidden_dim)(weight).backward(torch.eye(1, 3 * hidden_dim), for_state)
+        assert (for_state[0, 0] == 1.0) == is_rounded
+
+
 # torch's own layer warns about its own weights (pytorch #126339).
 @pytest.mark.filterwarnings("ignore:The tensor attributes self._flat_weights:UserWarning")
 @pytest.mark.slow

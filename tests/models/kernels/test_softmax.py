@@ -112,3 +112,15 @@ def test_states_that_autocast_rounded_are_multiplied_in_bfloat16():
     expected = full_softmax_loss(rounded.float(), vectors, bias, targets, precision="bfloat16")
     with torch.autocast("cpu", torch.bfloat16):
         assert full_softmax_loss(rounded, vectors, bias, targets).item() == expected.item()
+
+
+def test_weights_in_bfloat16_have_gradients():
+    states, vectors, bias = (
+        torch.randn(shape).bfloat16().requires_grad_() for shape in ((6, 4), (10, 4), (10,))
+    )
+    loss = full_softmax_loss(states, vectors, bias, torch.randint(1, 10, (6,)))
+    for leaf, gradient in zip(
+        (states, vectors, bias), torch.autograd.grad(loss, (states, vectors, bias)), strict=True
+    ):
+        assert gradient.dtype == leaf.dtype
+        assert gradient.isfinite().all()

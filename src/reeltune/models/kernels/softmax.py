@@ -150,7 +150,7 @@ def _pass(
         if gradients is not None:
             chunk.scatter_add_(1, target, (label_smoothing - 1) * total)
             share = total.reciprocal()
-            gradients.bias[1:].addmv_(chunk.t(), share[:, 0])
+            gradients.bias[1:] += chunk.t().mv(share[:, 0])
             products.differentiate(chunk, share, states[rows], gradients.states[rows], gradients.vectors[1:])
     if label_smoothing:
         _smooth(states, vectors, bias, losses, gradients=gradients, label_smoothing=label_smoothing)
