@@ -26,7 +26,7 @@ from reeltune.files import read_json, write_json
 from reeltune.models.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
+from reeltune.tuning.ray_session import private_environment, start_ray
 from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import StudySettings, StudySpec
 from reeltune.tuning.study import Study
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
-    os.environ.update(ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)})
+    os.environ.update(private_environment() | {"PYTHONPATH": str(Path(__file__).parent)})
     prepared = prepare(DataConfig(dataset="movielens-100k"), data_dir=arguments.data_dir)
     load = [round(os.getloadavg()[0], 2)]
     with tempfile.TemporaryDirectory() as name:

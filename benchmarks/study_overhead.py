@@ -28,7 +28,7 @@ from reeltune.training.config import TrainingConfig
 from reeltune.tuning.job import TrialJob
 from reeltune.tuning.observer import SilentObserver
 from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
+from reeltune.tuning.ray_session import private_environment, start_ray
 from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialRow, TrialState
 from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import StudySettings, StudySpec
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--plain-trials", type=int, default=12)
     arguments = parser.parse_args()
-    os.environ.update(ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)})
+    os.environ.update(private_environment() | {"PYTHONPATH": str(Path(__file__).parent)})
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         own = reeltune_rate(Path(name), arguments.trials)

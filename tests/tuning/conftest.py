@@ -12,12 +12,12 @@ def one_ray():
     """Keep one Ray for the tests in this process; drivers in processes of their own start theirs."""
     import ray
 
-    from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
+    from reeltune.tuning.ray_session import private_environment, start_ray
 
     patch = pytest.MonkeyPatch()
     # Workers find the cheap trials.
     patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-    for key, value in ENVIRONMENT.items():
+    for key, value in private_environment().items():
         patch.setenv(key, value)
     start_ray(2)
     yield

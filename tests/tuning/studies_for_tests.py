@@ -9,7 +9,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.prepared import Ledger
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import ENVIRONMENT, start_ray
+from reeltune.tuning.ray_session import private_environment, start_ray
 from reeltune.tuning.space_file import parse_space
 from reeltune.tuning.spec import StudySettings, StudySpec
 from reeltune.tuning.study import Study
@@ -52,7 +52,7 @@ def make_study(directory, **settings):
 if __name__ == "__main__":
     times = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     if times > 1:  # one Ray for all runs
-        os.environ.update(ENVIRONMENT)
+        os.environ.update(private_environment())
         start_ray(2)
     for _ in range(times):
         outcome = run_study(Study.open(Path(sys.argv[1])), Path("no-data"), entry=sys.argv[2])

@@ -17,7 +17,7 @@ from reeltune.tuning.node_data import ARCHIVE, pack_data, unpack_data
 from reeltune.tuning.observer import Outcome, SilentObserver
 from reeltune.tuning.ray_cluster import check_fits, connect
 from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import ENVIRONMENT
+from reeltune.tuning.ray_session import private_environment
 from reeltune.tuning.spec import StudySettings
 
 pytestmark = [
@@ -35,7 +35,7 @@ def cluster():
 
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
-    for key, value in ENVIRONMENT.items():
+    for key, value in private_environment().items():
         patch.setenv(key, value)
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     yield made

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import sys
 import urllib.request
 
@@ -30,7 +31,7 @@ class Reader(SilentObserver):
         self.address, self.version, self.nodes = None, None, None
 
     def noted(self, text):
-        self.address = text.removeprefix("Ray's dashboard: ")
+        self.address, self.token = re.fullmatch(r"Ray's dashboard: (\S+) \(token (\w+)\)", text).groups()
 
     def epoch_ended(self, number, report):
         if self.nodes is None:
@@ -38,7 +39,10 @@ class Reader(SilentObserver):
             self.nodes = self.read("nodes?view=summary")["data"]["summary"]
 
     def read(self, path):
-        with urllib.request.urlopen(f"{self.address}/{path}", timeout=30) as answer:
+        asked = urllib.request.Request(
+            f"{self.address}/{path}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
             return json.load(answer)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import secrets
 import shutil
 import signal
 import threading
@@ -24,13 +25,13 @@ __all__ = [
     "RaySession",
     "is_ray_alive",
     "local_resources",
+    "private_environment",
     "ray_session",
     "start_ray",
     "stop_signals",
 ]
 
 ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",  # a Ray of this process alone, on loopback; else a token file in the home
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # trials keep the user's working directory
@@ -50,6 +51,15 @@ ENVIRONMENT = {
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange figures only; their data are memory-mapped files."""
+
+
+def private_environment() -> dict[str, str]:
+    """Return :data:`ENVIRONMENT` with a fresh random token for a Ray that starts here.
+
+    Ray's daemons and workers listen on every interface, whatever they are told. Whoever reaches one of their
+    ports without the token is refused; with authentication off they would run any code that they are sent.
+    """
+    return {**ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 FOR_WORKERS = ("MALLOC", "TUNE_", "RAY_CHDIR", "RAY_ACCEL")
@@ -80,8 +90,12 @@ def ray_session(
     session = None
     dashboard: str | None = None
     is_here = address is None
-    given = {key: value for key, value in ENVIRONMENT.items() if is_here or key.startswith(FOR_WORKERS)}
-    os.environ.update({key: value for key, value in given.items() if key not in before})
+    own = private_environment()
+    given = {key: value for key, value in own.items() if is_here or key.startswith(FOR_WORKERS)}
+    # A token that is the user's own belongs to their cluster; a Ray of this study never runs without one.
+    os.environ.update(
+        {key: value for key, value in given.items() if key not in before or key.startswith("RAY_AUTH_")}
+    )
     has_joined = False
     try:
         import ray
@@ -104,6 +118,7 @@ def ray_session(
             shutil.rmtree(session.directory, ignore_errors=True)  # logs and sockets of this session alone
         for key in os.environ.keys() - before.keys():  # Ray adds some of its own
             del os.environ[key]
+        os.environ.update(before)
 
 
 @contextmanager
@@ -141,11 +156,11 @@ class RaySession:
     """A Ray that runs on this machine."""
 
     directory: str  # of its logs and sockets
-    dashboard: str | None  # address of its own dashboard, if it serves one
+    dashboard: str | None  # address of its own dashboard, and the token that it asks for, if it serves one
 
 
 def start_ray(n_cpus: int, *, has_dashboard: bool = False) -> RaySession:
-    """Start Ray on this machine with ``n_cpus`` slots, on the loopback interface alone.
+    """Start Ray on this machine with ``n_cpus`` slots; the environment holds its token.
 
     Raises:
         ConfigError: A dashboard is asked for and not installed.
@@ -155,6 +170,7 @@ def start_ray(n_cpus: int, *, has_dashboard: bool = False) -> RaySession:
 
     if has_dashboard:
         _check_dashboard()
+    _read_token()
     try:
         context = ray.init(
             address="local",  # never a cluster that a stale file names
@@ -171,8 +187,17 @@ def start_ray(n_cpus: int, *, has_dashboard: bool = False) -> RaySession:
             f"Ray cannot be started: {reason}; it needs a writable temporary folder (set RAY_TMPDIR) "
             "and free ports on the loopback interface"
         ) from error
-    served = f"http://{context.dashboard_url}" if has_dashboard and context.dashboard_url else None
+    served = None
+    if has_dashboard and context.dashboard_url:
+        served = f"http://{context.dashboard_url} (token {os.environ.get('RAY_AUTH_TOKEN', '')})"
     return RaySession(str(context.address_info["session_dir"]), served)
+
+
+def _read_token() -> None:
+    """Let Ray read mode and token from the environment again: it keeps what it read at its first import."""
+    private = importlib.import_module("ray._raylet")
+    private.Config.initialize("")
+    private.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _check_dashboard() -> None:
