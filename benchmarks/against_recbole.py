@@ -27,11 +27,11 @@ import torch
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import read_lines, write_json
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import EpochReport
 from reeltune.training.module import NextItemModule
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 LABEL = "ndcg@10"
 HISTORY_LENGTH = 50

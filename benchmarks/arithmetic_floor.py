@@ -26,8 +26,8 @@ from reeltune.data.prepared import PAD, TuningData
 from reeltune.data.sequences import window_batches
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import write_json
-from reeltune.models.gru import GRUConfig
 from reeltune.models.kernels.softmax import full_softmax_loss
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
 from reeltune.training.module import parameter_groups
 

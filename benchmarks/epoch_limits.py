@@ -26,10 +26,10 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import write_json
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 BATCH_SIZES = (64, 256, 1024)
 

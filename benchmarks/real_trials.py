@@ -23,14 +23,14 @@ from reeltune.config import parse_yaml
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import read_json, write_json
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import private_environment, start_ray
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.spec import StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.ray.engine import run_study
+from reeltune.tuning.ray.session import private_environment, start_ray
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.spec import StudySettings, StudySpec
+from reeltune.tuning.trial.run import TrialConfig
 
 SPACE = """
 model: gru

@@ -40,10 +40,10 @@ def make_bundle(folder: Path, seed: int) -> None:
     import torch
 
     from reeltune.data.prepared import Catalogue, Ledger
-    from reeltune.models.gru import GRUConfig
+    from reeltune.models.networks.gru import GRUConfig
     from reeltune.models.registry import build_network
-    from reeltune.serving.bundle import BundleParts, export_bundle
-    from reeltune.serving.onnx_model import write_proved_onnx
+    from reeltune.serving.bundle.bundle import BundleParts, export_bundle
+    from reeltune.serving.bundle.onnx_model import write_proved_onnx
 
     torch.manual_seed(seed)
     years = tuple(1920 + i % 81 for i in range(N_MOVIES))

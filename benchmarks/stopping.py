@@ -28,16 +28,16 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import read_json, write_json
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.goal import Goal
-from reeltune.tuning.history import History
-from reeltune.tuning.ray_schedulers import StudyScheduler
-from reeltune.tuning.ray_worker import EPOCH, JOB, OBJECTIVE, REPORT
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.searchers import QmcConfig
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.spec import StudySettings
-from reeltune.tuning.storage import quiet_optuna
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.ray.schedulers import StudyScheduler
+from reeltune.tuning.ray.worker import EPOCH, JOB, OBJECTIVE, REPORT
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.goal import Goal
+from reeltune.tuning.search.history import History
+from reeltune.tuning.search.searchers import QmcConfig
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.study.spec import StudySettings
+from reeltune.tuning.study.storage import quiet_optuna
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 SPACE = """
 model: gru

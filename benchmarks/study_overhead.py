@@ -25,15 +25,15 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import read_json, write_json
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.job import TrialJob
-from reeltune.tuning.observer import SilentObserver
-from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import private_environment, start_ray
-from reeltune.tuning.rows import EpochReport, Report, TrialResult, TrialRow, TrialState
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.spec import StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.ray.engine import run_study
+from reeltune.tuning.ray.session import private_environment, start_ray
+from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialRow, TrialState
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import SilentObserver
+from reeltune.tuning.study.spec import StudySettings, StudySpec
+from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.run import TrialConfig
 
 SPACE = """
 model: gru

@@ -22,8 +22,8 @@ import torch
 
 from reeltune.data.sequences import to_histories
 from reeltune.files import write_json
-from reeltune.models.gru import GRUConfig
 from reeltune.models.kernels.softmax import full_softmax_loss
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
 
 N_ITEMS, N_ROWS, N_STEPS = 3416, 64, 128

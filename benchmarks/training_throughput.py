@@ -31,7 +31,7 @@ from reeltune.models.registry import build_network
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import EpochReport
 from reeltune.training.module import parameter_groups
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 Seconds = tuple[float, float]  # processor and wall seconds of an epoch
 

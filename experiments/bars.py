@@ -47,7 +47,7 @@ def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
     from reeltune.files import write_json
     from reeltune.models.baselines.registry import fit_to_data
     from reeltune.training.checkpoint import load_network
-    from reeltune.tuning.study import PACKAGES
+    from reeltune.tuning.study.folder import PACKAGES
 
     experiment = load_experiment(ROOT / "experiments" / "fixed" / f"{name}.yaml")
     prepared = prepare(experiment.spec.data, data_dir=data_dir, notify=print)
@@ -102,7 +102,7 @@ def _trained(
     from reeltune.evaluation.retrain import job_result, train_jobs
     from reeltune.seeding import derive
     from reeltune.training.epochs import BEST_CHECKPOINT
-    from reeltune.tuning.job import TrialJob
+    from reeltune.tuning.trial.job import TrialJob
 
     config = experiment.trial.plain()
     jobs = [

@@ -24,8 +24,8 @@ from record import RESULTS, ROOT, machine, options_of_runs, rendered, rewrite
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from reeltune.tuning.rows import TrialRow
-    from reeltune.tuning.trial import TrialConfig
+    from reeltune.tuning.records.rows import TrialRow
+    from reeltune.tuning.trial.run import TrialConfig
 
 PAGE = ROOT / "docs" / "side-information.md"
 LABEL = "ndcg@10"
@@ -124,7 +124,7 @@ def run(name: str, runs: Path, data_dir: Path | None, n_seeds: int | None) -> No
     from reeltune.data.store import open_tuning, prepare
     from reeltune.experiment import load_experiment
     from reeltune.files import write_json
-    from reeltune.tuning.study import PACKAGES
+    from reeltune.tuning.study.folder import PACKAGES
 
     setup = SETUPS[name]
     n_seeds = n_seeds or setup.n_seeds
@@ -185,7 +185,7 @@ def _trained(
     """Return the row and the NDCG@10 of each validation query [M], trained now or before."""
     from reeltune.metrics.ranking import per_query
     from reeltune.seeding import derive
-    from reeltune.tuning.single import train_single
+    from reeltune.tuning.trial.single import train_single
 
     directory = runs / f"{derive(trial.plain(), number):016x}"
     row = train_single(

@@ -26,7 +26,7 @@ def record(directory: Path) -> None:
     """Write the figures of a study with its spec, versions, machine and protocol."""
     from reeltune.evaluation.final import read_evaluation
     from reeltune.files import write_json
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
 
     study = Study.open(directory)
     evaluation = read_evaluation(directory)

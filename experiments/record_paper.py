@@ -43,7 +43,7 @@ def recorded() -> Iterator[dict[str, Any]]:
 
 def block(result: dict[str, Any], folder: str) -> str:
     """Return what a page tells of a contest, with links into ``folder``."""
-    from reeltune.contest.tables import recorded_table
+    from reeltune.benchmark.tables import recorded_table
 
     place = f"{folder}/{result['name']}"
     parts = [
@@ -80,7 +80,7 @@ def render(text: str, folder: str) -> str:
 
 def pages(result: dict[str, Any]) -> dict[Path, str]:
     """Return the texts of a contest's folder by their paths."""
-    from reeltune.contest.page import documents
+    from reeltune.benchmark.page import documents
 
     folder = ROOT / "docs" / "evidence" / result["name"]
     return {folder / name: text for name, text in documents(result).items() if name != "report.html"}

@@ -8,14 +8,14 @@ from typing import Any
 
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.rows import TrialRow, TrialState
-from reeltune.tuning.space import Space
-from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
+from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 SPACE = Space(
     model="gru",

@@ -3,9 +3,9 @@
 import torch
 
 from reeltune.data.prepared import Catalogue, Ledger
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
-from reeltune.serving.bundle import BundleParts
+from reeltune.serving.bundle.bundle import BundleParts
 
 WORDS = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Harbour", "Isle", "Jade")
 

@@ -9,22 +9,23 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "reeltune"
 
 LAYERS = [
-    {"errors", "seeding", "files", "config", ""},
+    {"errors", "version", "seeding", "files", "config", "object_storage", ""},
     {"data"},
     {"models"},
     {"metrics"},
     {"training"},
     {"tuning"},
     {"evaluation"},
+    {"report"},
     {"serving"},
     {"experiment"},
-    {"contest"},
+    {"benchmark"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
-    "ray": {"tuning/ray_"},
+    "ray": {"tuning/ray/"},
     "lightning": {"training/", "data/datamodule.py"},
     "wandb": {"training/loggers.py"},
     "optuna_dashboard": {"cli/dashboard.py"},
@@ -98,7 +99,7 @@ def test_the_held_out_data_have_one_opener_a_task(path):
 
 def test_models_import_torch_only():
     allowed = {"torch", "reeltune", "__future__", "numpy", "scipy", "pydantic"}
-    trainers = {"factors.py": {"implicit", "threadpoolctl"}, "rating_baselines.py": {"surprise"}}
+    trainers = {"factors.py": {"implicit", "threadpoolctl"}, "baselines.py": {"surprise"}}
     for path in modules():
         if part_of(path) == "models":
             for name in imported(path):

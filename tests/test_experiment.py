@@ -7,7 +7,7 @@ import pytest
 
 from reeltune.errors import ConfigError
 from reeltune.experiment import load_experiment
-from reeltune.tuning.study import Study
+from reeltune.tuning.study.folder import Study
 
 ROOT = Path(__file__).parents[1]
 SPACE = """\

@@ -1,35 +1,56 @@
-"""The public names of every module are listed in ``__all__`` and pinned in public_names.json.
-
-After a change on purpose: ``python tests/test_public_names.py`` writes the file anew.
-"""
+"""The public face is what ``reeltune.__all__`` names: pinned here, on one page of the docs."""
 
 import ast
-import json
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[1] / "src"
-PINNED = Path(__file__).with_name("public_names.json")
+import pytest
+
+import reeltune
+
+ROOT = Path(__file__).parents[1]
+PUBLIC = {
+    "Recommender",
+    "__version__",
+    "evaluate_study",
+    "export_study",
+    "load_experiment",
+    "make_leaderboard",
+    "resume",
+    "train",
+    "tune",
+}
 
 
-def public_names():
-    names = {}
-    for path in sorted((SOURCE / "reeltune").rglob("*.py")):
-        module = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
-        if module.startswith("reeltune.cli.") or module.endswith("__main__"):
+def test_the_public_names_are_pinned():
+    assert set(reeltune.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_each_public_name_loads_and_is_documented(name):
+    found = getattr(reeltune, name)
+    assert name in dir(reeltune)
+    if name != "__version__":
+        assert found.__doc__
+        assert f"`reeltune.{name}" in (ROOT / "docs/python-api.md").read_text(encoding="utf-8")
+
+
+def test_every_module_lists_its_own_names():
+    for path in sorted((ROOT / "src/reeltune").rglob("*.py")):
+        if path.name.startswith("__") or "cli" in path.parts:
             continue
-        listed = _listed(ast.parse(path.read_text(encoding="utf-8")))
-        if listed is None:
-            assert path.name == "__init__.py", f"{module} has no __all__"
-            continue
-        names[module] = sorted(listed)
-    return names
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        listed = set(_listed(tree))
+        own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        public = {name for name in own if not name.startswith("_")}
+        assert public <= listed, f"{path.name}: not in __all__: {sorted(public - listed)}"
+        assert listed <= set(_defined(tree)), f"{path.name}: __all__ names what is not there"
 
 
 def _listed(tree):
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets):
             return ast.literal_eval(node.value)
-    return None
+    raise AssertionError("no __all__")
 
 
 def _defined(tree):
@@ -40,29 +61,5 @@ def _defined(tree):
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id
-
-
-def test_public_names_are_pinned():
-    assert public_names() == json.loads(PINNED.read_text(encoding="utf-8"))
-
-
-def test_every_public_definition_is_listed():
-    for path in sorted((SOURCE / "reeltune").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        listed = _listed(tree)
-        if listed is None or "cli" in path.parts:
-            continue
-        functions = (ast.FunctionDef, ast.ClassDef)
-        own = {n.name for n in tree.body if isinstance(n, functions) and not n.name.startswith("_")}
-        assert own <= set(listed), f"{path.name}: not in __all__: {sorted(own - set(listed))}"
-        assert set(listed) <= set(_defined(tree)) | _imported(tree), (
-            f"{path.name}: __all__ names what is not there"
-        )
-
-
-def _imported(tree):
-    return {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
-
-
-if __name__ == "__main__":
-    PINNED.write_text(json.dumps(public_names(), indent=1) + "\n", encoding="utf-8")
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)

@@ -20,7 +20,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from browser import Browser, wait  # noqa: E402
-from reeltune.evaluation.report import write_report  # noqa: E402
+from reeltune.report.study import write_report  # noqa: E402
 from reeltune.training.loggers import LoggingConfig  # noqa: E402
 from simulated_study import simulate  # noqa: E402
 

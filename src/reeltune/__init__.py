@@ -14,12 +14,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from reeltune.version import __version__
+
 if TYPE_CHECKING:
     from reeltune.evaluation.final import evaluate_study
     from reeltune.evaluation.leaderboard import make_leaderboard
     from reeltune.experiment import load_experiment, resume, train, tune
-    from reeltune.serving.export import export_study
-    from reeltune.serving.recommender import Recommender
+    from reeltune.serving.bundle.export import export_study
+    from reeltune.serving.recommend.recommender import Recommender
 
 __all__ = [
     "Recommender",
@@ -33,12 +35,11 @@ __all__ = [
     "tune",
 ]
 
-__version__ = "0.1.0"
 
 _HOMES = {
-    "Recommender": "reeltune.serving.recommender",
+    "Recommender": "reeltune.serving.recommend.recommender",
     "evaluate_study": "reeltune.evaluation.final",
-    "export_study": "reeltune.serving.export",
+    "export_study": "reeltune.serving.bundle.export",
     "load_experiment": "reeltune.experiment",
     "make_leaderboard": "reeltune.evaluation.leaderboard",
     "resume": "reeltune.experiment",

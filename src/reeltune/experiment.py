@@ -26,19 +26,19 @@ from reeltune.models.baselines.registry import BASELINES
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig
-from reeltune.tuning.observer import Observer
-from reeltune.tuning.plan import check_fixed, check_settings
-from reeltune.tuning.ray_engine import Outcome, run_study
-from reeltune.tuning.restore import restore_if_there
-from reeltune.tuning.rows import EpochReport, TrialRow
-from reeltune.tuning.single import train_single
-from reeltune.tuning.space import Space
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.spec import Baselines, FinalConfig, StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import ONE_GO, TrialConfig
-from reeltune.tuning.variants import MODELS, model_configs
-from reeltune.tuning.warm import keep_prior
+from reeltune.tuning.mirror.restore import restore_if_there
+from reeltune.tuning.ray.engine import Outcome, run_study
+from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.space.models import MODELS, model_configs
+from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import Observer
+from reeltune.tuning.study.plan import check_fixed, check_settings
+from reeltune.tuning.study.spec import Baselines, FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.study.warm import keep_prior
+from reeltune.tuning.trial.run import ONE_GO, TrialConfig
+from reeltune.tuning.trial.single import train_single
 
 __all__ = [
     "Experiment",

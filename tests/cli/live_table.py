@@ -4,9 +4,9 @@ import sys
 import time
 
 from reeltune.cli.progress import make_observer
-from reeltune.tuning.goal import Goal
-from reeltune.tuning.observer import StudyProgress
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.goal import Goal
+from reeltune.tuning.study.observer import StudyProgress
 
 
 def play(pause):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reeltune.cli.app import main
-from reeltune.serving.bundle import export_bundle
+from reeltune.serving.bundle.bundle import export_bundle
 from serving_parts import make_parts
 
 

@@ -15,9 +15,9 @@ import yaml
 
 from reeltune.cli.app import main
 from reeltune.cli.progress import LineObserver, TableObserver, make_observer, short_time
-from reeltune.tuning.goal import Goal
-from reeltune.tuning.observer import StudyProgress
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.goal import Goal
+from reeltune.tuning.study.observer import StudyProgress
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "synthetic_smoke.yaml"
 

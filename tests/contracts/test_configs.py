@@ -5,8 +5,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
 from reeltune.models.baselines.registry import BASELINES
-from reeltune.models.rating import RatingHeadConfig
-from reeltune.models.rating_baselines import RATING_BASELINES
+from reeltune.models.rating.baselines import RATING_BASELINES
+from reeltune.models.rating.network import RatingHeadConfig
 from reeltune.models.registry import NETWORKS
 from reeltune.training.config import TrainingConfig
 from reeltune.training.rating_config import RatingOptimizer

@@ -9,17 +9,17 @@ import torch
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
-from reeltune.data.synthetic import synthetic_data
+from reeltune.data.synthetic.generate import synthetic_data
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import ranking_metrics
 from reeltune.models.baselines.registry import fit_baseline
 from reeltune.models.kernels.softmax import full_softmax_loss
-from reeltune.models.recurrent import RecurrentNetwork
+from reeltune.models.networks.recurrent import RecurrentNetwork
 from reeltune.models.registry import NETWORKS, build_network, network_entry
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 N_ITEMS = 23
 SMALL = {"embedding_dim": 12, "hidden_dim": 16}

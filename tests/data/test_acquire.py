@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from data_parts import write_zip, zip_bytes
 
-from reeltune.data import acquire, movielens
+from reeltune.data import acquire
 from reeltune.data.acquire import SourceChain
 from reeltune.data.dataset_entry import DatasetEntry, Package
+from reeltune.data.readers import movielens
 from reeltune.data.sources import Layout
 from reeltune.errors import DataError
 

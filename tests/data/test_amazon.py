@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from reeltune.data.amazon import read_amazon
 from reeltune.data.config import DataConfig
+from reeltune.data.readers.amazon import read_amazon
 from reeltune.data.sources import FileSet
 from reeltune.data.store import prepare
 from reeltune.errors import DataError

@@ -8,10 +8,10 @@ from torch import nn
 
 from reeltune.data.config import DataConfig
 from reeltune.data.datamodule import MovieLensDataModule, ReviewsDataModule, SequenceDataModule
-from reeltune.data.entry import write_entry
 from reeltune.data.interactions import RawDataset
+from reeltune.data.prepare.entry import write_entry
 from reeltune.data.store import open_tuning
-from reeltune.data.synthetic import synthetic_tuning_data
+from reeltune.data.synthetic.generate import synthetic_tuning_data
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 

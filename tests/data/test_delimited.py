@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from reeltune.data.delimited import Column, Format, read_columns
+from reeltune.data.readers.delimited import Column, Format, read_columns
 from reeltune.errors import DataError
 
 COLUMNS = (

@@ -6,8 +6,8 @@ from data_parts import rows
 from pydantic import ValidationError
 
 from reeltune.data.config import DataConfig
-from reeltune.data.folds import KFold, OfficialFold
-from reeltune.data.preparation import prepare_sequences
+from reeltune.data.prepare.folds import KFold, OfficialFold
+from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.errors import DataError
 
 VALUES = [(u, 10 + (u * t) % 17, 1 + t % 5, t) for u in range(1, 8) for t in range(9)]

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
 from reeltune.data.interactions import RawDataset
-from reeltune.data.preparation import prepare_sequences
-from reeltune.data.splits import GlobalTime
+from reeltune.data.prepare.entry import write_entry
+from reeltune.data.prepare.preparation import prepare_sequences
+from reeltune.data.prepare.splits import GlobalTime
 from reeltune.data.store import open_held_out, open_tuning
 from reeltune.errors import DataError
 

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.data import movielens
+from reeltune.data.readers import movielens
 from reeltune.data.sources import FileSet
 from reeltune.errors import DataError
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data import ordering
-from reeltune.data.ordering import chronological, repeated_rows
-from reeltune.data.vocabulary import encode
+from reeltune.data.prepare import ordering
+from reeltune.data.prepare.ordering import chronological, repeated_rows
+from reeltune.data.prepare.vocabulary import encode
 
 ROW = st.tuples(
     st.integers(0, 5), st.integers(0, 4), st.sampled_from([1.0, 2.0, float("nan")]), st.integers(-2, 3)

@@ -10,8 +10,8 @@ from data_parts import rows, write_zip, zip_bytes
 from reeltune.data import download
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset
-from reeltune.data.people import find_people, with_people
-from reeltune.data.people_files import read_people
+from reeltune.data.prepare.people import find_people, with_people
+from reeltune.data.readers.people_files import read_people
 from reeltune.data.store import open_side, open_tuning, prepare
 from reeltune.errors import ConfigError, DataError
 

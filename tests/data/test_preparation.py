@@ -4,7 +4,7 @@ from data_parts import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data.preparation import prepare_sequences
+from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.errors import DataError
 
 ROW = st.tuples(st.integers(1, 6), st.integers(10, 16), st.sampled_from([1.0, 4.5]), st.integers(0, 4))

@@ -10,9 +10,9 @@ import pytest
 from data_parts import write_zip
 
 from reeltune.data.config import DataConfig
-from reeltune.data.movielens import read_dat_edition, read_ranked_edition
-from reeltune.data.people_files import read_people
-from reeltune.data.preparation import prepare_sequences
+from reeltune.data.prepare.preparation import prepare_sequences
+from reeltune.data.readers.movielens import read_dat_edition, read_ranked_edition
+from reeltune.data.readers.people_files import read_people
 from reeltune.data.sources import FileSet
 from reeltune.data.store import open_held_out, open_side, open_summary, open_tuning, prepare
 from reeltune.errors import DataError

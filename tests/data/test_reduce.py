@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reeltune.data.reduce import reduced
+from reeltune.data.prepare.reduce import reduced
 from reeltune.errors import ConfigError
 
 

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from reeltune.data.rotten_tomatoes import read_rotten_tomatoes, stars_of
+from reeltune.data.readers.rotten_tomatoes import read_rotten_tomatoes, stars_of
 from reeltune.data.sources import FileSet
 from reeltune.errors import DataError
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from data_parts import rows
 
-from reeltune.data import movielens
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
 from reeltune.data.interactions import Movies, RawDataset, TagTable, UserTable
+from reeltune.data.prepare.entry import write_entry
+from reeltune.data.readers import movielens
 from reeltune.data.sources import FileSet
 from reeltune.data.store import open_side
 from reeltune.data.texts import Texts

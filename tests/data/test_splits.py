@@ -2,8 +2,8 @@ from data_parts import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data.preparation import prepare_sequences
-from reeltune.data.splits import LeaveOneOut, fingerprint
+from reeltune.data.prepare.preparation import prepare_sequences
+from reeltune.data.prepare.splits import LeaveOneOut, fingerprint
 
 
 @given(st.lists(st.lists(st.integers(1, 9), min_size=3, max_size=12), min_size=1, max_size=6))

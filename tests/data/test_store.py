@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from reeltune.data import store
 from reeltune.data.cache import cache_lock, list_cache, remove_item
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
 from reeltune.data.interactions import RawDataset
+from reeltune.data.prepare.entry import write_entry
 from reeltune.data.store import is_outdated, open_held_out, open_summary, open_tuning, prepare
 from reeltune.errors import DataError
 
@@ -74,7 +74,7 @@ def test_a_half_written_entry_is_never_read(own_cache, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("reeltune.data.entry._write_queries", fail)
+    monkeypatch.setattr("reeltune.data.prepare.entry._write_queries", fail)
     with pytest.raises(DataError, match=r"cannot write the cache .*No space left on device.*REELTUNE_CACHE"):
         prepare(SYNTHETIC)
     assert list((own_cache / "prepared").iterdir()) == []

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from reeltune.data.prepare.summary import summarize
 from reeltune.data.prepared import Catalogue, Sequences
-from reeltune.data.summary import summarize
 
 
 def test_missing_ratings_and_times_and_ties_across_users():

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
-from reeltune.data.movielens import read_csv_edition
+from reeltune.data.prepare.entry import write_entry
+from reeltune.data.readers.movielens import read_csv_edition
 from reeltune.data.sources import FileSet
 from reeltune.data.store import open_summary, open_tuning
-from reeltune.data.synthetic_large import write_large_csv
+from reeltune.data.synthetic.large import write_large_csv
 
 
 @pytest.mark.slow

@@ -6,11 +6,11 @@ import pytest
 from pyarrow import parquet
 from pydantic import ValidationError
 
-from reeltune.data.columns import Columns
 from reeltune.data.config import DataConfig
+from reeltune.data.readers.columns import Columns
+from reeltune.data.readers.tables import read_table
 from reeltune.data.sources import FileSet
 from reeltune.data.store import open_tuning, prepare
-from reeltune.data.tables import read_table
 from reeltune.errors import DataError
 
 COLUMNS = Columns(

@@ -1,7 +1,7 @@
 import pytest
 
+from reeltune.data.readers.text_files import csv_rows, decode
 from reeltune.data.sources import FileSet
-from reeltune.data.text_files import csv_rows, decode
 from reeltune.errors import DataError
 
 

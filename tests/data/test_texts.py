@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
 from reeltune.data.interactions import Interactions, RawDataset
+from reeltune.data.prepare.entry import write_entry
 from reeltune.data.store import open_held_out, open_tuning
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError

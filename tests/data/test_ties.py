@@ -3,10 +3,10 @@ import pytest
 
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Interactions
-from reeltune.data.preparation import prepare_sequences
-from reeltune.data.splits import GlobalTime
+from reeltune.data.prepare.preparation import prepare_sequences
+from reeltune.data.prepare.splits import GlobalTime
+from reeltune.data.prepare.ties import TIE_RULES
 from reeltune.data.store import open_tuning, prepare
-from reeltune.data.ties import TIE_RULES
 
 
 def rows(values, rank=None):

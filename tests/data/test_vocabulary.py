@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data.vocabulary import encode, id_texts
+from reeltune.data.prepare.vocabulary import encode, id_texts
 
 NUMBERS = st.lists(st.integers(-5, 50) | st.integers(0, 2**40), min_size=1, max_size=50)
 

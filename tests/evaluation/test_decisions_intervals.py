@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reeltune.evaluation.decisions import FIGURES, decision_intervals
+from reeltune.evaluation.analyses.decisions import FIGURES, decision_intervals
 from reeltune.metrics.decisions import decide
 from reeltune.metrics.rating import rating_errors
 

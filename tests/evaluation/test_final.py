@@ -161,7 +161,7 @@ def test_damaged_weights_open_nothing(study_dir: Path, openings: list[Path]) -> 
 
 
 def test_another_process_holding_the_study_is_told(study_dir: Path) -> None:
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
 
     with Study.open(study_dir).lock(), pytest.raises(StudyError):
         evaluate_study(study_dir)

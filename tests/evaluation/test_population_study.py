@@ -10,19 +10,19 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.across import compare_studies
 from reeltune.evaluation.final import evaluate_study, read_evaluation
-from reeltune.evaluation.report import render_report
 from reeltune.files import read_json, read_lines
-from reeltune.models.gru import GRUConfig
-from reeltune.serving.export import export_study
+from reeltune.models.networks.gru import GRUConfig
+from reeltune.report.study import render_report
+from reeltune.serving.bundle.export import export_study
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.parameters import FloatRange, IntRange
-from reeltune.tuning.population import lineage, schedule
-from reeltune.tuning.serial import run_serially
-from reeltune.tuning.space import Space
-from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.search.population import lineage, schedule
+from reeltune.tuning.space.parameters import FloatRange, IntRange
+from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.serial import run_serially
+from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.trial.run import TrialConfig
 
 pytestmark = pytest.mark.slow
 

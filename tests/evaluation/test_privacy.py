@@ -7,16 +7,17 @@ import pytest
 import torch
 
 from reeltune.errors import ConfigError
-from reeltune.evaluation import compare, membership
-from reeltune.evaluation.membership import (
+from reeltune.evaluation import compare
+from reeltune.evaluation.analyses import membership
+from reeltune.evaluation.analyses.membership import (
     check_membership,
     last_training_queries,
     membership_attack,
     target_losses,
 )
-from reeltune.evaluation.privacy import probe_attribute, user_states
+from reeltune.evaluation.analyses.privacy import probe_attribute, user_states
 from reeltune.models.baselines.registry import fit_baseline
-from reeltune.models.gru import GRUConfig, GRUNetwork
+from reeltune.models.networks.gru import GRUConfig, GRUNetwork
 
 
 @pytest.fixture(autouse=True)

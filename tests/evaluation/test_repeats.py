@@ -14,7 +14,7 @@ from reeltune.evaluation.repeats import Repeats, name_winner, read_repeats
 from reeltune.evaluation.retrain import repeat_best
 from reeltune.evaluation.studies import selected_trial
 from reeltune.files import read_json, write_json
-from reeltune.tuning.study import Study
+from reeltune.tuning.study.folder import Study
 
 
 def ask(study_dir: Path, **settings: object) -> Study:

@@ -9,17 +9,17 @@ import pytest
 
 from browser import Browser, find_chromium
 from reeltune.errors import StudyError
-from reeltune.evaluation import charts, plots
 from reeltune.evaluation import leaderboard as leaderboard_module
 from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.repeats import read_repeats
-from reeltune.evaluation.report import render_report, write_report
 from reeltune.files import read_json, write_json
-from reeltune.tuning.importance import Importance
-from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.results import has_figures, pareto_front
-from reeltune.tuning.study import Study
+from reeltune.report import charts, plots
+from reeltune.report.study import render_report, write_report
+from reeltune.tuning.search.results import has_figures, pareto_front
+from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.importance import Importance
 from simulated_study import simulate
 
 VOID = {"meta", "br", "line", "link", "img"}

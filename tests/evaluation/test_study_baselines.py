@@ -9,7 +9,7 @@ from reeltune.errors import DataError
 from reeltune.evaluation import baselines as module
 from reeltune.evaluation.leaderboard import make_leaderboard
 from reeltune.models.baselines.registry import BASELINES
-from reeltune.tuning.study import Study
+from reeltune.tuning.study.folder import Study
 
 
 def ask_for(study_dir: Path, names: list[str] | None) -> None:
@@ -39,7 +39,7 @@ def test_the_untuned_rnn_is_trained_once_where_it_is_asked_for(study_dir: Path, 
     assert board.comparisons[0].opponent == "untuned RNN"
     popular = entries["popularity"].metrics["ndcg@10"].value
     assert entries["untuned RNN"].metrics["ndcg@10"].value > popular
-    from reeltune.tuning import trial
+    from reeltune.tuning.trial import run as trial
 
     monkeypatch.setattr(trial, "run_trial", lambda *_, **__: pytest.fail("trained again"))
     (study_dir / "baselines.json").unlink()

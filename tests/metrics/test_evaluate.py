@@ -5,7 +5,7 @@ import torch
 from reeltune.data.sequences import query_batches
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranks import target_ranks
-from reeltune.models.gru import GRUConfig, GRUNetwork
+from reeltune.models.networks.gru import GRUConfig, GRUNetwork
 
 
 class ByCode:

@@ -8,7 +8,7 @@ from reeltune.metrics.catalogue import top_items
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.lists import top_lists
 from reeltune.models.baselines.registry import fit_baseline
-from reeltune.models.gru import GRUConfig, GRUNetwork
+from reeltune.models.networks.gru import GRUConfig, GRUNetwork
 
 score = st.sampled_from([-1.0, 0.0, 1.0, 2.0, float("-inf")])
 

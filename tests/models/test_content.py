@@ -2,9 +2,9 @@ import pytest
 import torch
 from test_neighbours import as_sequences
 
+from reeltune.data.prepare.side import Details, SideInformation, Users
 from reeltune.data.prepared import Catalogue
 from reeltune.data.sequences import to_histories
-from reeltune.data.side import Details, SideInformation, Users
 from reeltune.errors import DataError
 from reeltune.models.baselines.content import ContentConfig, content_terms
 from reeltune.models.baselines.registry import fit_baseline

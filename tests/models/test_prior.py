@@ -15,16 +15,16 @@ from reeltune.errors import BundleError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.models import prior as prior_module
 from reeltune.models.baselines.registry import fit_baseline
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.prior import CountPrior
 from reeltune.models.registry import build_network
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.onnx_model import check_parity, write_onnx
-from reeltune.serving.recommender import Recommender
-from reeltune.serving.weights import as_stored
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.bundle.onnx_model import check_parity, write_onnx
+from reeltune.serving.bundle.weights import as_stored
+from reeltune.serving.recommend.recommender import Recommender
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 from serving_parts import make_catalogue, make_ledger, make_parts
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

@@ -4,8 +4,8 @@ import pytest
 from reeltune.data.prepared import Sequences
 from reeltune.data.ratings import known_ratings
 from reeltune.errors import ConfigError
-from reeltune.models import rating_baselines
-from reeltune.models.rating_baselines import RATING_BASELINES, BiasesConfig, fit_rating_baseline
+from reeltune.models.rating import baselines as rating_baselines
+from reeltune.models.rating.baselines import RATING_BASELINES, BiasesConfig, fit_rating_baseline
 
 N_USERS, N_ITEMS = 30, 12
 

@@ -6,7 +6,7 @@ import torch
 from reeltune.data.batch import Histories
 from reeltune.data.features.config import FeatureConfig
 from reeltune.data.sequences import to_histories
-from reeltune.models.rating import RatingHeadConfig, RatingNetwork
+from reeltune.models.rating.network import RatingHeadConfig, RatingNetwork
 from reeltune.models.registry import NETWORKS, build_network, network_entry
 
 N_ITEMS, N_USERS = 11, 4

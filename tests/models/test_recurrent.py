@@ -2,8 +2,8 @@ import torch
 from torch import nn
 
 from reeltune.data.sequences import to_histories
-from reeltune.models.gru import GRUConfig, GRUNetwork
-from reeltune.models.lstm import LSTMConfig, LSTMNetwork
+from reeltune.models.networks.gru import GRUConfig, GRUNetwork
+from reeltune.models.networks.lstm import LSTMConfig, LSTMNetwork
 
 HISTORIES = to_histories([[1, 5, 3], [4, 4]])
 

@@ -13,9 +13,9 @@ from reeltune.data.batch import Histories
 from reeltune.errors import BundleError, EngineError
 from reeltune.files import read_json, sha256_file, write_json
 from reeltune.models.registry import NETWORKS, build_network
-from reeltune.serving import folder as folder_module
-from reeltune.serving.bundle import BundleParts, export_bundle, load_bundle
-from reeltune.serving.manifest import is_bundle
+from reeltune.serving.bundle import folder as folder_module
+from reeltune.serving.bundle.bundle import BundleParts, export_bundle, load_bundle
+from reeltune.serving.bundle.manifest import is_bundle
 from serving_parts import make_parts
 
 FILES = ["README.md", "config.json", "ledger.json", "metrics.json", "vocabulary.json", "weights.safetensors"]
@@ -54,7 +54,7 @@ def test_contents_come_back(parts: BundleParts, bundle_dir: Path) -> None:
 
 def test_loads_in_a_fresh_process_without_lightning_or_ray(bundle_dir: Path) -> None:
     code = (
-        "import sys; from reeltune.serving.recommender import Recommender; "
+        "import sys; from reeltune.serving.recommend.recommender import Recommender; "
         f"r = Recommender.load({str(bundle_dir)!r}); r.recommend(['Toy Story']); "
         "print(sorted({'lightning', 'ray', 'optuna', 'pandas', 'sklearn'} & set(sys.modules)))"
     )

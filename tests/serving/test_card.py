@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from reeltune.data.config import SPLITS
-from reeltune.serving.card import CardFacts, make_card
+from reeltune.serving.bundle.card import CardFacts, make_card
 from serving_parts import make_ledger
 
 FACTS = CardFacts(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from reeltune.errors import UserError
-from reeltune.serving import coalesced
-from reeltune.serving.bundle import load_bundle
-from reeltune.serving.coalesced import CoalescedRecommender
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.bundle.bundle import load_bundle
+from reeltune.serving.recommend import coalesced
+from reeltune.serving.recommend.coalesced import CoalescedRecommender
+from reeltune.serving.recommend.recommender import Recommender
 
 HISTORIES = [[1 + (start + i) % 30 for i in range(1 + start % 7)] for start in range(40)]
 

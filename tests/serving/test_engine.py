@@ -6,14 +6,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from reeltune.errors import BundleError, UserError
-from reeltune.serving import engine as engine_module
-from reeltune.serving import onnx_scorer
-from reeltune.serving.bundle import export_bundle, load_bundle
-from reeltune.serving.engine import open_scorer
-from reeltune.serving.http import Service, guarded
-from reeltune.serving.onnx_model import write_proved_onnx
-from reeltune.serving.onnx_scorer import OnnxScorer
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.bundle import engine as engine_module
+from reeltune.serving.bundle import onnx_scorer
+from reeltune.serving.bundle.bundle import export_bundle, load_bundle
+from reeltune.serving.bundle.engine import open_scorer
+from reeltune.serving.bundle.onnx_model import write_proved_onnx
+from reeltune.serving.bundle.onnx_scorer import OnnxScorer
+from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
 pytest.importorskip("onnxruntime")

@@ -10,12 +10,12 @@ import yaml
 from reeltune.errors import BundleError, StudyError, UserError
 from reeltune.evaluation.final import evaluate_study
 from reeltune.files import read_json
-from reeltune.serving import onnx_model
-from reeltune.serving.bundle import load_bundle
-from reeltune.serving.export import export_study
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.bundle import onnx_model
+from reeltune.serving.bundle.bundle import load_bundle
+from reeltune.serving.bundle.export import export_study
+from reeltune.serving.recommend.recommender import Recommender
 from reeltune.training.checkpoint import load_network
-from reeltune.tuning.study import Study
+from reeltune.tuning.study.folder import Study
 
 
 def test_the_best_trial_is_exported_and_recommends_without_the_study(study_dir: Path, tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from reeltune.data.sequences import to_histories
 from reeltune.errors import BundleError, ConfigError, UserError
 from reeltune.files import read_json
 from reeltune.models.baselines.registry import BASELINES
-from reeltune.serving import onnx_model
-from reeltune.serving.bundle import load_bundle
-from reeltune.serving.export_baseline import export_baseline
-from reeltune.serving.http import Service, guarded
-from reeltune.serving.onnx_scorer import OnnxScorer
-from reeltune.serving.recommender import Recommender
-from reeltune.serving.rerank import Reranking
+from reeltune.serving.bundle import onnx_model
+from reeltune.serving.bundle.bundle import load_bundle
+from reeltune.serving.bundle.export_baseline import export_baseline
+from reeltune.serving.bundle.onnx_scorer import OnnxScorer
+from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.recommend.recommender import Recommender
+from reeltune.serving.recommend.rerank import Reranking
 
 
 @pytest.mark.parametrize("name", sorted(BASELINES))

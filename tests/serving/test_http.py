@@ -9,11 +9,11 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.http import LOOPBACK, Service, guarded
-from reeltune.serving.http_guard import MAX_BODY_BYTES
-from reeltune.serving.http_schema import Lines
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.http.app import LOOPBACK, Service, guarded
+from reeltune.serving.http.guard import MAX_BODY_BYTES
+from reeltune.serving.http.schema import Lines
+from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.http import Service, guarded
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.http.app import Service, guarded
 from serving_parts import make_parts
 
 OPERATIONS = {

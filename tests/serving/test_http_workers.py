@@ -19,9 +19,9 @@ import torch
 
 from browser import wait
 from reeltune.errors import EngineError
-from reeltune.serving import http_workers
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.http_workers import run_workers
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.http import workers as http_workers
+from reeltune.serving.http.workers import run_workers
 from serving_parts import make_parts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no sockets are inherited there")

@@ -11,12 +11,12 @@ import pytest
 
 from reeltune.data.cache import list_cache
 from reeltune.errors import ConfigError, DataError, UserError
-from reeltune.serving import people_table
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.filters import Filters
-from reeltune.serving.many import recommend_many
-from reeltune.serving.recommender import Recommender
-from reeltune.serving.rerank import Reranking
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.recommend import people_table
+from reeltune.serving.recommend.filters import Filters
+from reeltune.serving.recommend.many import recommend_many
+from reeltune.serving.recommend.recommender import Recommender
+from reeltune.serving.recommend.rerank import Reranking
 from serving_parts import make_catalogue, make_parts
 
 
@@ -145,8 +145,8 @@ def test_a_killed_run_leaves_no_list_and_the_next_one_tidies_up(bundle_dir: Path
     _table(40).to_csv(tmp_path / "t.csv", index=False)
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from reeltune.serving.many import recommend_many\n"
-        "from reeltune.serving.recommender import Recommender\n"
+        "from reeltune.serving.recommend.many import recommend_many\n"
+        "from reeltune.serving.recommend.recommender import Recommender\n"
         "bundle, folder = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "recommend_many(Recommender.load(bundle), folder / 't.csv', folder / 'o.parquet', progress=kill)"

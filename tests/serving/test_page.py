@@ -14,8 +14,8 @@ import pytest
 
 from browser import Browser, find_chromium, wait
 from reeltune.cli.app import main
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.vocabulary import MovieFacts
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.bundle.vocabulary import MovieFacts
 from serving_parts import make_parts
 
 pytestmark = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import DataError
-from reeltune.serving.ratings_file import read_ratings
+from reeltune.serving.recommend.ratings_file import read_ratings
 
 LETTERBOXD = """Date,Name,Year,Letterboxd URI,Rating
 2024-03-02,Fargo,1996,https://example.org/a,4.5

@@ -8,7 +8,7 @@ import pytest
 
 from reeltune.errors import ConfigError
 from reeltune.evaluation import compare
-from reeltune.serving.reasons import check_faithfulness, occlusion
+from reeltune.serving.recommend.reasons import check_faithfulness, occlusion
 
 N = 30
 

@@ -10,9 +10,9 @@ import torch
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import Catalogue
 from reeltune.errors import UserError
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.filters import Filters
-from reeltune.serving.recommender import Recommendation, Recommender
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.recommend.filters import Filters
+from reeltune.serving.recommend.recommender import Recommendation, Recommender
 from serving_parts import make_catalogue, make_parts
 
 

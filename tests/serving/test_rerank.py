@@ -7,11 +7,11 @@ import pytest
 
 from reeltune.data.prepared import Catalogue
 from reeltune.errors import UserError
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.filters import Filters
-from reeltune.serving.recommender import Recommender
-from reeltune.serving.rerank import AS_SCORED, Reranker, Reranking, best_codes, best_codes_of_each
-from reeltune.serving.vocabulary import MovieFacts
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.bundle.vocabulary import MovieFacts
+from reeltune.serving.recommend.filters import Filters
+from reeltune.serving.recommend.recommender import Recommender
+from reeltune.serving.recommend.rerank import AS_SCORED, Reranker, Reranking, best_codes, best_codes_of_each
 from serving_parts import make_catalogue, make_parts
 
 GENRES = (("Comedy",), ("Drama",), ("Comedy", "Drama"), (), ("War",), ("Comedy",), ("Drama",), ("War",))

@@ -7,11 +7,11 @@ import torch
 
 from reeltune.data.batch import Histories
 from reeltune.data.features.config import SideShapes
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
-from reeltune.serving.bundle import export_bundle, load_bundle
-from reeltune.serving.onnx_model import check_parity, is_onnx_available, write_onnx
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.bundle.bundle import export_bundle, load_bundle
+from reeltune.serving.bundle.onnx_model import check_parity, is_onnx_available, write_onnx
+from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
 INPUTS = {

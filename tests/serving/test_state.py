@@ -8,8 +8,8 @@ import torch
 
 from reeltune.errors import UserError
 from reeltune.models.registry import NETWORKS, build_network
-from reeltune.serving.bundle import export_bundle
-from reeltune.serving.recommender import Recommender
+from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
 

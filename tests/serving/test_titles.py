@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.errors import UserError
-from reeltune.serving.titles import TitleIndex, normalise_title
+from reeltune.serving.recommend.titles import TitleIndex, normalise_title
 
 TITLES = [
     "Toy Story (1995)",

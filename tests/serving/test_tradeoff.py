@@ -8,16 +8,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from reeltune.errors import BundleError, StudyError, UserError
-from reeltune.evaluation.report import render_report
-from reeltune.evaluation.tradeoff import Point, draw_trade_off, read_trade_off
 from reeltune.files import read_json
 from reeltune.metrics.ranking import per_query
-from reeltune.serving.bundle import export_bundle, load_bundle
-from reeltune.serving.export import export_study
-from reeltune.serving.http import Service, guarded
-from reeltune.serving.recommender import Recommender
-from reeltune.serving.rerank import Reranking
-from reeltune.serving.tradeoff import WEIGHTS, _strongest, measure_trade_off
+from reeltune.report.study import render_report
+from reeltune.report.tradeoff import Point, draw_trade_off, read_trade_off
+from reeltune.serving.bundle.bundle import export_bundle, load_bundle
+from reeltune.serving.bundle.export import export_study
+from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.recommend.recommender import Recommender
+from reeltune.serving.recommend.rerank import Reranking
+from reeltune.serving.recommend.tradeoff import WEIGHTS, _strongest, measure_trade_off
 from serving_parts import make_parts
 
 

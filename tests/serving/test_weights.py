@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from reeltune.errors import BundleError
 from reeltune.models.registry import NETWORKS, build_network
-from reeltune.serving.bundle import export_bundle, load_bundle
-from reeltune.serving.weights import as_stored, read_weights, write_weights
+from reeltune.serving.bundle.bundle import export_bundle, load_bundle
+from reeltune.serving.bundle.weights import as_stored, read_weights, write_weights
 from serving_parts import make_parts
 
 

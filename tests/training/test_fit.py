@@ -7,7 +7,7 @@ from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import parse_metric, ranking_metrics
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT, VALIDATION_RANKS

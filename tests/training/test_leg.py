@@ -7,7 +7,7 @@ import reeltune.training.module as module_file
 from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
 from reeltune.metrics.ranking import parse_metric
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT

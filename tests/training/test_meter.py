@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from reeltune.metrics.catalogue import coverage
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
 from reeltune.training.meter import Meter, latency_ms, model_megabytes
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 CONFIG = TrialConfig(
     model=GRUConfig(embedding_dim=8, hidden_dim=12),

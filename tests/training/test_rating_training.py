@@ -5,8 +5,8 @@ from reeltune.data.features.config import FeatureConfig
 from reeltune.data.prepared import Sequences
 from reeltune.data.ratings import known_ratings
 from reeltune.errors import DivergedError
-from reeltune.models.gru import GRUConfig
-from reeltune.models.rating import RatingHeadConfig
+from reeltune.models.networks.gru import GRUConfig
+from reeltune.models.rating.network import RatingHeadConfig
 from reeltune.training.rating import fit_ratings, predict_ratings
 from reeltune.training.rating_config import RatingOptimizer, RatingTrainingConfig
 

@@ -12,7 +12,7 @@ def one_ray():
     """Keep one Ray for the tests in this process; drivers in processes of their own start theirs."""
     import ray
 
-    from reeltune.tuning.ray_session import private_environment, start_ray
+    from reeltune.tuning.ray.session import private_environment, start_ray
 
     patch = pytest.MonkeyPatch()
     # Workers find the cheap trials.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 
-from reeltune.tuning.ray_engine import run_study
+from reeltune.tuning.ray.engine import run_study
 
 HERE = Path(__file__).parent
 DRIVER = HERE / "studies_for_tests.py"

@@ -8,12 +8,12 @@ from reeltune.config import parse_yaml
 from reeltune.data.config import DataConfig
 from reeltune.data.prepared import Ledger
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import private_environment, start_ray
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.spec import StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.ray.engine import run_study
+from reeltune.tuning.ray.session import private_environment, start_ray
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.spec import StudySettings, StudySpec
+from reeltune.tuning.trial.run import TrialConfig
 
 SPACE = """
 model: gru

@@ -6,8 +6,8 @@ import pytest
 from studies_for_tests import make_study
 
 from reeltune.errors import EngineError
-from reeltune.tuning.budget import COPIES, OVERHEAD_BYTES, CheckpointBudget
-from reeltune.tuning.rows import TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.study.budget import COPIES, OVERHEAD_BYTES, CheckpointBudget
 
 MEGABYTE = 10**6
 

@@ -117,7 +117,7 @@ def test_a_stranger_cannot_run_a_task():
 
 
 def test_each_session_has_a_token_of_its_own(monkeypatch):
-    from reeltune.tuning.ray_session import private_environment
+    from reeltune.tuning.ray.session import private_environment
 
     first, second = private_environment(), private_environment()
     assert first["RAY_AUTH_MODE"] == "token"
@@ -126,8 +126,8 @@ def test_each_session_has_a_token_of_its_own(monkeypatch):
 
 
 def test_a_session_has_its_token_whatever_the_user_set(monkeypatch):
-    from reeltune.tuning.ray_session import ray_session
-    from reeltune.tuning.spec import StudySettings
+    from reeltune.tuning.ray.session import ray_session
+    from reeltune.tuning.study.spec import StudySettings
 
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of a cluster")

@@ -13,12 +13,12 @@ from studies_for_tests import make_study
 
 from reeltune.errors import ConfigError, EngineError
 from reeltune.files import read_json
-from reeltune.tuning.node_data import ARCHIVE, pack_data, unpack_data
-from reeltune.tuning.observer import Outcome, SilentObserver
-from reeltune.tuning.ray_cluster import check_fits, connect
-from reeltune.tuning.ray_engine import run_study
-from reeltune.tuning.ray_session import private_environment
-from reeltune.tuning.spec import StudySettings
+from reeltune.tuning.ray.cluster import check_fits, connect
+from reeltune.tuning.ray.engine import run_study
+from reeltune.tuning.ray.session import private_environment, read_token
+from reeltune.tuning.study.observer import Outcome, SilentObserver
+from reeltune.tuning.study.spec import StudySettings
+from reeltune.tuning.trial.node_data import ARCHIVE, pack_data, unpack_data
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,6 +37,7 @@ def cluster():
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
     for key, value in private_environment().items():
         patch.setenv(key, value)
+    read_token()
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     yield made
     made.shutdown()
@@ -120,7 +121,7 @@ def test_a_node_that_does_not_see_the_study_is_named(cluster, tmp_path, monkeypa
     storage = {"storage": (tmp_path / "bucket").as_uri()} if look == "_look_at_storage" else {}
     study = make_study(tmp_path / "s", trials=2, **storage)
     monkeypatch.setattr(
-        f"reeltune.tuning.ray_cluster.{look}", lambda node, *_: {"node": node, "host": "far"} | answer
+        f"reeltune.tuning.ray.cluster.{look}", lambda node, *_: {"node": node, "host": "far"} | answer
     )
     with pytest.raises(ConfigError, match=message):
         run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)

@@ -22,10 +22,10 @@ from engine_parts import (
 from studies_for_tests import make_study, spec
 
 from reeltune.errors import EngineError
-from reeltune.tuning.budget import COPIES, OVERHEAD_BYTES
-from reeltune.tuning.job import count_parameters
-from reeltune.tuning.ray_engine import Outcome
-from reeltune.tuning.rows import TrialState
+from reeltune.tuning.ray.engine import Outcome
+from reeltune.tuning.records.rows import TrialState
+from reeltune.tuning.study.budget import COPIES, OVERHEAD_BYTES
+from reeltune.tuning.trial.job import count_parameters
 
 pytestmark = [
     pytest.mark.slow,

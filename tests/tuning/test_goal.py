@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reeltune.tuning.goal import Goal, Limit
-from reeltune.tuning.pareto import dominates, front_ranks, hypervolume, knee_order
-from reeltune.tuning.results import best_rows, pareto_front
-from reeltune.tuning.rows import TrialRow, TrialState
-from reeltune.tuning.spec import StudySettings
+from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.search.goal import Goal, Limit
+from reeltune.tuning.search.pareto import dominates, front_ranks, hypervolume, knee_order
+from reeltune.tuning.search.results import best_rows, pareto_front
+from reeltune.tuning.study.spec import StudySettings
 
 TWO = Goal(("ndcg@10", "coverage@10"))
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)

@@ -7,16 +7,16 @@ from studies_for_tests import ledger, spec
 
 from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
-from reeltune.models.gru import GRUConfig
-from reeltune.models.lstm import LSTMConfig
+from reeltune.models.networks.gru import GRUConfig
+from reeltune.models.networks.lstm import LSTMConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.grid import grid_points
-from reeltune.tuning.history import History
-from reeltune.tuning.searchers import GridConfig, check_searcher
-from reeltune.tuning.space import check_point
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.storage import quiet_optuna
-from reeltune.tuning.study import Study
+from reeltune.tuning.search.history import History
+from reeltune.tuning.search.searchers import GridConfig, check_searcher
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.space.grid import grid_points
+from reeltune.tuning.space.search_space import check_point
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.storage import quiet_optuna
 
 SECTIONS = {"model": GRUConfig(), "training": TrainingConfig()}
 BASE = {name: config.plain() for name, config in SECTIONS.items()}

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
-from reeltune.tuning.goal import Goal, Limit
-from reeltune.tuning.ray_halving import METRICS, NonDominatedHalving, rungs
-from reeltune.tuning.ray_worker import EPOCH
-from reeltune.tuning.schedulers import AshaConfig
+from reeltune.tuning.ray.halving import METRICS, NonDominatedHalving, rungs
+from reeltune.tuning.ray.worker import EPOCH
+from reeltune.tuning.search.goal import Goal, Limit
+from reeltune.tuning.search.schedulers import AshaConfig
 
 GOAL = Goal(("ndcg@10", "coverage@10"), {"latency_ms": Limit(max=5.0)})
 CONFIG = AshaConfig(grace_epochs=2, reduction_factor=3.0)

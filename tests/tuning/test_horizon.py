@@ -10,16 +10,16 @@ import pytest
 from studies_for_tests import spec
 
 from reeltune.files import read_json
-from reeltune.tuning.goal import Goal
-from reeltune.tuning.history import History
-from reeltune.tuning.plan import given_points, horizon
-from reeltune.tuning.ray_rules import Told, make_rule
-from reeltune.tuning.ray_schedulers import StudyScheduler
-from reeltune.tuning.ray_worker import EPOCH, JOB, OBJECTIVE, REPORT
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.schedulers import HyperBandConfig
-from reeltune.tuning.searchers import SEARCHERS
-from reeltune.tuning.storage import frozen_trial, quiet_optuna
+from reeltune.tuning.ray.rules import Told, make_rule
+from reeltune.tuning.ray.schedulers import StudyScheduler
+from reeltune.tuning.ray.worker import EPOCH, JOB, OBJECTIVE, REPORT
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.goal import Goal
+from reeltune.tuning.search.history import History
+from reeltune.tuning.search.schedulers import HyperBandConfig
+from reeltune.tuning.search.searchers import SEARCHERS
+from reeltune.tuning.study.plan import given_points, horizon
+from reeltune.tuning.study.storage import frozen_trial, quiet_optuna
 
 GOAL = Goal(("ndcg@10",))
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reeltune.tuning import importance as module
-from reeltune.tuning.importance import shares_of
-from reeltune.tuning.space import Space
+from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study import importance as module
+from reeltune.tuning.study.importance import shares_of
 
 SPACE = Space.model_validate({
     "model": "gru",

@@ -12,17 +12,17 @@ from studies_for_tests import ledger, make_study, spec
 
 from reeltune.errors import EngineError, StudyError
 from reeltune.files import read_json
-from reeltune.tuning import away
-from reeltune.tuning.away import trial_away
-from reeltune.tuning.claim import read_claim
-from reeltune.tuning.mirror import mirrored, send_results
-from reeltune.tuning.node_data import ARCHIVE, fetch_data, pack_data
-from reeltune.tuning.object_storage import ObjectStorage
-from reeltune.tuning.observer import SilentObserver
-from reeltune.tuning.ray_engine import open_storage
-from reeltune.tuning.recorder import Recorder
-from reeltune.tuning.restore import restore_if_there, restore_study
-from reeltune.tuning.study import Study
+from reeltune.object_storage import ObjectStorage
+from reeltune.tuning.mirror import away
+from reeltune.tuning.mirror.away import trial_away
+from reeltune.tuning.mirror.claim import read_claim
+from reeltune.tuning.mirror.restore import restore_if_there, restore_study
+from reeltune.tuning.mirror.study_mirror import mirrored, send_results
+from reeltune.tuning.ray.engine import open_storage
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import SilentObserver
+from reeltune.tuning.study.recorder import Recorder
+from reeltune.tuning.trial.node_data import ARCHIVE, fetch_data, pack_data
 
 SETTINGS = {"trials": 4, "max_epochs": 5, "scheduler": {"name": "none"}, "keep_checkpoints": 1}
 
@@ -253,7 +253,7 @@ def test_one_driver_at_a_time(tmp_path, bucket):
 def test_the_study_of_a_killed_driver_goes_on_in_its_folder(tmp_path, bucket, monkeypatch):
     study = mirrored_study(tmp_path, bucket)
     with monkeypatch.context() as patch:
-        patch.setattr("reeltune.tuning.mirror.Mirror.close", lambda self: self._pool.shutdown())
+        patch.setattr("reeltune.tuning.mirror.study_mirror.Mirror.close", lambda self: self._pool.shutdown())
         with driver(study) as recorder:
             run_trial(recorder, 0)
     assert read_claim(ObjectStorage(f"{bucket}/s")).holder is not None

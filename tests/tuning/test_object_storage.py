@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from reeltune import object_storage
 from reeltune.errors import ConfigError, EngineError
-from reeltune.tuning import object_storage
-from reeltune.tuning.object_storage import ObjectStorage, below, check_address, split_name
-from reeltune.tuning.outbox import Outbox
+from reeltune.object_storage import ObjectStorage, below, check_address, split_name
+from reeltune.tuning.mirror.outbox import Outbox
 
 
 @pytest.fixture

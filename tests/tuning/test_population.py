@@ -12,11 +12,10 @@ from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
 from reeltune.models.baselines.popularity import PopularityConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.bandit import best_points, fit_process
-from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.perturb import explore, moved
-from reeltune.tuning.plan import check_settings, horizon
-from reeltune.tuning.population import (
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.bandit import best_points, fit_process
+from reeltune.tuning.search.perturb import explore, moved
+from reeltune.tuning.search.population import (
     check_population,
     end_epoch,
     lineage,
@@ -25,11 +24,12 @@ from reeltune.tuning.population import (
     schedule,
     successor,
 )
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.schedulers import SCHEDULERS
-from reeltune.tuning.space import check_point
-from reeltune.tuning.spec import StudySettings
-from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.search.schedulers import SCHEDULERS
+from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
+from reeltune.tuning.space.search_space import check_point
+from reeltune.tuning.study.plan import check_settings, horizon
+from reeltune.tuning.study.spec import StudySettings
+from reeltune.tuning.trial.run import TrialConfig
 
 POPULATION = {"name": "pbt", "population": 4, "interval_epochs": 2}
 

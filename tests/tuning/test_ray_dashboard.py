@@ -13,8 +13,8 @@ from studies_for_tests import ledger, spec
 
 from reeltune.errors import ConfigError
 from reeltune.training.loggers import LoggingConfig
-from reeltune.tuning.observer import Outcome, SilentObserver
-from reeltune.tuning.study import Study
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import Outcome, SilentObserver
 
 IS_INSTALLED = importlib.util.find_spec("aiohttp_cors") is not None
 pytestmark = [

@@ -12,11 +12,11 @@ from optuna.trial import TrialState as OptunaState
 from studies_for_tests import make_study
 
 from reeltune.errors import ConfigError, EngineError, StudyError
-from reeltune.tuning.observer import SilentObserver
-from reeltune.tuning.ray_engine import Outcome
-from reeltune.tuning.results import pareto_front
-from reeltune.tuning.rows import TrialState
-from reeltune.tuning.study import Study
+from reeltune.tuning.ray.engine import Outcome
+from reeltune.tuning.records.rows import TrialState
+from reeltune.tuning.search.results import pareto_front
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import SilentObserver
 
 pytestmark = [
     pytest.mark.slow,
@@ -149,7 +149,7 @@ def test_a_second_driver_is_refused(tmp_path):
 
 
 def test_a_hung_trial_and_a_slow_one_meet_their_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("reeltune.tuning.ray_callback.HANG_GRACE_SECONDS", 15.0)
+    monkeypatch.setattr("reeltune.tuning.ray.callback.HANG_GRACE_SECONDS", 15.0)
     study = make_study(tmp_path / "s", trials=3, trial_seconds=0.035, scheduler={"name": "none"})
     assert run(study, "hang") is Outcome.FINISHED
     rows = study.rows()

@@ -1,6 +1,6 @@
 import threading
 
-from reeltune.tuning import ray_worker
+from reeltune.tuning.ray import worker as ray_worker
 
 
 def test_a_worker_waits_for_the_trial_that_began_while_the_last_one_closed(monkeypatch):

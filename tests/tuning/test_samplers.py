@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from reeltune.tuning.samplers import from_unit, random_points, shuffled, sobol_points
+from reeltune.tuning.search.samplers import from_unit, random_points, shuffled, sobol_points
 
 DISTRIBUTIONS = [
     FloatDistribution(-2.0, 3.0),

@@ -1,15 +1,15 @@
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.models.baselines.item_knn import ItemKNNConfig
-from reeltune.tuning import serial
-from reeltune.tuning.observer import Outcome
-from reeltune.tuning.parameters import IntRange
-from reeltune.tuning.rows import TrialState
-from reeltune.tuning.serial import run_serially
-from reeltune.tuning.space import Space
-from reeltune.tuning.spec import StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import ONE_GO, TrialConfig
+from reeltune.tuning.records.rows import TrialState
+from reeltune.tuning.space.parameters import IntRange
+from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study import serial
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import Outcome
+from reeltune.tuning.study.serial import run_serially
+from reeltune.tuning.study.spec import StudySettings, StudySpec
+from reeltune.tuning.trial.run import ONE_GO, TrialConfig
 
 
 def make_study(folder, trials=4):

@@ -1,8 +1,8 @@
 import pytest
 
 from reeltune.errors import StudyError
-from reeltune.tuning.single import train_single
-from reeltune.tuning.trial import TrialConfig
+from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.single import train_single
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"state": "finished"}', '{"state": "running"}'])

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.space import Space, check_point, flatten, unflatten
-from reeltune.tuning.space_file import parse_space
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
+from reeltune.tuning.space.search_space import Space, check_point, flatten, unflatten
 
 SECTIONS = {"model": GRUConfig(), "training": TrainingConfig()}
 BASE = {name: config.plain() for name, config in SECTIONS.items()}

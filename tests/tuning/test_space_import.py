@@ -2,11 +2,11 @@ import pytest
 
 from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.parameters import Choice, FloatRange, IntRange
-from reeltune.tuning.space_file import parse_space
-from reeltune.tuning.space_import import import_space
+from reeltune.tuning.space.file import parse_space
+from reeltune.tuning.space.imports import import_space
+from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 
 RECBOLE = """# a comment
 

@@ -8,11 +8,11 @@ from optuna.trial import TrialState as OptunaState
 from studies_for_tests import spec
 
 from reeltune.errors import StudyError
-from reeltune.tuning.goal import Goal, Limit
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.searchers import SEARCHERS, n_points
-from reeltune.tuning.spec import StudySettings
-from reeltune.tuning.storage import TrialStorage
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.goal import Goal, Limit
+from reeltune.tuning.search.searchers import SEARCHERS, n_points
+from reeltune.tuning.study.spec import StudySettings
+from reeltune.tuning.study.storage import TrialStorage
 
 GRID_SPACE = """
 model: gru

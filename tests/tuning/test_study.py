@@ -9,9 +9,9 @@ from studies_for_tests import ledger, make_study, spec
 
 from reeltune.cli.options import studies_root
 from reeltune.errors import ConfigError, EngineError, StudyError
-from reeltune.tuning.folders import find_study, list_studies, remove_study
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.folders import find_study, list_studies, remove_study
 
 
 def row(number, state=TrialState.COMPLETE, value=0.1):

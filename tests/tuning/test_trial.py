@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from reeltune.metrics.ranking import ranking_metrics
-from reeltune.models.gru import GRUConfig
-from reeltune.models.lstm import LSTMConfig
+from reeltune.models.networks.gru import GRUConfig
+from reeltune.models.networks.lstm import LSTMConfig
 from reeltune.training import module
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.rows import TrialState
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.records.rows import TrialState
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 QUICK = TrainingConfig(batch_size=64, history_length=16, max_epochs=3, learning_rate=0.02)
 SMALL = TrialConfig(model=GRUConfig(embedding_dim=8, hidden_dim=12), training=QUICK)
@@ -117,10 +117,10 @@ def test_kill_9_at_random_moments_changes_nothing(tiny_data, tmp_path):
         import os, signal, sys, threading
         from pathlib import Path
         from reeltune.data.store import open_tuning
-        from reeltune.models.gru import GRUConfig
+        from reeltune.models.networks.gru import GRUConfig
         from reeltune.training.config import TrainingConfig
         from reeltune.training.module import NextItemModule
-        from reeltune.tuning.trial import TrialConfig, run_trial
+        from reeltune.tuning.trial.run import TrialConfig, run_trial
 
         steps, wanted, before = [], int(sys.argv[1]), NextItemModule.training_step
         def step(self, batch, index):

@@ -19,16 +19,16 @@ from reeltune.experiment import load_experiment, train
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.models.baselines.item_knn import ItemKNNConfig
 from reeltune.models.baselines.registry import BASELINES, baseline_entry, fit_to_data
-from reeltune.serving.bundle import load_bundle
-from reeltune.serving.export import export_study
+from reeltune.serving.bundle.bundle import load_bundle
+from reeltune.serving.bundle.export import export_study
 from reeltune.training.checkpoint import load_model, load_network
-from reeltune.tuning.job import count_parameters
-from reeltune.tuning.parameters import FloatRange, IntRange
-from reeltune.tuning.rows import TrialRow, TrialState
-from reeltune.tuning.space import Space
-from reeltune.tuning.spec import FinalConfig, StudySettings, StudySpec
-from reeltune.tuning.study import Study
-from reeltune.tuning.trial import ONE_GO, TrialConfig, run_trial
+from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.space.parameters import FloatRange, IntRange
+from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.trial.job import count_parameters
+from reeltune.tuning.trial.run import ONE_GO, TrialConfig, run_trial
 
 EXPERIMENT = """
 data: {dataset: synthetic}

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
 from reeltune.data.features.assemble import query_features
 from reeltune.data.interactions import Interactions, Movies, RawDataset, UserTable
+from reeltune.data.prepare.entry import write_entry
 from reeltune.data.store import open_held_out, open_tuning
 from reeltune.data.texts import Texts
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.ranking import ranking_metrics
-from reeltune.models.gru import GRUConfig
+from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.job import count_parameters
-from reeltune.tuning.trial import TrialConfig, run_trial
+from reeltune.tuning.trial.job import count_parameters
+from reeltune.tuning.trial.run import TrialConfig, run_trial
 
 N_USERS, N_MOVIES, N_EVENTS = 120, 32, 12
 pytestmark = pytest.mark.slow

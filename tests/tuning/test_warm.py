@@ -3,11 +3,11 @@ from studies_for_tests import SPACE, make_study, spec
 
 from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError, StudyError
-from reeltune.tuning.history import History
-from reeltune.tuning.plan import check_settings, horizon
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.study import Study
-from reeltune.tuning.warm import PRIOR_FILE, keep_prior, read_prior
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.history import History
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.plan import check_settings, horizon
+from reeltune.tuning.study.warm import PRIOR_FILE, keep_prior, read_prior
 
 
 def finished_study(directory, *, n=12, **settings):

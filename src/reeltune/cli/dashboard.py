@@ -23,7 +23,7 @@ def dashboard(
 ) -> None:
     """Serve optuna-dashboard for a study until Ctrl-C."""
     from reeltune.errors import StudyError
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
 
     opened = Study.open(study_path(study, studies))
     if not opened.storage_path.is_file():
@@ -34,7 +34,7 @@ def dashboard(
 
     from optuna_dashboard import run_server
 
-    from reeltune.tuning.storage import storage_url
+    from reeltune.tuning.study.storage import storage_url
 
     print(f"dashboard of {opened.name}: http://{HOST}:{number}/dashboard  (Ctrl-C ends it)", flush=True)
     run_server(storage_url(opened.storage_path), host=HOST, port=number)

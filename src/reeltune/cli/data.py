@@ -11,8 +11,8 @@ from reeltune.cli.options import DATA_DIR, note
 
 if TYPE_CHECKING:
     from reeltune.data.config import DataConfig
-    from reeltune.data.entry import PreparationReport
-    from reeltune.data.summary import Summary
+    from reeltune.data.prepare.entry import PreparationReport
+    from reeltune.data.prepare.summary import Summary
 
 __all__ = ["app"]
 
@@ -67,8 +67,8 @@ def inspect(
     people: str | None = _PEOPLE,
 ) -> None:
     """Summarize a prepared data set; prepares it first where needed."""
+    from reeltune.data.prepare.summary import missing_details
     from reeltune.data.store import open_side, open_summary, open_tuning
-    from reeltune.data.summary import missing_details
 
     directory = _prepared(name, data_dir, k_core, people)
     report, summary = open_summary(directory)

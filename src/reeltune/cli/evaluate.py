@@ -62,7 +62,7 @@ def _print_figures(found: Evaluation) -> None:
 
 def _print_notes(found: Evaluation, path: Path) -> None:
     from reeltune.evaluation.studies import selected_trial
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
 
     for label, s in found.spread().items():
         print(f"over {s['n']:.0f} seeds: {label} {s['mean']:.4f} +- {s['sd']:.4f}")

@@ -23,9 +23,9 @@ def experiment(
     changes: list[str] = CHANGES,
 ) -> None:
     """Tune all contestants, open the test set once, and write what came out; the same command goes on."""
+    from reeltune.benchmark.run import run_contest
+    from reeltune.benchmark.spec import load_contest
     from reeltune.cli.progress import make_observer
-    from reeltune.contest.run import run_contest
-    from reeltune.contest.spec import load_contest
 
     contest = load_contest(file, changes, is_quick=is_quick)
     directory = (out or Path("results") / contest.name).resolve()
@@ -37,8 +37,8 @@ def experiment(
 
 
 def _print(result: dict[str, object], directory: Path) -> None:
+    from reeltune.benchmark.tables import standings_table, verdict_lines
     from reeltune.cli.tables import make_table, print_table
-    from reeltune.contest.tables import standings_table, verdict_lines
 
     standings = standings_table(result)
     table = make_table(*standings.heads)

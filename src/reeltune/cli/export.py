@@ -34,12 +34,12 @@ def export(
 ) -> None:
     """Export weights, vocabulary, figures and model card: all that recommending needs."""
     from reeltune.files import read_json
-    from reeltune.serving.export import export_study
+    from reeltune.serving.bundle.export import export_study
 
     folder = study_path(study, studies)
     if baseline is not None:
         from reeltune.errors import UserError
-        from reeltune.serving.export_baseline import export_baseline
+        from reeltune.serving.bundle.export_baseline import export_baseline
 
         if trial is not None or is_int8 or is_hub:
             raise UserError("--baseline has no trial, int8 or hub form; leave those options out")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reeltune.evaluation.leaderboard import Leaderboard
     from reeltune.evaluation.repeats import Repeats
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
 
 __all__ = ["print_front", "print_leaderboard", "print_repeats"]
 
@@ -34,7 +34,7 @@ def print_front(study: Study) -> None:
     """Print the trials that no other beats in every objective; nothing where there is one objective."""
     from reeltune.cli.progress import short_params
     from reeltune.cli.tables import make_table, print_table
-    from reeltune.tuning.results import pareto_front
+    from reeltune.tuning.search.results import pareto_front
 
     front = pareto_front(study.rows(), study.goal)
     if front is None:

@@ -54,21 +54,21 @@ def studies_root(given: Path | None) -> Path:
     Raises:
         ConfigError: It is the address of a bucket.
     """
-    from reeltune.tuning.folders import check_is_folder
+    from reeltune.tuning.study.folders import check_is_folder
 
     return check_is_folder(given or Path(os.environ.get("REELTUNE_STUDIES") or "studies"))
 
 
 def study_path(name: str, given: Path | None) -> Path:
     """Return the folder of the study ``name``."""
-    from reeltune.tuning.folders import find_study
+    from reeltune.tuning.study.folders import find_study
 
     return find_study(name, studies_root(given))
 
 
 def send_to_storage(directory: Path) -> None:
     """Send what a verb wrote into a study's folder to the study's storage, if it has one."""
-    from reeltune.tuning.mirror import send_results
+    from reeltune.tuning.mirror.study_mirror import send_results
 
     send_results(directory, note)
 

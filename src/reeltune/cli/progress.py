@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reeltune.tuning.results import best_rows
-from reeltune.tuning.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.search.results import best_rows
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from reeltune.tuning.observer import Observer, StudyProgress
+    from reeltune.tuning.study.observer import Observer, StudyProgress
 
 __all__ = ["LineObserver", "TableObserver", "make_observer", "short_params"]
 

@@ -22,8 +22,8 @@ def ratings(
 ) -> None:
     """Train and test a rating network on each fold, and tell errors, decisions and confusion matrices."""
     from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
-    from reeltune.evaluation.ratings_report import render_rating_report
     from reeltune.files import write_json, write_text
+    from reeltune.report.ratings_report import render_rating_report
 
     spec = load_rating_spec(experiment, changes)
     found = evaluate_ratings(spec, data_dir=data_dir, n_threads=threads, notify=note)

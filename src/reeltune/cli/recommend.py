@@ -11,7 +11,7 @@ import typer
 from reeltune.cli.options import note
 
 if TYPE_CHECKING:
-    from reeltune.serving.recommender import Recommender
+    from reeltune.serving.recommend.recommender import Recommender
 
 __all__ = ["recommend"]
 
@@ -76,9 +76,9 @@ def recommend(
 
     With --batch, for all people of a table: lists are written to the Parquet file --out.
     """
-    from reeltune.serving.filters import Filters
-    from reeltune.serving.recommender import Recommender
-    from reeltune.serving.rerank import AS_SCORED
+    from reeltune.serving.recommend.filters import Filters
+    from reeltune.serving.recommend.recommender import Recommender
+    from reeltune.serving.recommend.rerank import AS_SCORED
 
     recommender = Recommender.load(bundle, engine)
     filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people))
@@ -127,7 +127,7 @@ def _recommend_many(
 ) -> None:
     from reeltune.cli.bar import progress_bar
     from reeltune.errors import UserError
-    from reeltune.serving.many import recommend_many
+    from reeltune.serving.recommend.many import recommend_many
 
     if table is None or out is None:
         raise UserError("--batch and --out go together: --batch ratings.csv --out lists.parquet")

@@ -18,7 +18,7 @@ def report(
     is_opened: bool = typer.Option(False, "--open", help="Open the page in a browser."),
 ) -> None:
     """Write a study as one HTML page that opens without a network; also while it runs."""
-    from reeltune.evaluation.report import write_report
+    from reeltune.report.study import write_report
 
     folder = study_path(study, studies)
     path = write_report(folder, data_dir=data_dir, notify=note)

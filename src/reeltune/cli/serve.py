@@ -36,8 +36,8 @@ def serve(
     from reeltune.errors import UserError
 
     try:
-        from reeltune.serving.http_server import open_port
-        from reeltune.serving.http_server import serve as run
+        from reeltune.serving.http.server import open_port
+        from reeltune.serving.http.server import serve as run
     except ModuleNotFoundError as error:
         raise UserError(
             f'the service needs {error.name}, which is not installed: pip install "reeltune[serve]"'
@@ -54,16 +54,16 @@ def serve(
 
 def _serve_with(n_workers: int, bundle: Path, bound: socket.socket, host: str, engine: str) -> None:
     from reeltune.errors import UserError
-    from reeltune.serving.bundle import load_bundle
-    from reeltune.serving.engine import open_scorer
-    from reeltune.serving.http_guard import SHARED_COUNTS
-    from reeltune.serving.http_server import told_address
+    from reeltune.serving.bundle.bundle import load_bundle
+    from reeltune.serving.bundle.engine import open_scorer
+    from reeltune.serving.http.guard import SHARED_COUNTS
+    from reeltune.serving.http.server import told_address
 
     if sys.platform == "win32":
         raise UserError(
             "--workers needs processes that inherit a socket, which Windows has not; leave it out"
         )
-    from reeltune.serving.http_workers import run_workers
+    from reeltune.serving.http.workers import run_workers
 
     open_scorer(load_bundle(bundle), engine)  # told once, not by each worker
     start = "from reeltune.cli.app import main; main()"

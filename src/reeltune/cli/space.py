@@ -26,7 +26,7 @@ def import_verb(
 ) -> None:
     """Write the space in FILE as a file for search_spaces/; what it cannot take is told."""
     from reeltune.files import write_text
-    from reeltune.tuning.space_import import import_space
+    from reeltune.tuning.space.imports import import_space
 
     imported = import_space(file, model)
     for problem in imported.left_out:

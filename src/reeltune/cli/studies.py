@@ -15,8 +15,8 @@ __all__ = ["rm", "studies"]
 def studies(studies: Path | None = STUDIES) -> None:
     """List the studies with their state and best figure."""
     from reeltune.errors import StudyError
-    from reeltune.tuning.folders import list_studies
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
+    from reeltune.tuning.study.folders import list_studies
 
     root = studies_root(studies)
     found = list_studies(root)
@@ -46,7 +46,7 @@ def rm(
     is_sure: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
 ) -> None:
     """Remove a study and everything in its folder."""
-    from reeltune.tuning.folders import remove_study
+    from reeltune.tuning.study.folders import remove_study
 
     path = study_path(study, studies)
     if not is_sure:

@@ -21,8 +21,8 @@ def tradeoff(
 ) -> None:
     """Measure on validation what popularity, novelty and calibration cost; tune and draw them."""
     from reeltune.cli.tables import make_table, print_table
-    from reeltune.evaluation.tradeoff import GAINS
-    from reeltune.serving.tradeoff import measure_trade_off
+    from reeltune.report.tradeoff import GAINS
+    from reeltune.serving.recommend.tradeoff import measure_trade_off
 
     folder = study_path(study, studies)
     found = measure_trade_off(

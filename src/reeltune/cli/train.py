@@ -12,7 +12,7 @@ from reeltune.cli.options import CHANGES, DATA_DIR, note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reeltune.tuning.rows import EpochReport
+    from reeltune.tuning.records.rows import EpochReport
 
 __all__ = ["train"]
 
@@ -28,7 +28,7 @@ def train(
 ) -> None:
     """Train the default configuration of an experiment; the same command goes on after an interruption."""
     from reeltune import experiment as composition
-    from reeltune.tuning.rows import TrialState
+    from reeltune.tuning.records.rows import TrialState
 
     loaded = composition.load_experiment(experiment, changes)
     directory = (out or Path("runs") / experiment.stem).resolve()

@@ -11,8 +11,8 @@ import typer
 from reeltune.cli.options import STUDIES, STUDY, study_path
 
 if TYPE_CHECKING:
-    from reeltune.tuning.rows import TrialRow
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.records.rows import TrialRow
+    from reeltune.tuning.study.folder import Study
 
 __all__ = ["trials"]
 
@@ -23,7 +23,7 @@ def trials(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON list with everything known."),
 ) -> None:
     """Compare the trials of a study, best first; also while it runs."""
-    from reeltune.tuning.study import Study
+    from reeltune.tuning.study.folder import Study
 
     opened = Study.open(study_path(study, studies))
     best = opened.best()
@@ -45,7 +45,7 @@ def _print_table(study: Study, rows: list[TrialRow]) -> None:
 
     from reeltune.cli.progress import short_time, short_value
     from reeltune.cli.tables import print_table
-    from reeltune.tuning.population import population_of
+    from reeltune.tuning.search.population import population_of
 
     names = list(study.spec.space.space)
     table = Table(box=None, pad_edge=False, header_style="bold")

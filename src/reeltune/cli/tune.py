@@ -81,10 +81,10 @@ def resume(
     """Go on with a study that was interrupted, also on another machine from its storage."""
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
-    from reeltune.tuning.object_storage import is_address
+    from reeltune.object_storage import is_address
 
     if is_address(study):
-        from reeltune.tuning.restore import restore_study
+        from reeltune.tuning.mirror.restore import restore_study
 
         root = studies_root(studies).resolve()
         directory = restore_study(study, root, is_taking_over=is_taking_over, notify=note)
@@ -113,7 +113,7 @@ def _checked_name(name: str) -> str:
 
 def _conclude(run: Run, data_dir: Path | None) -> None:
     """Print where the study stands: an interruption and how to go on, or the leaderboard."""
-    from reeltune.tuning.ray_engine import Outcome
+    from reeltune.tuning.ray.engine import Outcome
 
     study = run.study
     rows = study.rows()

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config
-from reeltune.data.columns import Columns
 from reeltune.data.datasets import DATASETS
-from reeltune.data.folds import KFold, OfficialFold
+from reeltune.data.prepare.folds import KFold, OfficialFold
+from reeltune.data.prepare.splits import GlobalTime, LeaveOneOut, SplitConfig
+from reeltune.data.readers.columns import Columns
 from reeltune.data.sources import Layout
-from reeltune.data.splits import GlobalTime, LeaveOneOut, SplitConfig
 from reeltune.errors import unknown_name
 
 __all__ = ["DATASETS", "SPLITS", "DataConfig", "split_in_words"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reeltune.data.columns import Columns
 from reeltune.data.interactions import RawDataset
+from reeltune.data.readers.columns import Columns
 from reeltune.data.sources import FileSet, Layout
 
 __all__ = ["DatasetEntry", "OwnFiles", "Package"]

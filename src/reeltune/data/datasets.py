@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from reeltune.data import rotten_tomatoes
-from reeltune.data.amazon import read_amazon
-from reeltune.data.columns import Columns
 from reeltune.data.dataset_entry import DatasetEntry, OwnFiles
 from reeltune.data.interactions import RawDataset
 from reeltune.data.movielens_editions import EDITIONS
+from reeltune.data.readers import rotten_tomatoes
+from reeltune.data.readers.amazon import read_amazon
+from reeltune.data.readers.columns import Columns
+from reeltune.data.readers.tables import read_table
 from reeltune.data.sources import FileSet, Layout
-from reeltune.data.synthetic import synthetic_data
-from reeltune.data.tables import read_table
+from reeltune.data.synthetic.generate import synthetic_data
 
 __all__ = ["DATASETS"]
 

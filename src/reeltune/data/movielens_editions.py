@@ -5,8 +5,8 @@ Checksums of the archives are the publisher's own (MD5) or those of the archives
 
 from __future__ import annotations
 
-from reeltune.data import movielens, movielens_side
 from reeltune.data.dataset_entry import DatasetEntry, Package
+from reeltune.data.readers import movielens, movielens_side
 from reeltune.data.sources import Layout
 
 __all__ = ["EDITIONS"]

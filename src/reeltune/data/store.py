@@ -17,7 +17,7 @@ from reeltune.data.acquire import Found, SourceChain
 from reeltune.data.cache import cache_lock, prepared_root
 from reeltune.data.config import DataConfig
 from reeltune.data.datasets import DATASETS
-from reeltune.data.entry import (
+from reeltune.data.prepare.entry import (
     PreparationReport,
     read_catalogue,
     read_ledger,
@@ -25,13 +25,13 @@ from reeltune.data.entry import (
     read_sequences,
     write_entry,
 )
-from reeltune.data.people import find_people, with_people
-from reeltune.data.people_files import PeopleTable, read_people
-from reeltune.data.preparation import PREPARATION
+from reeltune.data.prepare.people import find_people, with_people
+from reeltune.data.prepare.preparation import PREPARATION
+from reeltune.data.prepare.side import SideInformation
+from reeltune.data.prepare.side_files import read_side
+from reeltune.data.prepare.summary import Summary
 from reeltune.data.prepared import Catalogue, HeldOut, TuningData
-from reeltune.data.side import SideInformation
-from reeltune.data.side_files import read_side
-from reeltune.data.summary import Summary
+from reeltune.data.readers.people_files import PeopleTable, read_people
 from reeltune.errors import DataError
 from reeltune.files import read_json
 

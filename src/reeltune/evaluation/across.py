@@ -13,8 +13,8 @@ from reeltune.evaluation.final import read_evaluation
 from reeltune.evaluation.leaderboard import VERDICT_METRIC, figures, trial_ranks
 from reeltune.evaluation.studies import Notify, open_study_data, selected_trial, silent
 from reeltune.metrics.ranking import per_query
-from reeltune.tuning.rows import TrialRow
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import TrialRow
+from reeltune.tuning.study.folder import Study
 
 __all__ = ["Across", "Line", "compare_studies", "ledger_differences"]
 

@@ -19,9 +19,9 @@ from reeltune.models.base import Scorer
 from reeltune.models.baselines.registry import BASELINES, fit_to_data
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
-from reeltune.tuning.rows import TrialState
-from reeltune.tuning.spec import UNTUNED_RNN
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import TrialState
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.spec import UNTUNED_RNN
 
 __all__ = ["baseline_label", "rank_baselines"]
 
@@ -89,9 +89,9 @@ def _check_cost(name: str, n_events: int, *, is_asked: bool) -> None:
 
 def _untuned_rnn(study: Study, data: TuningData) -> Scorer:
     """Return the default Elman network, trained now or found in the study."""
-    from reeltune.models.rnn import RNNConfig
+    from reeltune.models.networks.rnn import RNNConfig
     from reeltune.training.checkpoint import load_network
-    from reeltune.tuning.trial import TrialConfig, run_trial
+    from reeltune.tuning.trial.run import TrialConfig, run_trial
 
     folder = study.directory / "baselines" / UNTUNED_RNN
     checkpoint, done = folder / BEST_CHECKPOINT, folder / "result.json"

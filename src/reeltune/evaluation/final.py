@@ -30,9 +30,9 @@ from reeltune.evaluation.studies import Notify, open_study_data, protocol, selec
 from reeltune.files import read_json, write_json
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT
-from reeltune.tuning.population import schedule
-from reeltune.tuning.rows import TrialRow
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import TrialRow
+from reeltune.tuning.search.population import schedule
+from reeltune.tuning.study.folder import Study
 
 if TYPE_CHECKING:
     from reeltune.models.base import SequenceNetwork

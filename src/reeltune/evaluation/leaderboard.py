@@ -24,7 +24,7 @@ from reeltune.evaluation.studies import Notify, open_study_data, protocol, selec
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.ranking import per_query
 from reeltune.training.epochs import VALIDATION_RANKS
-from reeltune.tuning.study import Study
+from reeltune.tuning.study.folder import Study
 
 __all__ = [
     "FIGURES",

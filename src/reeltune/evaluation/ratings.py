@@ -22,14 +22,14 @@ from pydantic import Field, model_validator
 
 from reeltune.config import Config, load_yaml, parse, with_change
 from reeltune.data.config import DataConfig
-from reeltune.data.folds import KFold, OfficialFold
+from reeltune.data.prepare.folds import KFold, OfficialFold
 from reeltune.data.ratings import Ratings, known_ratings
 from reeltune.data.store import open_held_out, open_tuning, prepare
 from reeltune.errors import DataError
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.metrics.decisions import DEFAULT_THRESHOLD, decide
 from reeltune.metrics.rating import rating_errors
-from reeltune.models.rating_baselines import (
+from reeltune.models.rating.baselines import (
     RATING_BASELINES,
     BiasesConfig,
     GlobalMeanConfig,

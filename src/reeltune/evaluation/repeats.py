@@ -9,9 +9,9 @@ from typing import Any
 
 from reeltune.errors import StudyError, first_line
 from reeltune.files import read_json
-from reeltune.tuning.results import best_rows
-from reeltune.tuning.rows import TrialRow, TrialState
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.search.results import best_rows
+from reeltune.tuning.study.folder import Study
 
 __all__ = ["Repeated", "Repeats", "name_winner", "read_repeats"]
 

@@ -22,10 +22,10 @@ from reeltune.evaluation.studies import Notify
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
-from reeltune.tuning.job import TrialJob, run_job
-from reeltune.tuning.population import end_epoch, lineage
-from reeltune.tuning.rows import EpochReport, Report, TrialRow, TrialState
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import EpochReport, Report, TrialRow, TrialState
+from reeltune.tuning.search.population import end_epoch, lineage
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.trial.job import TrialJob, run_job
 
 __all__ = ["job_result", "train_jobs", "Candidate", "repeat_best", "retrain", "retrain_all", "train_folder"]
 

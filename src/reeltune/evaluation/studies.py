@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.data.cache import prepared_root
-from reeltune.data.entry import read_ledger
+from reeltune.data.prepare.entry import read_ledger
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import StudyError
 from reeltune.evaluation.repeats import read_repeats
-from reeltune.tuning.results import has_figures
-from reeltune.tuning.rows import TrialRow
-from reeltune.tuning.study import Study
+from reeltune.tuning.records.rows import TrialRow
+from reeltune.tuning.search.results import has_figures
+from reeltune.tuning.study.folder import Study
 
 __all__ = ["Notify", "open_study_data", "protocol", "selected_trial", "silent"]
 

@@ -10,14 +10,14 @@ from pydantic import Field
 
 from reeltune.data.features.config import NO_SIDE, SideShapes
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.models.attentive_gru import AttentiveGRUConfig, AttentiveGRUNetwork
 from reeltune.models.base import SequenceNetwork
-from reeltune.models.catalogue import NetworkConfig
-from reeltune.models.gru import GRUConfig, GRUNetwork
-from reeltune.models.lstm import LSTMConfig, LSTMNetwork
-from reeltune.models.mingru import MinGRUConfig, MinGRUNetwork
-from reeltune.models.rnn import RNNConfig, RNNNetwork
-from reeltune.models.sasrec import SASRecConfig, SASRecNetwork
+from reeltune.models.networks.attentive_gru import AttentiveGRUConfig, AttentiveGRUNetwork
+from reeltune.models.networks.catalogue import NetworkConfig
+from reeltune.models.networks.gru import GRUConfig, GRUNetwork
+from reeltune.models.networks.lstm import LSTMConfig, LSTMNetwork
+from reeltune.models.networks.mingru import MinGRUConfig, MinGRUNetwork
+from reeltune.models.networks.rnn import RNNConfig, RNNNetwork
+from reeltune.models.networks.sasrec import SASRecConfig, SASRecNetwork
 
 __all__ = ["NETWORKS", "ModelConfig", "NetworkEntry", "build_network", "network_entry"]
 

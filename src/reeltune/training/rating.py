@@ -24,7 +24,7 @@ from reeltune.data.prepared import PAD
 from reeltune.data.ratings import RatingBatch, Ratings, rating_batches
 from reeltune.errors import DivergedError
 from reeltune.models.kernels.softmax import full_softmax_loss
-from reeltune.models.rating import RatingNetwork
+from reeltune.models.rating.network import RatingNetwork
 from reeltune.models.registry import build_network
 from reeltune.seeding import derive
 from reeltune.training.averaging import WeightAverage

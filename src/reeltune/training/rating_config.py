@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from reeltune.config import Config
 from reeltune.data.features.config import FeatureConfig
-from reeltune.models.gru import GRUConfig
-from reeltune.models.rating import RatingHeadConfig
+from reeltune.models.networks.gru import GRUConfig
+from reeltune.models.rating.network import RatingHeadConfig
 from reeltune.models.registry import ModelConfig
 from reeltune.training.config import TrainingConfig
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from reeltune.data.config import DataConfig
-from reeltune.data.entry import write_entry
 from reeltune.data.features import assemble
 from reeltune.data.features.assemble import make_features, query_features
 from reeltune.data.features.config import NO_SIDE, FeatureConfig
 from reeltune.data.features.sentiment import fit_scorer, save_scorer
 from reeltune.data.interactions import Interactions, Movies, RawDataset, UserTable
+from reeltune.data.prepare.entry import write_entry
 from reeltune.data.sequences import query_batches, window_batches
 from reeltune.data.store import open_held_out, open_tuning
 from reeltune.data.texts import Texts

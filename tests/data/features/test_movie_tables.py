@@ -9,8 +9,8 @@ from reeltune.data.features.genres import genre_names, genre_table
 from reeltune.data.features.people import people_codes
 from reeltune.data.features.text import movie_texts, sentence_vectors, stems, tfidf_vectors
 from reeltune.data.features.year import KNOTS, year_table
+from reeltune.data.prepare.side import Details, Tags
 from reeltune.data.prepared import Catalogue, Sequences
-from reeltune.data.side import Details, Tags
 from reeltune.data.texts import Texts
 from reeltune.errors import ConfigError
 

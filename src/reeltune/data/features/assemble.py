@@ -36,8 +36,8 @@ from reeltune.data.features.sentiment import (
 from reeltune.data.features.taste import taste_table
 from reeltune.data.features.text import movie_texts, sentence_vectors, tfidf_vectors
 from reeltune.data.features.year import year_table
+from reeltune.data.prepare.side import SideInformation
 from reeltune.data.prepared import Queries, TuningData
-from reeltune.data.side import SideInformation
 from reeltune.data.store import open_side
 from reeltune.errors import DataError
 from reeltune.files import atomic_path

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from reeltune.data.prepare.side import Details, Tags
 from reeltune.data.prepared import Catalogue, Sequences
-from reeltune.data.side import Details, Tags
 from reeltune.errors import ConfigError
 
 __all__ = ["movie_texts", "sentence_vectors", "stems", "stems_of", "term_vectors", "tfidf_vectors"]

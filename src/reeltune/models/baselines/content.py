@@ -16,9 +16,9 @@ from torch import Tensor
 
 from reeltune.data.batch import Histories
 from reeltune.data.features.text import movie_texts, stems_of, term_vectors
+from reeltune.data.prepare.side import SideInformation
 from reeltune.data.prepared import Catalogue
 from reeltune.data.prepared import Sequences as Events
-from reeltune.data.side import SideInformation
 from reeltune.errors import DataError
 from reeltune.models.baselines.base import Baseline, Known, RecentConfig, as_scores, history_matrix
 from reeltune.models.baselines.linear import LinearForm

@@ -1,0 +1,103 @@
+"""The winner with one thing changed at a time: sweeps, learning curves, other k-cores; on validation.
+
+Shapes: M queries.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.benchmark.brackets import Qualified, train_all
+from reeltune.benchmark.spec import Contest
+from reeltune.data.prepared import TuningData
+from reeltune.data.store import open_tuning, prepare
+from reeltune.evaluation.compare import mean_interval
+from reeltune.evaluation.retrain import job_result
+from reeltune.evaluation.studies import Notify
+from reeltune.metrics.ranking import per_query
+from reeltune.seeding import derive
+from reeltune.training.epochs import VALIDATION_RANKS
+from reeltune.tuning.space.search_space import flatten, unflatten
+from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.run import TrialConfig
+
+__all__ = ["variant", "variant_values", "variants"]
+
+
+def variants(
+    contest: Contest,
+    best: Qualified,
+    out: Path,
+    data: TuningData,
+    *,
+    data_dir: Path | None,
+    notify: Notify,
+) -> dict[str, Any]:
+    """Return the winner's validation figures with one thing changed at a time, each from one seed.
+
+    Sweeps change one searched value; learning curves train on fewer people or shorter histories and
+    ask the same questions; k-cores prepare other data, so their questions differ.
+    """
+    asked = contest.spec.analyses
+    jobs: dict[tuple[str, Any], TrialJob] = {}
+    flat = flatten(best.config)
+    for name, values in asked.sweeps.items():
+        for value in values:
+            config = TrialConfig.model_validate(unflatten(flat | {name: value})).plain()
+            jobs[name, value] = variant(contest, out, data, config, {})
+    for share in asked.user_shares:
+        part = {"user_share": share} if share < 1 else {}  # all of them: the same training as elsewhere
+        jobs["share of people", share] = variant(contest, out, data, best.config, part)
+    for n in asked.last_events:
+        jobs["movies of each person", n] = variant(contest, out, data, best.config, {"last_events": n})
+    for k in asked.k_cores:
+        cored = best.entrant.experiment.spec.data.model_copy(update={"k_core": k})
+        other = open_tuning(prepare(cored, data_dir=data_dir, notify=notify))
+        jobs["interactions of a movie", k] = variant(contest, out, other, best.config, {})
+    train_all(list({job.directory: job for job in jobs.values()}.values()), contest, notify)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for (name, value), job in jobs.items():
+        found.setdefault(name, []).append({"value": value, **_figure(job, contest)})
+    return {"at": {name: flat.get(name) for name in asked.sweeps}, "factors": found}
+
+
+def variant(
+    contest: Contest, out: Path, data: TuningData, config: dict[str, Any], part: dict[str, Any]
+) -> TrialJob:
+    """Return the job that trains ``config`` on a ``part`` of ``data``, for the sake of comparing it.
+
+    The part is as in :func:`reeltune.data.prepare.reduce.reduced`; an empty one is all.
+    """
+    key = derive(contest.seed, config, "variant", part, data.ledger.fingerprint)
+    # The same seed for all: two variants then differ in what was changed, not in their first weights too.
+    return TrialJob(
+        number=1,
+        seed=derive(contest.seed, "variant"),
+        params={},
+        config=config,
+        directory=str((out / "variants" / f"{key:016x}").absolute()),
+        data_directory=str(data.directory),
+        study="variant",
+        study_directory=str(out.absolute()),
+        part=part | ({"seed": contest.seed} if part else {}),
+    )
+
+
+def variant_values(job: TrialJob, contest: Contest) -> NDArray[np.float64] | None:
+    """Return the objective of each validation query, [M]; None where the training diverged."""
+    result = job_result(job) or {}
+    if not result.get("metrics"):
+        return None
+    return per_query(np.load(Path(job.directory) / VALIDATION_RANKS), contest.objective)
+
+
+def _figure(job: TrialJob, contest: Contest) -> dict[str, Any]:
+    values, reason = variant_values(job, contest), (job_result(job) or {}).get("reason", "no result")
+    if values is None:
+        return {"figure": None, "reason": reason}
+    users = open_tuning(Path(job.data_directory)).validation.user
+    return {"figure": mean_interval(values, users=users, seed=contest.seed).plain(), "reason": reason}

@@ -1,0 +1,1 @@
+"""From raw rows to memory-mapped sequences: checked, ordered, split, encoded."""

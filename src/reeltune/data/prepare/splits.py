@@ -1,0 +1,217 @@
+"""Prepared events to training, validation and test parts by each user's order.
+
+Each split is a config class with a method ``parts``; :data:`reeltune.data.config.SPLITS`
+lists them.
+
+Shapes: N events, U users, M queries.
+"""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from reeltune.config import Config
+from reeltune.data.interactions import Ids
+from reeltune.data.prepare.preparation import Prepared
+from reeltune.data.prepare.vocabulary import id_texts
+from reeltune.data.prepared import Queries, Sequences
+from reeltune.errors import DataError
+
+__all__ = ["GlobalTime", "LeaveOneOut", "Parts", "SplitConfig", "fingerprint", "queries_at"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a split yields. All sequences have the same users in the same rows."""
+
+    train: Sequences
+    validation: Queries
+    test: Queries
+    before: int | None = None
+    """Second at which the held-out time begins; None where the split is not by time."""
+    n_without_history: int = 0
+    """Targets left out because their user has no earlier event."""
+
+
+class SplitConfig(Config, abc.ABC):
+    """Base of the splits' configs."""
+
+    in_words: ClassVar[str]
+    """What is validation and what is test, in a sentence without its full stop."""
+    name: str
+    """Name in the registry of splits."""
+
+    def text(self) -> str:
+        """Return name and settings in one line, as the ledger holds them.
+
+        >>> LeaveOneOut().text()
+        'leave-one-out'
+        """
+        settings = {key: value for key, value in self.plain().items() if key != "name"}
+        listed = ", ".join(f"{key}={settings[key]}" for key in sorted(settings))
+        return f"{self.name}({listed})" if listed else self.name
+
+    @abc.abstractmethod
+    def parts(self, prepared: Prepared) -> Parts:
+        """Return the parts of ``prepared``."""
+
+
+class LeaveOneOut(SplitConfig):
+    """Each user's last event is test, the second last validation.
+
+    The history of a test query includes the validation event. Users need at least 3 events.
+    """
+
+    in_words: ClassVar[str] = "the last movie of each person is test, the one before it validation"
+    name: Literal["leave-one-out"] = "leave-one-out"
+
+    def parts(self, prepared: Prepared) -> Parts:
+        """Return the parts of ``prepared``."""
+        sequences = prepared.sequences
+        ends = sequences.offsets[1:]
+        keep = np.ones(sequences.n_events, dtype=bool)
+        keep[ends - 1] = False
+        before_test = sequences.select(keep)
+        keep[ends - 2] = False
+        train = sequences.select(keep)
+        return Parts(
+            train=train,
+            validation=queries_at(sequences, train, ends - 2, train.offsets[1:]),
+            test=queries_at(sequences, before_test, ends - 1, before_test.offsets[1:]),
+        )
+
+
+class GlobalTime(SplitConfig):
+    """Training, validation and test follow each other on the calendar, for all users alike."""
+
+    in_words: ClassVar[str] = (
+        "what was seen after a first moment is validation and after a second one test, for all people alike"
+    )
+    name: Literal["global-time"] = "global-time"
+    validation_from: float | str = Field(default=0.8)
+    """Where validation begins: a quantile of all timestamps, 0 to 1, or a day such as 2019-06-30 (UTC)."""
+    test_from: float | str = Field(default=0.9)
+    """Where the test begins, likewise; later than ``validation_from``."""
+    targets: Literal["last", "successive"] = "last"
+    """One target a user, the last of the period, or each event of it with all before as history."""
+
+    @field_validator("validation_from", "test_from")
+    @classmethod
+    def _is_moment(cls, value: float | str) -> float | str:
+        if isinstance(value, str):
+            _second_of(value)
+        elif not 0 < value < 1:
+            raise ValueError("a quantile must lie between 0 and 1, a day looks like 2019-06-30")
+        return value
+
+    @model_validator(mode="after")
+    def _is_rising(self) -> GlobalTime:
+        first, second = self.validation_from, self.test_from
+        if type(first) is type(second) and not first < second:  # type: ignore[operator]
+            raise ValueError(f"validation_from {first} must come before test_from {second}")
+        return self
+
+    def parts(self, prepared: Prepared) -> Parts:
+        """Return the parts of ``prepared``.
+
+        Raises:
+            DataError: Rows lack a timestamp, or a period has no target.
+        """
+        sequences = prepared.sequences
+        times = sequences.timestamps
+        n_untimed = int((times < 0).sum())
+        if n_untimed:
+            raise DataError(
+                f"the split global-time needs all timestamps; {n_untimed:,} of {len(times):,} rows "
+                "have none: choose leave-one-out"
+            )
+        start, stop = (_moment(times, value) for value in (self.validation_from, self.test_from))
+        if start >= stop:
+            raise DataError(
+                f"validation_from {self.validation_from} is not before test_from {self.test_from} "
+                "in these data"
+            )
+        validation, n_first = self._period(sequences, start, stop)
+        test, n_first_test = self._period(sequences, stop, int(times.max()) + 1)
+        train = sequences.select(times < start)
+        return Parts(train, validation, test, before=start, n_without_history=n_first + n_first_test)
+
+    def _period(self, sequences: Sequences, start: int, stop: int) -> tuple[Queries, int]:
+        """Return the queries of a period, and the number of targets without history."""
+        times = sequences.timestamps
+        ends = _ends(sequences, times < stop)
+        inside = (times >= start) & (times < stop)
+        last = ends[(ends > sequences.offsets[:-1])] - 1  # last event of each user who has one by then
+        last = last[inside[last]]
+        is_first = np.zeros(len(times) + 1, dtype=bool)
+        is_first[sequences.offsets[:-1]] = True
+        rows = last if self.targets == "last" else np.flatnonzero(inside)
+        n_first = int(is_first[rows].sum())
+        rows = rows[~is_first[rows]]
+        if not len(rows):
+            raise DataError(
+                f"the split global-time finds no target from {_day(start)} to {_day(stop)}; "
+                "choose other moments"
+            )
+        keep = times < stop
+        keep[last] = False  # these are nobody's history
+        histories = sequences.select(keep)
+        before: NDArray[np.int64] = np.cumsum(keep) - keep
+        return replace(queries_at(sequences, histories, rows, before[rows]), is_by_time=True), n_first
+
+
+def fingerprint(test: Queries, user_ids: Ids, item_ids: Ids) -> str:
+    """Return the SHA-256 of the test users and targets, by the data set's own ids.
+
+    Two preparations with the same digits ask the same questions, whatever their codes.
+    """
+    users = id_texts(user_ids[test.user])
+    targets = id_texts(item_ids[test.target - 1])
+    text = "\n".join(f"{user}\t{item}" for user, item in zip(users, targets, strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def queries_at(
+    full: Sequences, histories: Sequences, rows: NDArray[np.int64], end: NDArray[np.int64]
+) -> Queries:
+    """Return a query for each event of ``full`` at ``rows`` [M], with histories up to ``end`` [M]."""
+    return Queries(
+        sequences=histories,
+        user=(np.searchsorted(full.offsets, rows, side="right") - 1).astype(np.int32),
+        end=end.astype(np.int64),
+        target=full.items[rows],
+        target_rating=full.ratings[rows],
+        target_timestamp=full.timestamps[rows],
+    )
+
+
+def _ends(sequences: Sequences, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where each user's kept events end, [U]; ``keep`` is a prefix of each user's events."""
+    before = np.concatenate(([0], np.cumsum(keep)))
+    return sequences.offsets[:-1] + before[sequences.offsets[1:]] - before[sequences.offsets[:-1]]
+
+
+def _moment(times: NDArray[np.int64], value: float | str) -> int:
+    if isinstance(value, str):
+        return _second_of(value)
+    rank = int(np.ceil(value * (len(times) - 1)))
+    return int(np.partition(times, rank)[rank])
+
+
+def _second_of(day: str) -> int:
+    try:
+        return int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise ValueError(f"{day!r} is not a day such as 2019-06-30") from None
+
+
+def _day(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d")

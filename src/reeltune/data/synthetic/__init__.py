@@ -1,0 +1,1 @@
+"""Data that are generated: no download, a known best score."""

@@ -1,0 +1,1 @@
+"""Networks over the movies seen, next to one another under one contract."""

@@ -1,0 +1,1 @@
+"""Predictors of ratings, with and without a network."""

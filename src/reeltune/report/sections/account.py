@@ -1,0 +1,127 @@
+"""What the study did: all trials, failures, cost, ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from reeltune.evaluation.final import Evaluation
+from reeltune.report.plots import Bar, trial_bars
+from reeltune.report.sections.parts import cell, duration, facts_list, section, winner
+from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.search.population import end_epoch, population_of
+from reeltune.tuning.study.folder import Study
+
+__all__ = ["cost", "failures", "ledger", "trials"]
+
+
+def trials(study: Study) -> str:
+    """Return the table of all trials."""
+    names = [name for name, _ in study.spec.space]
+    rows, best = study.rows(), winner(study)
+    is_population = population_of(study.spec) is not None
+    heads = ["trial", "state", study.objective.upper(), "epochs", "parameters", "seconds"]
+    heads += ["goes on from trial", "after epoch"] if is_population else []
+    heads += [name.rpartition(".")[2].replace("_", " ") for name in names]
+    body = []
+    for row in rows:
+        epochs = [] if row.state.is_finished else study.epochs(row.number)
+        figure = epochs[-1].best if epochs else row.value
+        seconds = sum(epoch.seconds for epoch in epochs) if epochs else row.seconds
+        cells: list[Any] = [row.number, str(row.state), figure, len(epochs) or row.n_epochs, row.n_parameters]
+        cells += [round(seconds, 1), *([row.parent, row.start_epoch] if is_population else [])]
+        cells += [row.params.get(name) for name in names]
+        kind = "best" if row.number == best else ""
+        body.append(f'<tr class="{kind}">{"".join(cell(value) for value in cells)}</tr>')
+    titles = "".join(f'<th><button type="button">{escape(head)}</button></th>' for head in heads)
+    return section(
+        "All trials",
+        '<p class="note screen">A click on a heading sorts.</p><div class="scroll"><table class="dense">'
+        f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>",
+        is_long=True,
+    )
+
+
+def failures(rows: Sequence[TrialRow]) -> str:
+    """Return the trials that ended without a figure, with their reasons."""
+    bad = [row for row in rows if row.state in (TrialState.DIVERGED, TrialState.FAILED)]
+    if not bad:
+        return section("Failures", "<p>No trial diverged or failed.</p>")
+    share = 100 * len(bad) / len(rows)
+    body = "".join(
+        f'<tr><td>{row.number}</td><td class="bad">{row.state}</td><td>{escape(row.reason)}</td></tr>'
+        for row in bad
+    )
+    return section(
+        "Failures",
+        f"<p>{len(bad)} of {len(rows)} trials ({share:.0f} %) diverged or failed; they cannot win.</p>"
+        '<div class="scroll"><table><thead><tr><th>trial</th><th>state</th><th>reason</th></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>",
+    )
+
+
+def cost(study: Study) -> str:
+    """Return what the study took, trial by trial, and what the scheduler saved."""
+    rows, settings = study.rows(), study.spec.study
+    n_epochs = sum(row.n_epochs for row in rows)
+    seconds = sum(row.seconds for row in rows)
+    n_full = sum(
+        (end_epoch(study.spec, row.number) or int(row.config["training"]["max_epochs"])) - row.start_epoch
+        for row in rows
+        if row.state is not TrialState.RUNNING
+    )
+    facts = {
+        "Wall clock": duration(study.elapsed_seconds),
+        "Training, all trials": duration(seconds),
+        "Core time, all trials": duration(seconds * settings.n_threads),
+        "Epochs": f"{n_epochs:,}, {seconds / n_epochs:.2f} s each" if n_epochs else "0",
+        "Epochs saved by stopping": f"{max(0, n_full - n_epochs):,} of {n_full:,}",
+        "At once": f"{settings.concurrency} trials, {settings.n_threads} thread(s) each",
+    }
+    if settings.gpus_per_trial:
+        facts["Accelerator time"] = duration(seconds * settings.gpus_per_trial)
+    return section("Cost", facts_list(facts) + _bars(study))
+
+
+def _bars(study: Study) -> str:
+    ended = [row for row in study.rows() if row.n_epochs]
+    if not ended:
+        return ""
+    best = winner(study)
+    kinds = {TrialState.STOPPED: "stopped", TrialState.DIVERGED: "bad", TrialState.FAILED: "bad"}
+    bars = []
+    for row in ended:
+        kind = "best" if row.number == best else kinds.get(row.state, "")
+        name = f"trial {row.number}, {row.state}: {row.seconds:.1f} s for {row.n_epochs} epochs"
+        bars.append(Bar(row.seconds, kind, name, str(row.number)))
+    return (
+        '<ul class="key"><li><i class="bar best"></i>best trial</li><li><i class="bar"></i>complete</li>'
+        '<li><i class="bar stopped"></i>stopped early</li>'
+        '<li><i class="bar bad"></i>diverged or failed</li></ul>'
+        + trial_bars(bars, unit="seconds of training, by trial", label=f"Seconds of {len(bars)} trials")
+    )
+
+
+def ledger(study: Study, evaluation: Evaluation | None) -> str:
+    """Return everything that a reader needs to compare or repeat the figures."""
+    facts: dict[str, Any] = {name.replace("_", " "): value for name, value in study.ledger.plain().items()}
+    settings = study.spec.study
+    facts |= {
+        "searcher": settings.searcher.name,
+        "scheduler": settings.scheduler.name,
+        "objectives": ", ".join(
+            f"{label} ({'higher' if up else 'lower'} is better)"
+            for label, up in zip(study.goal.objectives, study.goal.higher_is_better, strict=True)
+        ),
+        "limits": ", ".join(f"{name} {limit.told()}" for name, limit in study.goal.limits.items()) or "none",
+        "study seed": settings.seed,
+        "candidates": "the whole catalogue, movies of the history removed, ties count against the target",
+        "made": study.created,
+        "versions": ", ".join(f"{name} {version}" for name, version in study.versions.items()),
+    }
+    if evaluation is not None:
+        facts["test openings"] = "; ".join(
+            f"{opening['time']} for trial {opening['trial']}" for opening in evaluation.openings
+        )
+    return section("Ledger", facts_list(facts))

@@ -1,0 +1,95 @@
+"""A study as one HTML page that opens without a network."""
+
+from __future__ import annotations
+
+import string
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from reeltune.errors import StudyError
+from reeltune.evaluation.final import read_evaluation
+from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
+from reeltune.evaluation.repeats import read_repeats
+from reeltune.evaluation.studies import Notify, protocol, selected_trial, silent
+from reeltune.files import write_text
+from reeltune.report.sections import account, population, search, summary
+from reeltune.report.tradeoff import read_trade_off, trade_off_section
+from reeltune.tuning.search.population import population_of
+from reeltune.tuning.search.results import pressed_bounds
+from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.importance import importance
+
+__all__ = ["render_report", "write_report"]
+
+N_BEST = 5
+"""Best trials whose pressed bounds are told."""
+
+
+def write_report(study_dir: Path, *, data_dir: Path | None = None, notify: Notify = silent) -> Path:
+    """Write ``report.html`` of the study and return its path; a running study is reported as it stands.
+
+    Raises:
+        StudyError: The folder holds no study, or a file of it is damaged.
+        DataError: The leaderboard must be made and the data cannot be found.
+    """
+    path = study_dir / "report.html"
+    write_text(path, render_report(study_dir, data_dir=data_dir, notify=notify))
+    return path
+
+
+def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Notify = silent) -> str:
+    """Return the report of the study as HTML; see :func:`write_report`."""
+    study = Study.open(study_dir)
+    rows = study.rows()
+    if not rows:
+        raise StudyError(
+            f"study {study.name!r} has no trial yet; start it with: reeltune resume {study.name}"
+        )
+    board = _leaderboard(study, data_dir, notify)
+    evaluation = read_evaluation(study_dir)
+    is_population = population_of(study.spec) is not None
+    shares = importance(study)
+    pressed = pressed_bounds(study.spec.space, study.best(N_BEST))
+    parts = [
+        summary.head(study, board, evaluation),
+        summary.leaderboard(board),
+        summary.repeated(study, read_repeats(study)),
+        summary.on_test(evaluation),
+        search.front(study),
+        search.curves(study, board),
+        search.coordinates(study),
+        population.course(study),
+        search.mattered(shares, pressed, n_best=min(N_BEST, len(study.best())), is_population=is_population),
+        search.slices(study),
+        trade_off_section(read_trade_off(study_dir)),
+        account.trials(study),
+        account.failures(rows),
+        account.cost(study),
+        account.ledger(study, evaluation),
+    ]
+    template = string.Template(_asset("report.html"))
+    return template.substitute(
+        title=escape(f"{study.spec.question or study.name} - reeltune"),
+        css=_asset("report.css"),
+        body="\n".join(part for part in parts if part),
+        script=_asset("report.js"),
+    )
+
+
+def _leaderboard(study: Study, data_dir: Path | None, notify: Notify) -> Leaderboard | None:
+    """Return the leaderboard, made again where trials came since; None when no trial has a figure."""
+    if not study.best():
+        return None
+    board = read_leaderboard(study.directory)
+    if (
+        board is not None
+        and board.protocol == protocol(study)
+        and board.selected == selected_trial(study).number
+    ):
+        return board
+    return make_leaderboard(study.directory, data_dir=data_dir, notify=notify)
+
+
+def _asset(name: str) -> str:
+    return resources.files("reeltune.report").joinpath(name).read_text(encoding="utf-8").strip()

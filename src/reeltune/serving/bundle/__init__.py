@@ -1,0 +1,1 @@
+"""Bundles: weights and JSON in one folder."""

@@ -1,0 +1,188 @@
+"""From a study to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reeltune.data.prepare.side import SideInformation
+from reeltune.data.prepared import TuningData
+from reeltune.data.store import open_side
+from reeltune.errors import StudyError, UserError
+from reeltune.evaluation.final import Evaluation, read_evaluation
+from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.files import write_text
+from reeltune.models.baselines.registry import BASELINES
+from reeltune.report.tradeoff import TradeOff, read_trade_off
+from reeltune.seeding import derive
+from reeltune.serving.bundle.bundle import BundleParts, check_target, export_bundle
+from reeltune.serving.bundle.card import CardFacts, make_card
+from reeltune.serving.bundle.compressed import measure_compression
+from reeltune.serving.bundle.hub import GIT_ATTRIBUTES, hub_header
+from reeltune.serving.bundle.onnx_model import is_onnx_wanted, write_proved_onnx
+from reeltune.serving.bundle.vocabulary import MovieFacts
+from reeltune.serving.bundle.weights import as_stored
+from reeltune.training.checkpoint import load_network, read_checkpoint
+from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.tuning.records.rows import TrialRow
+from reeltune.tuning.search.population import schedule
+from reeltune.tuning.study.folder import Study
+
+__all__ = ["export_study", "movie_facts"]
+
+
+def export_study(
+    study_dir: Path,
+    out: Path,
+    *,
+    trial: int | None = None,
+    force: bool = False,
+    with_onnx: bool | None = None,
+    is_int8: bool = False,
+    is_hub: bool = False,
+    data_dir: Path | None = None,
+    notify: Notify = silent,
+) -> Path:
+    """Write the bundle ``out`` and return its path.
+
+    Without ``trial`` it holds what ``evaluate`` evaluated, and before any evaluation the
+    trial with the best validation objective. Before the bundle appears, ONNX Runtime is shown
+    to give the same answers as PyTorch.
+
+    Args:
+        study_dir: Folder of the study.
+        out: Folder to make.
+        trial: Number of the trial, None for the evaluated or best one.
+        force: Replace ``out`` if it is a bundle already.
+        with_onnx: Write ``model.onnx``; None for yes where its packages are installed.
+        is_int8: Store matrices in int8 and measure what it costs; the checkpoint stays behind.
+        is_hub: Write what the Hugging Face Hub reads: a header on the card, and .gitattributes.
+        data_dir: Where to look for the data first.
+        notify: Receives lines of progress.
+
+    Raises:
+        UserError: ONNX was asked for and its packages are not installed.
+        StudyError: No study, no such trial, or its weights are gone.
+        BundleError: ``out`` exists and may not be replaced.
+    """
+    check_target(out, force)
+    has_onnx = is_onnx_wanted(with_onnx)
+    study = Study.open(study_dir)
+    evaluation = read_evaluation(study_dir)
+    if evaluation is not None and trial is None:
+        row = selected_trial(study, evaluation.trial)
+        checkpoint = study_dir / evaluation.checkpoint
+    else:
+        row = selected_trial(study, trial)
+        checkpoint = study.trial_directory(row.number) / BEST_CHECKPOINT
+        if evaluation is not None and checkpoint != study_dir / evaluation.checkpoint:
+            evaluation = None
+    if row.config["model"]["name"] in BASELINES:
+        return _export_tuned_baseline(
+            row, study_dir, out, has_other_form=is_int8 or is_hub, force=force, with_onnx=with_onnx,
+            data_dir=data_dir, notify=notify,
+        )  # fmt: skip
+    if not checkpoint.is_file():
+        raise StudyError(
+            f"the weights of trial {row.number} are gone ({checkpoint}): a study keeps those of its "
+            f"{study.spec.study.keep_checkpoints} best trials; export one of them"
+        )
+    is_own = checkpoint.parent == study.trial_directory(row.number)
+    # Of a checkpoint trained again from another seed, the study keeps the objective alone.
+    validation = row.metrics if is_own or evaluation is None else {study.objective: evaluation.validation}
+    prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
+    trained = load_network(checkpoint)
+    network = as_stored(trained, "int8" if is_int8 else "float32")
+    compression = measure_compression(trained, network, data).plain() if is_int8 else None
+    trade_off = read_trade_off(study_dir)
+    if trade_off is not None and trade_off.trial != row.number:
+        notify(f"without tuned re-ranking: it was measured for trial {trade_off.trial}")
+        trade_off = None
+    legs = schedule({other.number: other for other in study.rows()}, row.number)
+    facts = CardFacts(
+        study=study.name,
+        question=study.spec.question,
+        trial=row.number,
+        model=network.config.plain(),
+        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+        objective=study.objective,
+        validation=validation,
+        n_trials=len(study.rows()),
+        ledger=study.ledger,
+        evaluation=evaluation,
+        examples=(data.catalogue.titles[0].strip(), data.catalogue.titles[1].strip()),
+        compression=compression,
+        trade_off=trade_off,
+        schedule=legs,
+    )
+    notes = {"compression": compression, "schedule": legs}
+    parts = BundleParts(
+        network=network,
+        training=read_checkpoint(checkpoint)["hyper_parameters"]["training"],
+        catalogue=data.catalogue,
+        ledger=study.ledger,
+        metrics=_metrics(study, row.number, validation, evaluation),
+        card=(hub_header(facts) if is_hub else "") + make_card(facts),
+        checkpoint=None if is_int8 else checkpoint,
+        facts=movie_facts(data, open_side(prepared)),
+        weight_format="int8" if is_int8 else "float32",
+        reranking=None if trade_off is None else _reranking(trade_off),
+        notes={name: note for name, note in notes.items() if note},
+    )
+    if not has_onnx and with_onnx is None:
+        notify('without ONNX: install it with pip install "reeltune[onnx]"')
+
+    def extras(folder: Path) -> None:
+        if is_hub:
+            write_text(folder / ".gitattributes", GIT_ATTRIBUTES)
+        if has_onnx:
+            write_proved_onnx(network, network, folder)
+
+    return export_bundle(parts, out, force=force, extras=extras)
+
+
+def _export_tuned_baseline(
+    row: TrialRow, study_dir: Path, out: Path, *, has_other_form: bool, **options: Any
+) -> Path:
+    from reeltune.serving.bundle.export_baseline import export_baseline
+
+    if has_other_form:
+        raise UserError("a baseline has no int8 or hub form; leave those options out")
+    config = BASELINES[row.config["model"]["name"]].config_class.model_validate(row.config["model"])
+    return export_baseline(study_dir, out, config, seed=derive(row.seed, "weights"), **options)
+
+
+def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:
+    """Return what re-ranking and filters need to know of the movies, from the training events alone."""
+    counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
+    directors, actors = (
+        column or ((),) * data.n_items for column in (side.details.directors, side.details.actors)
+    )
+    people = tuple(tuple(dict.fromkeys((*d, *a))) for d, a in zip(directors, actors, strict=True))
+    return MovieFacts(counts, people if any(people) else ())
+
+
+def _reranking(trade_off: TradeOff) -> dict[str, Any]:
+    return {
+        "weights": trade_off.joint,
+        "split": "validation",
+        "n_people": trade_off.n_people,
+        "tolerance": trade_off.tolerance,
+        "as_scored": trade_off.plain_point().figures(),
+        "tuned": trade_off.joint_point().figures(),
+    }
+
+
+def _metrics(
+    study: Study, number: int, validation: Mapping[str, float], evaluation: Evaluation | None
+) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "trial": number,
+        "validation": dict(validation),
+        "test": None if evaluation is None else evaluation.plain(),
+        "protocol": protocol(study),
+    }

@@ -1,0 +1,98 @@
+"""The manifest of a bundle: its format, schema version, and size and SHA-256 of every other file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reeltune.errors import BundleError, first_line
+from reeltune.files import read_json, sha256_file
+from reeltune.version import __version__
+
+__all__ = ["SCHEMA", "is_bundle", "make_manifest", "read_bundle_json", "verify_bundle"]
+
+FORMAT = "reeltune-bundle"
+SCHEMA = 1
+"""Version of the layout; raised when an older reader could not read a newer bundle."""
+
+_REQUIRED = ("weights.safetensors", "config.json", "vocabulary.json", "ledger.json", "metrics.json")
+
+
+def is_bundle(directory: Path) -> bool:
+    """Return whether ``directory`` says of itself that it is a bundle."""
+    try:
+        return bool(read_json(directory / "manifest.json")["format"] == FORMAT)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+def verify_bundle(directory: Path) -> dict[str, Any]:
+    """Return the manifest of ``directory`` after comparing every file's size and SHA-256 with it.
+
+    Raises:
+        BundleError: As :func:`reeltune.serving.bundle.bundle.load_bundle`.
+    """
+    if not directory.is_dir():
+        raise BundleError(f"{directory} is no folder; make a bundle with: reeltune export STUDY --out DIR")
+    if not (directory / "manifest.json").is_file():
+        raise BundleError(
+            f"{directory} is no reeltune bundle: manifest.json is missing; "
+            "make one with: reeltune export STUDY --out DIR"
+        )
+    manifest = read_bundle_json(directory / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleError(f"{directory / 'manifest.json'} is not of a reeltune bundle")
+    if not isinstance(manifest.get("schema"), int) or not 1 <= manifest["schema"] <= SCHEMA:
+        raise BundleError(
+            f"{directory / 'manifest.json'} has schema {manifest.get('schema')!r}, this version reads 1 to "
+            f"{SCHEMA}; upgrade reeltune or export again"
+        )
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not set(_REQUIRED) <= set(files):
+        raise BundleError(f"{directory / 'manifest.json'} does not list {', '.join(_REQUIRED)}; export again")
+    for name, expected in files.items():
+        _check_file(directory, name, expected)
+    return manifest
+
+
+def _check_file(directory: Path, name: str, expected: Any) -> None:
+    path = directory / name
+    if Path(name).name != name or not isinstance(expected, dict):
+        raise BundleError(f"{directory / 'manifest.json'} is damaged at {name!r}; export again")
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; export the bundle again")
+    if path.stat().st_size != expected.get("size_bytes"):
+        raise BundleError(
+            f"{path} is damaged: {path.stat().st_size} bytes, the manifest says "
+            f"{expected.get('size_bytes')}; export again"
+        )
+    if sha256_file(path) != expected.get("sha256"):
+        raise BundleError(f"{path} is damaged: its SHA-256 differs from the manifest's; export again")
+
+
+def make_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of the files in ``folder``."""
+    files = {
+        path.name: {"sha256": sha256_file(path), "size_bytes": path.stat().st_size}
+        for path in sorted(folder.iterdir())
+    }
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "reeltune": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": files,
+    }
+
+
+def read_bundle_json(path: Path) -> Any:
+    """Return the value in the JSON file ``path`` of a bundle.
+
+    Raises:
+        BundleError: The file cannot be read.
+    """
+    try:
+        return read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path} cannot be read: {first_line(error)}; export the bundle again") from error

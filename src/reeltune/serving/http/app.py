@@ -1,0 +1,294 @@
+"""The service: recommendations, similar movies, search, a page and its own description.
+
+Answers are computed in a few threads by a :class:`CoalescedRecommender`. A new bundle is read beside
+the old one and put in its place between two requests; those under way finish with the one they began with.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from reeltune.errors import UserError
+from reeltune.serving.bundle.onnx_scorer import OnnxScorer
+from reeltune.serving.http.guard import Guard, Meters
+from reeltune.serving.http.pages import PAGES, add_pages
+from reeltune.serving.http.schema import (
+    Health,
+    Lines,
+    Movie,
+    Movies,
+    Problems,
+    RecommendRequest,
+    Reloaded,
+)
+from reeltune.serving.recommend.coalesced import CoalescedRecommender
+from reeltune.serving.recommend.filters import Filters
+from reeltune.serving.recommend.recommender import Recommendation, Watched
+from reeltune.serving.recommend.rerank import AS_SCORED, Reranking
+from reeltune.version import __version__
+
+__all__ = ["LOOPBACK", "Service", "create_app", "guarded", "make_meters"]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine as seen from itself."""
+
+N_THREADS = 8
+"""Requests computed at once; more would only wait for each other's turn."""
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problems, "description": "The request is no valid JSON or names another host"},
+    413: {"model": Problems, "description": "The body is too large"},
+    422: {"model": Problems, "description": "A field, title or genre cannot be used"},
+}
+
+
+class Service:
+    """The bundle that is served, which may be replaced at any moment."""
+
+    def __init__(
+        self,
+        directory: Path,
+        engine: str = "auto",
+        *,
+        on_wish_to_reload: Callable[[], None] | None = None,
+    ) -> None:
+        """Read the bundle in ``directory``, whose scores ``engine`` computes.
+
+        Args:
+            directory: Folder of the bundle.
+            engine: What computes the scores.
+            on_wish_to_reload: Called after a request had the bundle read anew, to tell other processes.
+
+        Raises:
+            BundleError: It is absent, damaged or foreign, or has no graph for ONNX Runtime.
+            UserError: The engine is not installed.
+        """
+        self.directory = directory
+        self.engine = engine
+        self.on_wish_to_reload = on_wish_to_reload
+        self.recommender = CoalescedRecommender.load(directory, engine)
+        self._reloading = threading.Lock()
+
+    def reload(self) -> Reloaded:
+        """Read the bundle anew and put it in place; on an error the old one stays.
+
+        Raises:
+            BundleError: It is absent, damaged or foreign.
+        """
+        with self._reloading:
+            before = self.fingerprint(self.recommender)
+            recommender = CoalescedRecommender.load(self.directory, self.engine)
+            self.recommender = recommender
+        return Reloaded(
+            bundle=self.fingerprint(recommender), is_changed=before != self.fingerprint(recommender)
+        )
+
+    @staticmethod
+    def fingerprint(recommender: CoalescedRecommender) -> str:
+        """Return the SHA-256 of the weights that ``recommender`` uses."""
+        return str(recommender.bundle.manifest["files"]["weights.safetensors"]["sha256"])
+
+
+def create_app(service: Service, meters: Meters | None = None) -> FastAPI:
+    """Return the application that answers from ``service``."""
+    meters = meters or make_meters()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
+        yield
+
+    app = FastAPI(
+        title="reeltune",
+        version=__version__,
+        summary="Recommendations from an exported bundle.",
+        docs_url=None,  # its page loads scripts from another site
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_recommending(app, service)
+    _add_operating(app, service, meters)
+    add_pages(app)
+    app.exception_handler(RequestValidationError)(_on_invalid)
+    app.exception_handler(UserError)(_on_user_error)
+    app.exception_handler(HTTPException)(_on_http_error)
+    return app
+
+
+def guarded(service: Service, hosts: frozenset[str] | None) -> Guard:
+    """Return the whole service: the application behind its guard."""
+    meters = make_meters()
+    return Guard(create_app(service, meters), meters, hosts)
+
+
+def make_meters() -> Meters:
+    """Return counters for the paths of the service."""
+    return Meters(
+        PAGES
+        | {"/recommend", "/similar", "/movies", "/genres", "/health", "/metrics", "/reload"}
+        | {"/openapi.json"}
+    )
+
+
+def _add_recommending(app: FastAPI, service: Service) -> None:
+    @app.post("/recommend", response_model=Lines, responses=_REFUSALS)
+    def recommend(request: RecommendRequest) -> Response:
+        """Rank the movies for a person, seen before or not; seen movies are left out."""
+        recommender = service.recommender
+        history: list[Watched] = [
+            movie.movie if movie.stars is None else (movie.movie, movie.stars) for movie in request.history
+        ]
+        _check_titles(recommender, [*(movie.movie for movie in request.history), *request.exclude])
+        filters = Filters(
+            genres=tuple(request.genres),
+            without_genres=tuple(request.without_genres),
+            first_year=request.first_year,
+            last_year=request.last_year,
+            people=tuple(request.people),
+        )
+        found = recommender.recommend(
+            history,
+            request.k,
+            exclude=request.exclude,
+            filters=filters,
+            rerank=_reranking(recommender, request),
+            is_explained=request.explain,
+        )
+        return _lines(found)
+
+    @app.get("/similar", response_model=Lines, responses=_REFUSALS)
+    def similar(
+        movie: Annotated[str, Query(min_length=1, max_length=300, description="Title, or `id:...`")],
+        k: Annotated[int, Query(ge=1, le=100, description="Number of movies")] = 10,
+    ) -> Response:
+        """List the movies that the network holds nearest to one; the score is a cosine."""
+        return _lines(service.recommender.similar(movie, k))
+
+    @app.get("/movies", responses=_REFUSALS)
+    def movies(
+        q: Annotated[str, Query(max_length=100, description="Words of a title")],
+        limit: Annotated[int, Query(ge=1, le=50, description="Most movies listed")] = 10,
+    ) -> Movies:
+        """Search the catalogue by title; misspelt ones find what comes near."""
+        recommender = service.recommender
+        codes = recommender.titles.search(q, limit)
+        is_exact = bool(codes) or not q.strip()
+        if not is_exact:
+            codes = [recommender.titles.find(title) for title in recommender.titles.suggest(q, limit)]
+        return Movies(movies=[_movie(recommender, code) for code in codes], is_exact=is_exact)
+
+    @app.get("/genres")
+    def genres() -> list[str]:
+        """List the genres of the catalogue."""
+        return sorted({name for row in service.recommender.catalogue.genres for name in row})
+
+
+def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
+    @app.get("/health")
+    async def health() -> Health:
+        """Tell that the service answers, and from what."""
+        recommender = service.recommender
+        model = recommender.bundle.model
+        inputs = model.get("inputs", {})
+        return Health(
+            status="ok",
+            version=__version__,
+            dataset=recommender.bundle.ledger.dataset,
+            n_movies=recommender.catalogue.n_items,
+            model=str(model["name"]),
+            engine="onnx" if isinstance(recommender.scorer, OnnxScorer) else "torch",
+            has_popularity=recommender.bundle.facts.counts is not None,
+            has_tuned=recommender.bundle.tuned is not None,
+            has_embeddings=recommender.has_embeddings,
+            reads_ratings=bool(inputs.get("rating") or inputs.get("taste")),
+            bundle=service.fingerprint(recommender),
+        )
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    def metrics() -> Response:
+        """Give the counters in the text form of Prometheus."""
+        return Response(meters.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    @app.post("/reload", responses={409: {"model": Problems, "description": "The new bundle cannot be used"}})
+    def reload() -> Reloaded:
+        """Read the bundle's folder anew; requests under way finish with the old one."""
+        try:
+            reloaded = service.reload()
+        except UserError as error:
+            raise HTTPException(409, str(error)) from error
+        if service.on_wish_to_reload is not None:
+            service.on_wish_to_reload()
+        meters.reloads.inc()
+        return reloaded
+
+
+def _reranking(recommender: CoalescedRecommender, request: RecommendRequest) -> Reranking:
+    start = recommender.tuned if request.tuned else AS_SCORED
+    return start.changed(request.popularity, request.novelty, request.calibration)
+
+
+def _check_titles(recommender: CoalescedRecommender, titles: Sequence[str]) -> None:
+    """Check that all movies are known; the search for near titles is dear and stops after three."""
+    problems: list[str] = []
+    for title in titles:
+        try:
+            recommender.titles.find(title)
+        except UserError as error:
+            problems.append(str(error))
+            if len(problems) == 3:
+                break
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def _lines(found: Sequence[Recommendation]) -> Response:
+    # Written as it is: checking the service's own lists against their description costs half as much
+    # as making them. A test holds the two together.
+    return Response(json.dumps({"movies": [vars(line) for line in found]}), media_type="application/json")
+
+
+def _movie(recommender: CoalescedRecommender, code: int) -> Movie:
+    catalogue, row = recommender.catalogue, code - 1
+    return Movie(
+        item_id=catalogue.item_ids[row],
+        title=catalogue.titles[row].strip(),
+        year=catalogue.years[row],
+        genres=list(catalogue.genres[row]),
+    )
+
+
+def _problems(status: int, problems: list[dict[str, Any]]) -> Response:
+    # Plain ASCII: a name in the request may hold half a character, which UTF-8 cannot.
+    body = json.dumps({"detail": problems}).encode()
+    return Response(body, status, media_type="application/json")
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    # What was sent is not sent back: it may be large, or no JSON at all.
+    assert isinstance(error, RequestValidationError)
+    kept = ("loc", "msg", "type")
+    return _problems(422, [{key: problem[key] for key in kept} for problem in error.errors()])
+
+
+async def _on_user_error(_: Request, error: Exception) -> Response:
+    lines = str(error).splitlines()
+    return _problems(422, [{"loc": ["body"], "msg": line, "type": "unusable"} for line in lines])
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    problem = {"loc": ["request"], "msg": str(error.detail), "type": "refused"}
+    response = _problems(error.status_code, [problem])
+    response.headers.update(error.headers or {})
+    return response

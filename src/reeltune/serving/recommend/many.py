@@ -1,0 +1,231 @@
+"""Lists for a whole table of people, in bounded memory.
+
+Shapes: B people at once, T steps, V catalogue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.errors import UserError
+from reeltune.files import atomic_path
+from reeltune.serving.recommend.filters import NO_FILTERS, Filters
+from reeltune.serving.recommend.people_table import PeopleTable, deal_rows
+from reeltune.serving.recommend.recommender import Recommender
+from reeltune.serving.recommend.rerank import AS_SCORED, Reranking, best_codes_of_each
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BatchResult", "recommend_many"]
+
+MAX_PEOPLE = 512
+"""People scored in one pass."""
+
+MAX_CELLS = 32_768
+"""Most people times longest history in one pass."""
+
+MAX_SCORES = 1 << 24
+"""Most people times catalogue in one pass: 128 MB of scores."""
+
+ROWS_A_GROUP = 1 << 18
+"""Rows of a row group of the output, about 10 MB."""
+
+Progress = Callable[[int, int], None]
+"""Receives the number of rows whose people have their lists, and of all rows."""
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What was done."""
+
+    n_rows: int  # of the input
+    n_people: int  # with a list
+    n_without: int  # people none of whose movies is known; they have no list
+    n_unknown: int  # rows whose movie the catalogue does not hold
+    unknown: tuple[str, ...]  # a few of those movies
+    seconds: float
+
+    def plain(self) -> dict[str, Any]:
+        """Return the result as plain Python values."""
+        return asdict(self) | {"unknown": list(self.unknown)}
+
+
+def recommend_many(
+    recommender: Recommender,
+    table: Path,
+    out: Path,
+    *,
+    k: int = 10,
+    filters: Filters = NO_FILTERS,
+    rerank: Reranking = AS_SCORED,
+    progress: Progress = lambda _done, _all: None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> BatchResult:
+    """Write the lists of all people of ``table`` to the Parquet file ``out``; it appears whole or not at all.
+
+    Each list is that of :meth:`Recommender.recommend`. Columns: ``user`` (text), ``rank``, ``item`` (the
+    data set's id), ``title``, ``score``; a person's rows stand together. Memory does not grow with
+    the number of people; the disk of the cache holds the input once more while it runs.
+
+    Args:
+        recommender: Ranks the movies.
+        table: CSV or Parquet with ``user``, ``item`` or ``title``, and optional ``rating`` (0.5 to 5) and
+            ``timestamp``, in any order.
+        out: File to write.
+        k: Movies a person.
+        filters: What a listed movie must be like.
+        rerank: What counts beside the score.
+        progress: Receives the rows done and all rows.
+        notify: Receives lines about the reading.
+
+    Raises:
+        UserError: ``k`` or a filter makes no sense, or a rating is outside the scale.
+        DataError: The table cannot be read.
+        EngineError: The file cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    if not 1 <= k <= recommender.catalogue.n_items:
+        raise UserError(f"cannot list {k} movies a person; ask for 1 to {recommender.catalogue.n_items}")
+    started = time.perf_counter()
+    lists = _Lists(recommender, k, filters, rerank)
+    fields = {"user": pa.string(), "rank": pa.int32(), "item": pa.string(), "title": pa.string()}
+    schema = pa.schema(fields | {"score": pa.float32()})
+    n_people = n_without = n_done = 0
+    with atomic_path(out) as part, deal_rows(table, recommender.titles, notify) as people:
+        with pyarrow.parquet.ParquetWriter(part, schema) as writer:
+            for columns, n_rows, n_listed, n_empty in _groups(people, lists):
+                writer.write_table(pa.table(columns, schema=schema))
+                n_people, n_without, n_done = n_people + n_listed, n_without + n_empty, n_done + n_rows
+                progress(n_done, people.n_rows)
+        seconds = time.perf_counter() - started
+        return BatchResult(
+            people.n_rows, n_people, n_without, people.n_unknown, tuple(people.unknown), seconds
+        )
+
+
+class _Lists:
+    """The lists of some people, one pass of the network for all of them."""
+
+    def __init__(self, recommender: Recommender, k: int, filters: Filters, rerank: Reranking) -> None:
+        self.recommender = recommender
+        self.k = k
+        self.rerank = rerank
+        catalogue = recommender.catalogue
+        self._hidden = np.flatnonzero(~filters.allowed(catalogue, recommender.bundle.facts.people))
+        twins = ((code, recommender.titles.twins(code)) for code in range(1, catalogue.n_items + 1))
+        self._twins = {code: others for code, others in twins if len(others) > 1}
+        self.ids = np.array(["", *catalogue.item_ids], dtype=object)
+        self.names = np.array(["", *(title.strip() for title in catalogue.titles)], dtype=object)
+        self.most_people = max(1, min(MAX_PEOPLE, MAX_SCORES // (catalogue.n_items + 1)))
+
+    def make(
+        self, codes: Sequence[NDArray[np.int32]], stars: Sequence[NDArray[np.float32]]
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Return the codes and scores of each person's list."""
+        histories = [row.tolist() for row in codes]
+        rated = [row.tolist() for row in stars]
+        scores = self.recommender.scores(histories, rated)  # [B, V+1]
+        listable = scores.copy()
+        listable[:, self._hidden] = -np.inf
+        person = np.repeat(np.arange(len(codes)), [len(row) for row in codes])
+        listable[person, np.concatenate(codes)] = -np.inf
+        for row, seen in zip(listable, histories, strict=True):
+            for code in self._twins.keys() & seen if self._twins else ():
+                row[self._twins[code]] = -np.inf
+        if self.rerank.is_off:
+            best = best_codes_of_each(listable, self.k)
+        else:
+            best = [
+                self.recommender.reranker.choose(row, self.k, self.rerank, codes=seen, stars=given)
+                for row, seen, given in zip(listable, histories, rated, strict=True)
+            ]
+        return [(found, row[found]) for found, row in zip(best, scores, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Histories:
+    """The histories of people: person p's are ``codes[before[p]:before[p + 1]]``, oldest first."""
+
+    codes: NDArray[np.int32]
+    stars: NDArray[np.float32]
+    before: NDArray[np.int64]
+
+
+def _groups(people: PeopleTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
+    """Yield columns to write, the rows read for them, the people listed and those left without a list."""
+    for part in people.parts:
+        # The part is gone before the next one is read.
+        yield from _groups_of(people.read(part), lists)
+
+
+def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
+    if frame.empty:
+        return
+    user = frame["user"].to_numpy(dtype=object)
+    bounds = np.concatenate(([0], np.flatnonzero(user[1:] != user[:-1]) + 1, [len(user)]))
+    # A movie that stands twice counts once, as it was seen first.
+    is_first = (frame["code"] > 0) & ~frame.duplicated(["user", "code"])
+    keep = is_first.to_numpy()
+    before = np.concatenate(([0], np.cumsum(keep)))[bounds]  # [B+1]
+    histories = _Histories(frame["code"].to_numpy()[keep], frame["rating"].to_numpy()[keep], before)
+    names, lengths = user[bounds[:-1]], np.diff(before)
+    rows_of = np.diff(bounds)
+    a_group = max(lists.most_people, ROWS_A_GROUP // lists.k)
+    for first in range(0, len(names), a_group):
+        group = np.arange(first, min(first + a_group, len(names)))
+        listed = group[lengths[group] > 0]
+        found = _listed(listed, histories, lists)
+        yield (
+            _columns(names[listed], found, lists),
+            int(rows_of[group].sum()),
+            len(listed),
+            len(group) - len(listed),
+        )
+
+
+def _listed(
+    listed: NDArray[np.int64], histories: _Histories, lists: _Lists
+) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Return the lists of the people ``listed`` in their order; people of similar length share a pass."""
+    found: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+    lengths = np.diff(histories.before)
+    order = listed[np.argsort(lengths[listed], kind="stable")]
+    cuts = [0]
+    while cuts[-1] < len(order):
+        start = cuts[-1]
+        stop = min(start + lists.most_people, len(order))
+        # The last of a pass is its longest.
+        while stop - start > 1 and (stop - start) * lengths[order[stop - 1]] > MAX_CELLS:
+            stop = start + max(1, (stop - start) // 2)
+        cuts.append(stop)
+    for start, stop in pairwise(cuts):
+        some = order[start:stop]
+        spans = [slice(*histories.before[person : person + 2]) for person in some]
+        made = lists.make([histories.codes[at] for at in spans], [histories.stars[at] for at in spans])
+        found.update(zip(some.tolist(), made, strict=True))
+    return [found[person] for person in listed.tolist()]
+
+
+def _columns(
+    names: NDArray[Any], found: list[tuple[NDArray[np.int64], NDArray[np.float64]]], lists: _Lists
+) -> dict[str, Any]:
+    lengths = [len(best) for best, _ in found]
+    codes = np.concatenate([best for best, _ in found]) if found else np.zeros(0, np.int64)
+    return {
+        "user": np.repeat(names, lengths),
+        "rank": np.concatenate([np.arange(1, n + 1) for n in lengths]) if found else codes,
+        "item": lists.ids[codes],
+        "title": lists.names[codes],
+        "score": np.concatenate([scores for _, scores in found]) if found else codes,
+    }

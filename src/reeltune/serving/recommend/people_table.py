@@ -1,0 +1,236 @@
+"""A table of many people's ratings, read in chunks and sorted by person within bounded memory.
+
+The rows may come in any order: they are first dealt into parts on the disk by a hash of the
+person, so that each part holds whole people and fits into memory.
+
+Shapes: R rows.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reeltune.data.cache import cache_error, cache_lock, list_cache, prepared_root, remove_item
+from reeltune.data.sources import cache_root
+from reeltune.errors import DataError, UserError
+from reeltune.serving.recommend.recommender import MAX_STARS, MIN_STARS
+from reeltune.serving.recommend.titles import TitleIndex
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["PeopleTable", "deal_rows"]
+
+COLUMNS = ("user", "item", "title", "rating", "timestamp")
+"""What a table may hold: ``user``, ``item`` (the data set's id) or ``title``, and the optional others."""
+
+ROWS_A_PART = 500_000
+"""Rows of a part, some 100 MB in memory with the copies that sorting makes."""
+
+MAX_PARTS = 256
+"""Files that are open at once."""
+
+TELL_SECONDS = 5.0
+"""Time between two lines of progress while the table is read."""
+
+BYTES_A_ROW = 16
+"""Least size of a row in a CSV; the number of parts follows from it."""
+
+
+@dataclass
+class PeopleTable:
+    """The rows of a table in parts on the disk, each with whole people."""
+
+    parts: list[Path]
+    n_rows: int = 0
+    n_unknown: int = 0  # rows whose movie the catalogue does not hold
+    unknown: list[str] = field(default_factory=list)  # a few of those movies
+
+    def read(self, part: Path) -> pd.DataFrame:
+        """Return a part: ``user``, ``code``, ``rating``, ``timestamp``; people together, oldest first.
+
+        A person's events of one second keep the order of the table. Unknown movies have the code 0.
+        """
+        import pandas as pd
+        import pyarrow.ipc
+
+        with pyarrow.memory_map(str(part)) as file:
+            frame: pd.DataFrame = pyarrow.ipc.open_stream(file).read_pandas()
+        person, _ = pd.factorize(frame["user"])
+        return frame.iloc[np.lexsort((frame["timestamp"], person))]
+
+
+@contextmanager
+def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> Iterator[PeopleTable]:
+    """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards.
+
+    Raises:
+        DataError: The file cannot be read, lacks a column, or holds a rating that is no number.
+    """
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    schema = pa.schema(
+        {"user": pa.string(), "code": pa.int32(), "rating": pa.float32(), "timestamp": pa.int64()}
+    )
+    with ExitStack() as stack:
+        folder = stack.enter_context(_own_folder())
+        n_parts = min(MAX_PARTS, 1 + _n_rows_at_most(path) // ROWS_A_PART)
+        table = PeopleTable([folder / f"{part:03d}.arrow" for part in range(n_parts)])
+        codes: dict[str, int] = {}
+        told = time.monotonic()
+        with ExitStack() as files:
+            writers = [files.enter_context(pa.ipc.new_stream(str(part), schema)) for part in table.parts]
+            for chunk in _chunks(path):
+                frame = _checked(chunk, path, table, codes, titles)
+                for part, rows in _deal(frame, n_parts):
+                    writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
+                if time.monotonic() - told >= TELL_SECONDS:
+                    told = time.monotonic()
+                    notify(f"read {table.n_rows:,} rows of {path.name}")
+        notify(f"read all {table.n_rows:,} rows of {path.name}")
+        yield table
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """Yield a new folder of the cache, removed afterwards; what a killed process left there goes first.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+    for item in list_cache():
+        if item.kind == "leftover" and item.path.name.startswith(".people-"):
+            remove_item(item)
+    name = f"people-{secrets.token_hex(6)}"
+    with cache_lock(name, lambda _: None):
+        folder = prepared_root() / f".{name}.part"
+        try:
+            folder.mkdir(parents=True)
+            yield folder
+        except OSError as error:
+            raise cache_error(error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            (cache_root() / "locks" / f"{name}.lock").unlink(missing_ok=True)
+
+
+def _n_rows_at_most(path: Path) -> int:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        with _told(path):
+            return int(pyarrow.parquet.read_metadata(path).num_rows)
+    try:
+        return path.stat().st_size // BYTES_A_ROW
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; give a CSV or Parquet file") from error
+
+
+def _chunks(path: Path) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    with _told(path):
+        if path.suffix == ".parquet":
+            with pyarrow.parquet.ParquetFile(path) as file:
+                wanted = [name for name in COLUMNS if name in file.schema_arrow.names]
+                yield from file.iter_batches(batch_size=1 << 17, columns=wanted)
+            return
+        text = {name: pa.string() for name in ("user", "item", "title")}
+        options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=True)
+        with pyarrow.csv.open_csv(path, convert_options=options) as reader:
+            yield from reader
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise DataError(
+            f"cannot read {path}: {str(error).splitlines()[0]}; give a CSV or Parquet file"
+        ) from error
+
+
+def _checked(
+    chunk: pa.RecordBatch, path: Path, table: PeopleTable, codes: dict[str, int], titles: TitleIndex
+) -> pd.DataFrame:
+    """Return a chunk with the columns that parts hold; counts its rows in ``table``."""
+    import pandas as pd
+
+    names = chunk.schema.names
+    movie = next((name for name in ("item", "title") if name in names), None)
+    if "user" not in names or movie is None:
+        raise DataError(
+            f"{path} has the columns {', '.join(names)}; it needs user, and item (the id) or title, and may "
+            "have rating and timestamp"
+        )
+    raw = chunk.to_pandas()
+    if raw["user"].isna().any() or raw[movie].isna().any():
+        raise DataError(f"{path} has rows without user or {movie}; leave them out")
+    number, names_of = pd.factorize(raw[movie].astype(str))
+    found = np.array([_code(name, movie, codes, titles) for name in names_of], dtype=np.int32)
+    code = found[number] if len(found) else np.zeros(0, np.int32)
+    stars = _numbers(raw, "rating", path).astype(np.float32)
+    wrong = stars[stars.notna() & ~stars.between(MIN_STARS, MAX_STARS)]
+    if len(wrong):
+        raise DataError(
+            f"{path} has a rating of {wrong.iloc[0]:g}; stars go from {MIN_STARS:g} to {MAX_STARS:g}"
+        )
+    table.n_rows += len(raw)
+    table.n_unknown += int((code == 0).sum())
+    missed = (str(name) for name, c in zip(names_of, found, strict=True) if c == 0)
+    table.unknown.extend(list(missed)[: max(0, 5 - len(table.unknown))])
+    return pd.DataFrame(
+        {
+            "user": raw["user"].astype(str),
+            "code": code,
+            "rating": stars,
+            "timestamp": _numbers(raw, "timestamp", path).fillna(-1).astype(np.int64),
+        }
+    )
+
+
+def _numbers(raw: pd.DataFrame, name: str, path: Path) -> pd.Series[Any]:
+    import pandas as pd
+
+    if name not in raw:
+        return pd.Series(np.full(len(raw), np.nan))
+    try:
+        return pd.to_numeric(raw[name]).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} has a {name} that is no number: {error}") from error
+
+
+def _code(name: str, kind: str, codes: dict[str, int], titles: TitleIndex) -> int:
+    """Return the code of a movie, 0 where the catalogue holds none or several of that name."""
+    if name not in codes:
+        try:
+            codes[name] = titles.find(f"id:{name}" if kind == "item" else name)
+        except UserError:
+            codes[name] = 0
+    return codes[name]
+
+
+def _deal(frame: pd.DataFrame, n_parts: int) -> Iterator[tuple[int, pd.DataFrame]]:
+    import pandas as pd
+
+    if n_parts == 1:
+        yield 0, frame
+        return
+    part = pd.util.hash_array(frame["user"].to_numpy(dtype=object)) % np.uint64(n_parts)
+    yield from ((int(number), frame[part == number]) for number in np.unique(part))

@@ -1,0 +1,103 @@
+"""A trial on a machine that does not share the study's folder: its files pass through object storage."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from reeltune.errors import EngineError
+from reeltune.object_storage import ObjectStorage
+from reeltune.tuning.mirror.outbox import ROW_FILES, Outbox, trial_prefix
+from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.node_data import fetch_data
+
+__all__ = ["trial_away"]
+
+WAITS = (1.0, 5.0, 15.0, 30.0)
+"""Seconds between attempts: a storage that is back within a minute costs no trial its place."""
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def trial_away(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]:
+    """Yield ``job`` moved into a folder of this machine, with what was sent of it before, and how to send.
+
+    Whoever runs the job sends before each report: what a report tells then outlives the machine. The folder
+    is removed at the end.
+
+    Raises:
+        EngineError: The storage failed for a minute, or the disk is full.
+    """
+    storage = _patiently(functools.partial(_open, job.storage))
+    root = _scratch(job)
+    outbox = Outbox(root, storage)
+    try:
+        prefix = trial_prefix(job.number)
+        found = _patiently(functools.partial(storage.sizes, prefix))
+        names = [name for name in found if Path(name).name not in ROW_FILES]
+        _patiently(functools.partial(outbox.receive, names))
+        origin = root / ".origin.ckpt"
+        if job.origin:
+            name = str(Path(job.origin).relative_to(job.study_directory))
+            if not _patiently(functools.partial(storage.fetch, name, origin)):
+                raise EngineError(f"trial {job.number} goes on from {name}, which {storage.address} lacks")
+        moved = replace(
+            job,
+            directory=str(root / prefix),
+            study_directory=str(root),
+            data_directory=_patiently(functools.partial(fetch_data, job.data_directory, storage)),
+            origin=str(origin) if job.origin else "",
+        )
+        Path(moved.directory).mkdir(parents=True, exist_ok=True)
+
+        def send() -> None:
+            _patiently(lambda: outbox.send_changed(outbox.names()))
+
+        yield moved, send
+    finally:
+        with contextlib.suppress(EngineError):
+            outbox.send_changed(outbox.names())  # what the loggers wrote last
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@functools.lru_cache(maxsize=4)
+def _open(address: str) -> ObjectStorage:
+    return ObjectStorage(address)  # a reused worker keeps its connections
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Return what ``call`` returns, tried again for a minute while the storage fails."""
+    for wait in WAITS:
+        try:
+            return call()
+        except EngineError:
+            time.sleep(wait)
+    return call()
+
+
+def _scratch(job: TrialJob) -> Path:
+    """Return a new folder for the trial, and remove those that killed workers of this machine left."""
+    beginning = f"reeltune-trial-{platform.node()}-"
+    home = Path(tempfile.gettempdir())
+    for path in home.glob(f"{beginning}*"):
+        process = re.fullmatch(r".*-(\d+)", path.name)
+        if process is not None and not Path(f"/proc/{process[1]}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(path, ignore_errors=True)
+    root = home / f"{beginning}{job.study_id}-{job.number:05d}-{os.getpid()}"
+    shutil.rmtree(root, ignore_errors=True)
+    try:
+        root.mkdir(mode=0o700)
+    except OSError as error:
+        raise EngineError(f"cannot make {root} on {platform.node()}: {error.strerror}") from error
+    return root

@@ -1,0 +1,1 @@
+"""What a study writes down: one class a fact."""

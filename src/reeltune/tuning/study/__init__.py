@@ -1,0 +1,1 @@
+"""A study's folder: its spec, its storage, its budget, resuming it."""

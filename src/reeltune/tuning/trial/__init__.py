@@ -1,0 +1,1 @@
+"""One configuration of any task, start to end, without an engine."""

@@ -1,0 +1,172 @@
+"""A trial as plain values that any process can run, with or without an engine."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reeltune.data.prepare.reduce import reduced
+from reeltune.data.prepared import TuningData
+from reeltune.seeding import derive
+from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.training.leg import Leg
+from reeltune.tuning.records.rows import Report, TrialResult, TrialState
+from reeltune.tuning.trial.node_data import unpack_data
+
+__all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
+
+DEFAULT_ENTRY = "reeltune.tuning.trial.job:run_job"
+"""Import path of the function that runs a job."""
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """One trial: plain values only, so that it travels as JSON."""
+
+    number: int
+    seed: int
+    params: dict[str, Any]  # the searched parameters, by dotted name
+    config: dict[str, Any]  # the whole trial configuration
+    directory: str  # of this trial alone
+    data_directory: str  # of the prepared data
+    study: str  # name
+    study_directory: str
+    study_id: str = ""  # tells the study from others of its name
+    n_threads: int = 1
+    accelerator: str = "auto"  # as Lightning names it: cpu, gpu, or auto for whatever is there
+    logging: dict[str, Any] = field(default_factory=dict)
+    part: dict[str, Any] = field(default_factory=dict)  # of the training data; see data.reduce.reduced
+    measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
+    start_epoch: int = 0  # epochs that were done before, by the trial whose checkpoint is the origin
+    end_epoch: int | None = None  # epochs that are done when it is over; None for all, or its own patience
+    origin: str = ""  # last.ckpt of the trial that it goes on from; empty for fresh weights
+    storage: str = ""  # address that the trial's files pass through; empty where the study's folder is seen
+    past: list[dict[str, Any]] = field(default_factory=list)  # legs to train first: params, config, end_epoch
+
+    def plain(self) -> dict[str, Any]:
+        """Return the job as plain values."""
+        return asdict(self)
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs that the trial runs if nothing stops it."""
+        return int(self.config["training"]["max_epochs"])
+
+    @property
+    def last_epoch(self) -> int:
+        """Number of the epoch that is its last if nothing stops it."""
+        return self.max_epochs if self.end_epoch is None else self.end_epoch
+
+    @property
+    def leg(self) -> Leg | None:
+        """The stretch of a training that it runs, None for a whole one."""
+        if self.end_epoch is None:
+            return None
+        return Leg(self.start_epoch, self.end_epoch, Path(self.origin) if self.origin else None)
+
+
+Entry = Callable[[TrialJob, Report], TrialResult]
+
+
+def load_entry(path: str) -> Entry:
+    """Return the function that the import path ``module:function`` names."""
+    module, _, name = path.partition(":")
+    entry: Entry = getattr(importlib.import_module(module), name)
+    return entry
+
+
+def run_job(job: TrialJob, report: Report) -> TrialResult:
+    """Return how the trial ended; see :func:`reeltune.tuning.trial.run.run_trial`.
+
+    Where the job has a past, its legs are trained first, each in a folder ``leg-K`` of its own.
+    """
+    origin, start = job.origin, job.start_epoch
+    for index, past in enumerate(job.past):
+        leg = replace(
+            job,
+            **past,
+            seed=derive(job.seed, "leg", index),
+            directory=str(Path(job.directory) / f"leg-{index}"),
+            start_epoch=start,
+            origin=origin,
+            past=[],
+        )
+        result = _run_one(leg, report)
+        if result.state is not TrialState.COMPLETE:
+            return result
+        origin, start = str(Path(leg.directory) / LAST_CHECKPOINT), leg.last_epoch
+    return _run_one(replace(job, origin=origin, start_epoch=start, past=[]), report)
+
+
+def _run_one(job: TrialJob, report: Report) -> TrialResult:
+    from reeltune.training.loggers import LoggingConfig, trial_loggers
+    from reeltune.tuning.trial.run import TrialConfig, run_trial
+
+    directory = Path(job.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    logging = LoggingConfig.model_validate(job.logging)
+    with trial_loggers(
+        logging,
+        study=job.study,
+        study_id=job.study_id,
+        study_directory=Path(job.study_directory),
+        number=job.number,
+        params=job.params,
+    ) as loggers:
+        return run_trial(
+            TrialConfig.model_validate(job.config),
+            reduced(_open_data(unpack_data(job.data_directory, job.study_directory)), **job.part),
+            report,
+            directory=directory,
+            seed=job.seed,
+            n_threads=job.n_threads,
+            accelerator=job.accelerator,
+            loggers=loggers,
+            measures=job.measures,
+            leg=job.leg,
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _open_data(directory: str) -> TuningData:
+    # A reused worker opens the arrays once; their pages are shared between processes.
+    from reeltune.data.store import open_tuning
+
+    return open_tuning(Path(directory))
+
+
+def count_parameters(config: dict[str, Any], n_items: int) -> int:
+    """Return the number of weights of the network that ``config`` describes, without making them.
+
+    Weights whose number depends on the data (text, people, profiles as inputs, all figures of a baseline)
+    are left out; the first epoch of a trial tells the whole number.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    from reeltune.models.baselines.base import BaselineConfig
+    from reeltune.models.registry import build_network
+    from reeltune.tuning.trial.run import TrialConfig
+
+    model = TrialConfig.model_validate(config).model
+    if isinstance(model, BaselineConfig):
+        return 0
+
+    class Unfilled(TorchFunctionMode):
+        """Leaves weights unfilled: drawing them without storage would import torch's compiler, seconds."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if func.__name__ in ("normal_", "uniform_", "trunc_normal_"):
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **kwargs)
+
+    with torch.device("meta"), Unfilled():
+        network = build_network(model, n_items)
+    return sum(parameter.numel() for parameter in network.parameters())

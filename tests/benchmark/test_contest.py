@@ -1,0 +1,357 @@
+"""A contest from its file to its pages, on generated data and without Ray."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from contest_parts import CONTEST
+
+from reeltune.benchmark import standings as standings_module
+from reeltune.benchmark.page import write_pages
+from reeltune.benchmark.run import run_contest
+from reeltune.benchmark.spec import CHAMPION_ROLE, load_contest
+from reeltune.errors import ConfigError, StudyError
+from reeltune.evaluation import compare, final
+from reeltune.files import read_json
+from reeltune.tuning.ray import engine as ray_engine
+from reeltune.tuning.study.serial import run_serially
+
+ROOT = Path(__file__).parents[2]
+VOID = {"meta", "br", "line", "link", "img", "circle", "polyline"}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "claim.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def patched():
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ray_engine, "run_study", run_serially)
+    patch.setattr(compare, "N_BOOTSTRAP", 300)
+    patch.setattr("reeltune.evaluation.seeds.N_BOOTSTRAP", 300)
+    patch.setattr(compare, "N_FLIPS", 999)
+    yield patch
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, patched):
+    """Return the folder of a finished contest, its result and how often the test set was opened."""
+    folder = tmp_path_factory.mktemp("contest")
+    (folder / "claim.yaml").write_text(CONTEST)
+    opened = []
+    opener = final.open_held_out
+    patched.setattr(final, "open_held_out", lambda prepared: opened.append(prepared) or opener(prepared))
+    contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
+    lines: list[str] = []
+    result = run_contest(contest, folder / "out", notify=lines.append)
+    last_training = max(i for i, line in enumerate(lines) if "epoch" in line or "validation RMSE" in line)
+    assert lines.index("opening the test set of leave-one-out") > last_training
+    return folder, result, opened
+
+
+@pytest.mark.slow
+def test_a_contest_answers_its_question(finished) -> None:
+    folder, result, opened = finished
+    openings = read_json(folder / "out" / "openings.json")["openings"]
+    assert len(opened) == len(openings) == 4
+    assert [opening.get("split", "").partition("(")[0] for opening in openings] == [
+        "leave-one-out",
+        "",  # another order of ties: targets counted, nothing ranked
+        "global-time",
+        "k-fold",
+    ]
+    names = {row["name"] for row in result["standings"]}
+    assert names == {"tuned GRU", "standard RNN", "ItemKNN", "popularity"}
+    trials = {row["name"]: (row["n_trials"], row["n_seeds"]) for row in result["standings"]}
+    assert trials["tuned GRU"] == (2, 2)
+    assert trials["ItemKNN"] == (2, 1)
+    assert trials["popularity"] == (1, 1)
+    assert result["answer"]["champion"] == "tuned GRU"
+    assert set(result["answer"]["roles"]) == {"standard RNN", "collaborative filtering", "counting"}
+    assert set(result["findings"]) == names - {"tuned GRU"}
+    for finding in result["findings"].values():
+        assert finding["n_family"] == 3
+        assert finding["adjusted_p"] >= finding["comparison"]["p_value"]
+    metrics = result["standings"][0]["metrics"]
+    assert {"hr@5", "ndcg@10", "mrr@10", "precision@5", "recall@10"} <= set(metrics)
+    curses = {one["name"]: one["curse"] for one in result["contestants"]}
+    assert curses["tuned GRU"]["n_trials"] == 2
+    assert curses["popularity"] is None
+    assert result["lists"]["popularity"]["serendipity"]["value"] == 0.0
+    groupings = {report["grouping"] for report in result["groups"]["tuned GRU"]}
+    assert {"activity", "mainstreamness", "length of history", "popularity of the target"} <= groupings
+    assert set(result["variants"]["factors"]) == {
+        "model.hidden_dim", "share of people", "interactions of a movie"
+    }  # fmt: skip
+    assert {"basis", "fields", "pairs", "budget"} <= set(result["impact"]["tuned GRU"])
+    assert 0 < result["privacy"]["membership"]["people"]["auc"]["value"] < 1
+    assert result["explanations"]["n_people"] == 20
+
+
+@pytest.mark.slow
+def test_the_same_contestants_stand_on_another_split(finished) -> None:
+    folder, result, _ = finished
+    there = result["also"]["by the calendar"]
+    assert there["ledger"]["split"].startswith("global-time")
+    assert there["n_queries"] > there["n_people"]  # successive targets
+    assert {row["name"] for row in there["standings"]} == {row["name"] for row in result["standings"]}
+    assert there["answer"]["champion"] == result["answer"]["champion"]
+    assert (folder / "out" / "also" / "by-the-calendar" / "tuned-gru" / "seed-1" / "best.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_another_order_of_ties_is_told_with_what_it_changes(finished) -> None:
+    _, result, _ = finished
+    file, movie = (result["ties"]["rules"][rule] for rule in ("file", "movie"))
+    assert file["changed_validation"] == 0.0
+    assert file["figures"]["popularity"]["difference"]["value"] == 0.0
+    assert set(movie["figures"]) == {"tuned GRU", "standard RNN", "ItemKNN", "popularity"}
+    gap = movie["figures"]["ItemKNN"]["figure"]["value"] - file["figures"]["ItemKNN"]["figure"]["value"]
+    assert movie["figures"]["ItemKNN"]["difference"]["value"] == pytest.approx(gap)
+    assert 0.0 <= result["changed_targets"]["movie"] <= 1.0
+
+
+@pytest.mark.slow
+def test_predictors_of_stars_are_tuned_alike_and_judged_together(finished) -> None:
+    folder, result, _ = finished
+    ratings = result["ratings"]
+    found = {row["name"]: row for row in ratings["standings"]}
+    assert {name: (row["n_trials"], row["n_seeds"]) for name, row in found.items()} == {
+        "tuned GRU": (2, 2),
+        "biases": (2, 1),
+        "mean": (1, 1),
+    }
+    assert ratings["champion"] == "tuned GRU"
+    for row in found.values():
+        assert sum(map(sum, row["decisions"]["matrix"])) == ratings["n_ratings"]
+        assert (
+            row["figures"]["rmse"]["low"] < row["figures"]["rmse"]["value"] < row["figures"]["rmse"]["high"]
+        )
+    biases = found["biases"]
+    assert biases["figures"]["accuracy"]["value"] == pytest.approx(biases["decisions"]["accuracy"])
+    assert biases["figures"]["roc_auc"]["value"] == pytest.approx(biases["decisions"]["roc_auc"])
+    assert biases["figures"]["star_accuracy"]["value"] == pytest.approx(biases["decisions"]["star_accuracy"])
+    assert found["mean"]["figures"]["mcc"] is None  # one answer for all
+    trials = [read_json(folder / f"out/ratings/biases/trial-00{k}/result.json")["rmse"] for k in (0, 1)]
+    assert biases["selected"] == min(trials)
+    assert set(ratings["findings"]["accuracy"]) == {"biases", "mean"}
+
+
+@pytest.mark.slow
+def test_ratings_begun_anew_train_what_is_missing_only(finished, tmp_path) -> None:
+    folder, result, _ = finished
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    shutil.rmtree(out / "ratings" / "tuned-gru" / "seed-2")
+    (out / "analyses" / "ratings.json").unlink()
+    lines: list[str] = []
+    contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
+    again = run_contest(contest, out, notify=lines.append)
+    assert [line.partition(":")[0] for line in lines if "RMSE" in line] == ["tuned GRU, seed-2"]
+    assert again["ratings"] == result["ratings"]
+
+
+@pytest.mark.slow
+def test_the_same_command_gives_the_same_and_opens_nothing(finished) -> None:
+    folder, result, opened = finished
+    contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
+    n_opened = len(opened)
+    again = run_contest(contest, folder / "out")
+    assert again | {"seconds": {}} == result | {"seconds": {}}
+    assert len(opened) == n_opened
+
+
+@pytest.mark.slow
+def test_a_contest_killed_after_the_opening_scores_what_is_left(finished, tmp_path, monkeypatch) -> None:
+    folder, result, _ = finished
+    out = shutil.copytree(folder / "out", tmp_path / "out")
+    (out / "analyses" / "test.json").unlink()
+    (out / "test" / "itemknn.npz").unlink()
+    scored = []
+    score = standings_module._score
+    monkeypatch.setattr(
+        standings_module, "_score", lambda *of: scored.append(of[1].entrant.name) or score(*of)
+    )
+    again = run_contest(load_contest(folder / "claim.yaml", ["study.concurrency=1"]), out)
+    assert scored == ["ItemKNN"]
+    assert again["standings"] == result["standings"]
+    assert len(again["openings"]) == 6  # the main test set and the other order of ties anew
+    assert again["openings"][4]["scored_before"] == ["tuned GRU", "standard RNN", "popularity"]
+
+
+@pytest.mark.slow
+def test_another_contest_is_refused(finished) -> None:
+    folder, _, _ = finished
+    with pytest.raises(StudyError, match=r"another spec.*choose another --out"):
+        run_contest(load_contest(folder / "claim.yaml", ["seeds=1"]), folder / "out")
+
+
+@pytest.mark.slow
+def test_the_pages_hold_the_figures(finished, tmp_path) -> None:
+    folder, result, _ = finished
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(|src=|<link", page)
+
+    class Balance(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in VOID:
+                self.open.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            pass
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    parser = Balance()
+    parser.feed(page)
+    assert parser.open == []
+    text = (folder / "out" / "README.md").read_text(encoding="utf-8")
+    best = result["standings"][0]
+    for wanted in (f"{best['metrics']['ndcg@10']['value']:.4f}", result["answer"]["sentence"]):
+        assert wanted in text
+    for figure in re.findall(r"\((figures/[^)]+)\)", text):
+        assert (folder / "out" / figure).read_text().startswith("<svg")
+    card = (folder / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for wanted in (
+        "of 100 people",
+        "tuned GRU",
+        "no row, name, age or gender",
+        "popular than what",
+        "another split",
+    ):
+        assert wanted in card
+    write_pages(result, tmp_path)
+    assert (tmp_path / "README.md").read_text() == text
+
+
+@pytest.mark.slow
+def test_a_finished_contest_is_recorded_with_all_that_is_told_of_it(finished, tmp_path, monkeypatch) -> None:
+    folder, result, _ = finished
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    script = importlib.import_module("record_paper")
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(script, "PAGES", {tmp_path / "README.md": "docs/evidence"})
+    (tmp_path / "README.md").write_text("before\n<!-- contests -->\nold\n<!-- end -->\nafter\n")
+    monkeypatch.setattr("sys.argv", ["record_paper.py", str(folder / "out")])
+    script.main()
+    committed = read_json(tmp_path / "results" / "claim.json")
+    assert committed == result | {"machine": committed["machine"]}
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- contests -->\n**Does")
+    assert text.endswith("<!-- end -->\nafter\n")
+    assert "old" not in text
+    best = result["standings"][0]["metrics"]["ndcg@10"]
+    assert f"{best['value']:.4f} ({best['low']:.4f} to {best['high']:.4f})" in text
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (tmp_path / target).exists(), target
+    page = tmp_path / "docs" / "evidence" / "claim" / "README.md"
+    assert page.read_text() == (folder / "out" / "README.md").read_text()
+    monkeypatch.setattr("sys.argv", ["record_paper.py"])
+    page.write_text("changed by hand")
+    script.main()
+    assert page.read_text() == (folder / "out" / "README.md").read_text()
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
+    with pytest.raises(SystemExit, match="to its end first"):
+        script.record(tmp_path)
+
+
+def test_quick_puts_its_values_over_the_file(write) -> None:
+    path = write(CONTEST)
+    contest = load_contest(path, is_quick=True)
+    assert contest.name == "claim-quick"
+    assert contest.spec.seeds == 1
+    assert contest.entrants[0].experiment.spec.study.trials == 1
+    assert load_contest(path).entrants[0].experiment.spec.study.trials == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("role: optimized RNN", "role: optimised", "role"),
+        ("role: counting", "role: optimized RNN", ""),
+        ("contestants:", "contenders:", "contestants"),
+        ("user_shares: [0.5]", "user_shares: [1.5]", "share 1.5"),
+        ("k_cores: [1]", "last_events: [1]", "1 events are too few"),
+        ("cuts: [5]", "cuts: [0]", "at least 1 movie"),
+        ("model: item-knn", "model: item-kn", "item-knn"),
+        ("hidden_dim: 8, dropout", "hiden_dim: 8, dropout", "hidden_dim"),
+        ("  ItemKNN:", "  tuned-gru:", "folder 'tuned-gru'"),
+        ("model: {embedding_dim: 16}", "model: {hidden_dim: 16}", "fixed here and searched"),
+        ("quick:\n", "quick: 3\nother:\n", "quick is 3"),
+        ("targets: successive", "target: successive", "target"),
+        ("predictor: {name: global-mean}", "predictor: {name: median}", "median"),
+        ("mean: {role: counting, predictor: {name: global-mean}}", "mean: {role: counting}", "exactly one"),
+        ("training.learning_rate: {kind", "training.learning_rat: {kind", "training.learning_rat"),
+        ("low: 1.0, high: 50.0", "low: 1.0, high: 1.0e+9", "user_regularization may be"),
+        ("data: {dataset: synthetic}", "data: {dataset: synthetic, split: global-time}", "tie_rules"),
+        ("trials: 2", "storage: 's3://bucket', trials: 2", "storage mirrors single studies"),
+        (
+            "  popularity: {role",
+            "  item.knn: {role: counting, model: {name: popularity}}\n  item knn: {role",
+            "share the folder",
+        ),
+        (
+            "    mean: {role",
+            "    Biases!: {role: counting, predictor: {name: biases}}\n    mean: {role",
+            "share the folder",
+        ),
+        ("  by the calendar: {split", "  by-the calendar: {}\n  by the calendar: {split", "share the folder"),
+    ],
+)
+def test_a_wrong_file_is_told_in_one_error(write, old, new, message) -> None:
+    assert old in CONTEST
+    path = write(CONTEST.replace(old, new, 1))
+    if not message:
+        assert len([e for e in load_contest(path).entrants if e.contestant.role == CHAMPION_ROLE]) == 2
+        return
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_contest(path)
+
+
+@pytest.mark.parametrize(("package", "name"), [("implicit", "iALS, BPR"), ("surprise", "SVD, SVD")])
+def test_a_missing_package_is_told_before_anything_runs(package, name, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(f"reeltune.benchmark.brackets.is_{package}_available", lambda: False)
+    with pytest.raises(ConfigError, match=rf"^{name}.* need a package that is not installed: pip install"):
+        run_contest(load_contest(ROOT / "experiments" / "paper_ml100k.yaml"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_contest_needs_both_sides(write) -> None:
+    text = re.sub(r"role: (standard RNN|collaborative filtering|counting)", "role: optimized RNN", CONTEST)
+    with pytest.raises(ConfigError, match="at least one with it and one without"):
+        load_contest(write(text))
+
+
+def test_the_papers_contests_are_whole() -> None:
+    paths = sorted((ROOT / "experiments").glob("paper_*.yaml"))
+    assert paths
+    for path in paths:
+        for is_quick in (False, True):
+            contest = load_contest(path, is_quick=is_quick)
+            roles = {entrant.contestant.role for entrant in contest.entrants}
+            assert {
+                CHAMPION_ROLE,
+                "standard RNN",
+                "collaborative filtering",
+                "content-based filtering",
+            } <= roles
+            budgets = {e.experiment.spec.study.trials for e in contest.entrants if e.is_tuned}
+            assert len(budgets) == 1
