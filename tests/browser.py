@@ -3,12 +3,14 @@
 import base64
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from websockets.sync.client import connect
 
 FLAGS = (
@@ -22,6 +24,12 @@ SECONDS = 30.0
 def find_chromium():
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
+
+
+needs_browser = pytest.mark.skipif(
+    find_chromium() is None and "CI" not in os.environ, reason="no Chromium is installed"
+)
+"""Skips a test where there is no browser; continuous integration has one, there it fails."""
 
 
 class Browser:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from browser import Browser, find_chromium
+from browser import Browser, needs_browser
 from reeltune.errors import StudyError
 from reeltune.evaluation import leaderboard as leaderboard_module
 from reeltune.evaluation.compare import Interval
@@ -199,7 +199,7 @@ def test_every_section_of_a_study_with_two_objectives(simulated: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
+@needs_browser
 @pytest.mark.parametrize(("width", "is_dark"), [(1100, False), (390, True)])
 def test_the_page_fits_its_screen_and_complains_of_nothing(
     simulated: Path, tmp_path: Path, width: int, is_dark: bool

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from browser import Browser, find_chromium, wait
+from browser import Browser, needs_browser, wait
 from reeltune.cli.app import main
 from reeltune.serving.bundle.bundle import export_bundle
 from reeltune.serving.bundle.vocabulary import MovieFacts
@@ -20,7 +20,7 @@ from serving_parts import make_parts
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
+    needs_browser,
 ]
 LISTED = "Array.from(document.querySelectorAll('#list li'), li => li.dataset.id)"
 SETTLED = (

@@ -62,10 +62,11 @@ def test_numbers_depend_on_config_and_seed_alone(tiny_data, tmp_path):
 def test_the_process_is_left_as_it_was(tiny_data, tmp_path):
     torch.manual_seed(7)
     stream, threads = torch.get_rng_state(), torch.get_num_threads()
+    handler = signal.getsignal(signal.SIGINT)
     run(tiny_data, tmp_path, n_threads=threads + 1)
     assert torch.equal(torch.get_rng_state(), stream)
     assert torch.get_num_threads() == threads
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize("error", [RuntimeError("engine"), SystemExit(0), KeyboardInterrupt()])
@@ -73,10 +74,11 @@ def test_what_the_report_raises_passes_through(tiny_data, tmp_path, error):
     def report(_):
         raise error
 
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(type(error)):
         run(tiny_data, tmp_path, report=report)
     assert run(tiny_data, tmp_path).n_epochs == 3
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_loss_that_is_not_finite_ends_as_diverged(tiny_data, tmp_path, monkeypatch):
