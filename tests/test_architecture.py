@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ LAYERS = [
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+ROOMS = {"serving": ["bundle", "recommend", "http"]}
+"""Rooms of a package in the order of their imports: each may import those before it."""
 
 HOMES = {
     "ray": {"tuning/ray/"},
@@ -77,6 +81,18 @@ def test_imports_point_up_the_house(path):
             _, _, rest = name.partition(".")
             other = rest.split(".")[0]
             assert RANK[other] <= RANK[part], f"{path.name} in {part!r} imports {name}"
+
+
+@pytest.mark.parametrize("package", sorted(ROOMS))
+def test_rooms_import_those_before_them_and_files_form_no_circle(package):
+    imports = {}
+    for path in sorted((SOURCE / package).rglob("*.py")):
+        name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+        imports[name] = {other for other in imported(path) if other.startswith(f"reeltune.{package}.")}
+        room = path.relative_to(SOURCE / package).parts[0]
+        for other in imports[name] if room in ROOMS[package] else ():
+            assert ROOMS[package].index(other.split(".")[2]) <= ROOMS[package].index(room), f"{name}: {other}"
+    TopologicalSorter(imports).prepare()  # raises a CycleError that names the circle
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))

@@ -32,7 +32,7 @@ from reeltune.evaluation.leaderboard import VERDICT_METRIC
 from reeltune.evaluation.studies import Notify
 from reeltune.metrics.lists import top_lists
 from reeltune.models.baselines.registry import fit_baseline
-from reeltune.serving.bundle.audit import probe_people
+from reeltune.serving.recommend.audit import probe_people
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.importance import importance

@@ -16,8 +16,8 @@ def audit(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object with everything known."),
 ) -> None:
     """Tell what a bundle gives away about people, and whether its explanations are true."""
-    from reeltune.serving.bundle.audit import audit_bundle, data_of
     from reeltune.serving.bundle.bundle import load_bundle
+    from reeltune.serving.recommend.audit import audit_bundle, data_of
 
     loaded = load_bundle(bundle)
     found = audit_bundle(loaded, data_of(loaded), n_explained=people)

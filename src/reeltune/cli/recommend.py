@@ -76,14 +76,14 @@ def recommend(
 
     With --batch, for all people of a table: lists are written to the Parquet file --out.
     """
+    from reeltune.serving.bundle.reranking import AS_SCORED
     from reeltune.serving.recommend.filters import Filters
     from reeltune.serving.recommend.recommender import Recommender
-    from reeltune.serving.recommend.rerank import AS_SCORED
 
     recommender = Recommender.load(bundle, engine)
     filters = Filters(tuple(genres), tuple(without_genres), first_year, last_year, tuple(people))
     start = recommender.tuned if is_tuned else AS_SCORED
-    rerank = start.changed(popularity, novelty, calibration)
+    rerank = start.changed(popularity=popularity, novelty=novelty, calibration=calibration)
     if batch is not None or out is not None:
         is_mixed = bool(liked or rated or disliked or ratings or is_explained)
         _recommend_many(recommender, batch, out, is_mixed=is_mixed, k=k, filters=filters, rerank=rerank)

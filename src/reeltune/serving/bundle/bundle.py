@@ -37,6 +37,7 @@ from reeltune.models.baselines.registry import BASELINES
 from reeltune.models.registry import ModelConfig, build_network
 from reeltune.serving.bundle.folder import atomic_folder
 from reeltune.serving.bundle.manifest import is_bundle, make_manifest, read_bundle_json, verify_bundle
+from reeltune.serving.bundle.reranking import Reranking
 from reeltune.serving.bundle.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
 from reeltune.serving.bundle.weights import (
     WeightFormat,
@@ -45,7 +46,6 @@ from reeltune.serving.bundle.weights import (
     write_baseline,
     write_weights,
 )
-from reeltune.serving.recommend.rerank import Reranking
 from reeltune.version import __version__
 
 __all__ = [

@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from reeltune.data.prepare.side import SideInformation
-from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_side
 from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
@@ -21,17 +17,17 @@ from reeltune.seeding import derive
 from reeltune.serving.bundle.bundle import BundleParts, check_target, export_bundle
 from reeltune.serving.bundle.card import CardFacts, make_card
 from reeltune.serving.bundle.compressed import measure_compression
+from reeltune.serving.bundle.export_baseline import export_baseline
 from reeltune.serving.bundle.hub import GIT_ATTRIBUTES, hub_header
 from reeltune.serving.bundle.onnx_model import is_onnx_wanted, write_proved_onnx
-from reeltune.serving.bundle.vocabulary import MovieFacts
+from reeltune.serving.bundle.vocabulary import movie_facts
 from reeltune.serving.bundle.weights import as_stored
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.epochs import BEST_CHECKPOINT
-from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.population import schedule
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["export_study", "movie_facts"]
+__all__ = ["export_study"]
 
 
 def export_study(
@@ -81,10 +77,20 @@ def export_study(
         if evaluation is not None and checkpoint != study_dir / evaluation.checkpoint:
             evaluation = None
     if row.config["model"]["name"] in BASELINES:
-        return _export_tuned_baseline(
-            row, study_dir, out, has_other_form=is_int8 or is_hub, force=force, with_onnx=with_onnx,
-            data_dir=data_dir, notify=notify,
-        )  # fmt: skip
+        if is_int8 or is_hub:
+            raise UserError("a baseline has no int8 or hub form; leave those options out")
+        config = BASELINES[row.config["model"]["name"]].config_class.model_validate(row.config["model"])
+        seed = derive(row.seed, "weights")
+        return export_baseline(
+            study_dir,
+            out,
+            config,
+            seed=seed,
+            force=force,
+            with_onnx=with_onnx,
+            data_dir=data_dir,
+            notify=notify,
+        )
     if not checkpoint.is_file():
         raise StudyError(
             f"the weights of trial {row.number} are gone ({checkpoint}): a study keeps those of its "
@@ -142,27 +148,6 @@ def export_study(
             write_proved_onnx(network, network, folder)
 
     return export_bundle(parts, out, force=force, extras=extras)
-
-
-def _export_tuned_baseline(
-    row: TrialRow, study_dir: Path, out: Path, *, has_other_form: bool, **options: Any
-) -> Path:
-    from reeltune.serving.bundle.export_baseline import export_baseline
-
-    if has_other_form:
-        raise UserError("a baseline has no int8 or hub form; leave those options out")
-    config = BASELINES[row.config["model"]["name"]].config_class.model_validate(row.config["model"])
-    return export_baseline(study_dir, out, config, seed=derive(row.seed, "weights"), **options)
-
-
-def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:
-    """Return what re-ranking and filters need to know of the movies, from the training events alone."""
-    counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
-    directors, actors = (
-        column or ((),) * data.n_items for column in (side.details.directors, side.details.actors)
-    )
-    people = tuple(tuple(dict.fromkeys((*d, *a))) for d, a in zip(directors, actors, strict=True))
-    return MovieFacts(counts, people if any(people) else ())
 
 
 def _reranking(trade_off: TradeOff) -> dict[str, Any]:

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from reeltune.data.prepared import Catalogue
+from reeltune.data.prepare.side import SideInformation
+from reeltune.data.prepared import Catalogue, TuningData
 from reeltune.errors import BundleError
 from reeltune.files import write_json
 
-__all__ = ["NO_FACTS", "MovieFacts", "read_vocabulary", "write_vocabulary"]
+__all__ = ["NO_FACTS", "MovieFacts", "movie_facts", "read_vocabulary", "write_vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class MovieFacts:
 
 
 NO_FACTS = MovieFacts()
+
+
+def movie_facts(data: TuningData, side: SideInformation) -> MovieFacts:
+    """Return what re-ranking and filters need to know of the movies, from the training events alone."""
+    counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
+    directors, actors = (
+        column or ((),) * data.n_items for column in (side.details.directors, side.details.actors)
+    )
+    people = tuple(tuple(dict.fromkeys((*d, *a))) for d, a in zip(directors, actors, strict=True))
+    return MovieFacts(counts, people if any(people) else ())
 
 
 class _Columns(BaseModel):

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 
 from reeltune.errors import UserError
 from reeltune.serving.bundle.onnx_scorer import OnnxScorer
+from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
 from reeltune.serving.http.guard import Guard, Meters
 from reeltune.serving.http.pages import PAGES, add_pages
 from reeltune.serving.http.schema import (
@@ -35,7 +36,6 @@ from reeltune.serving.http.schema import (
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 from reeltune.serving.recommend.filters import Filters
 from reeltune.serving.recommend.recommender import Recommendation, Watched
-from reeltune.serving.recommend.rerank import AS_SCORED, Reranking
 from reeltune.version import __version__
 
 __all__ = ["LOOPBACK", "Service", "create_app", "guarded", "make_meters"]
@@ -235,7 +235,9 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
 
 def _reranking(recommender: CoalescedRecommender, request: RecommendRequest) -> Reranking:
     start = recommender.tuned if request.tuned else AS_SCORED
-    return start.changed(request.popularity, request.novelty, request.calibration)
+    return start.changed(
+        popularity=request.popularity, novelty=request.novelty, calibration=request.calibration
+    )
 
 
 def _check_titles(recommender: CoalescedRecommender, titles: Sequence[str]) -> None:

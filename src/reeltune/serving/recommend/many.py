@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from reeltune.errors import UserError
 from reeltune.files import atomic_path
+from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
 from reeltune.serving.recommend.filters import NO_FILTERS, Filters
-from reeltune.serving.recommend.people_table import PeopleTable, deal_rows
 from reeltune.serving.recommend.recommender import Recommender
-from reeltune.serving.recommend.rerank import AS_SCORED, Reranking, best_codes_of_each
+from reeltune.serving.recommend.rerank import best_codes_of_each
+from reeltune.serving.recommend.user_table import UserTable, deal_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ class _Lists:
             best = best_codes_of_each(listable, self.k)
         else:
             best = [
-                self.recommender.reranker.choose(row, self.k, self.rerank, codes=seen, stars=given)
+                self.recommender.reranker.choose(row, self.k, self.rerank, codes=seen, ratings=given)
                 for row, seen, given in zip(listable, histories, rated, strict=True)
             ]
         return [(found, row[found]) for found, row in zip(best, scores, strict=True)]
@@ -162,7 +163,7 @@ class _Histories:
     before: NDArray[np.int64]
 
 
-def _groups(people: PeopleTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
+def _groups(people: UserTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
     """Yield columns to write, the rows read for them, the people listed and those left without a list."""
     for part in people.parts:
         # The part is gone before the next one is read.

@@ -1,10 +1,11 @@
-"""Recommendations for a person the model has never seen.
+"""Recommendations for a user the model has never seen.
 
 Shapes: B batch, V catalogue.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections.abc import Iterable, Sequence
@@ -19,21 +20,19 @@ from numpy.typing import NDArray
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.models.base import Scorer, SequenceNetwork
+from reeltune.models.networks.recurrent import Memory, RecurrentNetwork
 from reeltune.serving.bundle.bundle import Bundle, load_bundle
 from reeltune.serving.bundle.engine import open_scorer
+from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
 from reeltune.serving.recommend.filters import NO_FILTERS, Filters
+from reeltune.serving.recommend.history import Watched, read_history, resolve
 from reeltune.serving.recommend.reasons import occlusion
-from reeltune.serving.recommend.rerank import AS_SCORED, Reranker, Reranking, best_codes, directions_of
-from reeltune.serving.recommend.state import PersonState
+from reeltune.serving.recommend.rerank import Reranker, best_codes, directions_of
 from reeltune.serving.recommend.titles import TitleIndex
 
-__all__ = ["Recommendation", "Recommender", "Watched"]
+__all__ = ["Recommendation", "Recommender", "UserState", "Watched"]
 
-MIN_STARS, MAX_STARS = 0.5, 5.0
-"""The MovieLens scale of ratings."""
-
-Watched = str | tuple[str, float]
-"""A movie by title, or by ``id:...``; with its rating in stars where there is one."""
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ class Recommender:
         bundle = load_bundle(Path(directory))
         return cls(bundle, open_scorer(bundle, engine))
 
-    def start(self, history: Sequence[Watched] = ()) -> PersonState:
-        """Return the state of a person, to which movies are added one at a time.
+    def start(self, history: Iterable[Watched] = ()) -> UserState:
+        """Return the state of a user, to which movies are added one at a time.
 
         >>> state = Recommender.load("bundle").start()  # doctest: +SKIP
         >>> state.add("Toy Story (1995)", 4.5).recommend(k=10)  # doctest: +SKIP
@@ -84,11 +83,11 @@ class Recommender:
         Raises:
             UserError: A title or rating of ``history`` cannot be used.
         """
-        return PersonState(self, history)
+        return UserState(self, history)
 
     def recommend(
         self,
-        history: Sequence[Watched],
+        history: Iterable[Watched],
         k: int = 10,
         *,
         exclude: Iterable[str] = (),
@@ -96,13 +95,13 @@ class Recommender:
         rerank: Reranking = AS_SCORED,
         is_explained: bool = False,
     ) -> list[Recommendation]:
-        """Return the ``k`` best movies for a person who saw ``history``, oldest first.
+        """Return the ``k`` best movies for a user who saw ``history``, oldest first.
 
         Movies of the history and of ``exclude`` are left out; one that stands twice counts once.
         Fewer than ``k`` come back when no more pass.
 
         Args:
-            history: What the person saw.
+            history: What the user saw.
             k: Number of movies.
             exclude: Movies that must not be listed.
             filters: What a listed movie must be like.
@@ -111,28 +110,23 @@ class Recommender:
 
         Raises:
             UserError: A title is unknown or ambiguous (one line each), a rating is outside
-                0.5 to 5 stars, the history is empty, or ``k`` is below 1.
+                the scale, the history is empty, or ``k`` is below 1.
         """
         _check_k(k)
-        codes, stars = self.resolve(history)
+        codes, ratings = self.resolve(history)
         if not codes:
-            raise UserError("no movie was given; name at least one that the person liked")
+            raise UserError("no movie was given; name at least one that the user liked")
+        scores = self.scores([codes], [ratings])[0]
         return self.list_for(
-            self.scores([codes], [stars])[0],
-            codes,
-            stars,
-            k,
-            exclude=exclude,
-            filters=filters,
-            rerank=rerank,
-            is_explained=is_explained,
-        )
+            scores, codes, ratings, k,
+            exclude=exclude, filters=filters, rerank=rerank, is_explained=is_explained,
+        )  # fmt: skip
 
     def list_for(
         self,
-        scores: NDArray[np.float64],
+        scores: Floats,
         codes: Sequence[int],
-        stars: Sequence[float],
+        ratings: Sequence[float],
         k: int,
         *,
         exclude: Iterable[str] = (),
@@ -140,24 +134,24 @@ class Recommender:
         rerank: Reranking = AS_SCORED,
         is_explained: bool = False,
     ) -> list[Recommendation]:
-        """Return the list of a person from the ``scores`` [V+1] after the movies ``codes`` with ``stars``.
+        """Return the list of a user from the ``scores`` [V+1] after the movies ``codes`` with ``ratings``.
 
         The other arguments and the errors are those of :meth:`recommend`.
         """
         _check_k(k)
-        hidden, _ = self.resolve(list(exclude))
+        hidden, _ = self.resolve(exclude)
         listable = self._listable(scores, (*codes, *hidden), filters)
-        best = self.reranker.choose(listable, k, rerank, codes=codes, stars=stars)
-        lines = [self._describe(rank, int(code), scores[code]) for rank, code in enumerate(best, start=1)]
+        best = self.reranker.choose(listable, k, rerank, codes=codes, ratings=ratings)
+        lines = self._describe(best, scores)
         if not is_explained or not lines:
             return lines
-        reasons = self._reasons(codes, stars, [line.code for line in lines], scores)
+        reasons = self._reasons(codes, ratings, best, scores)
         return [replace(line, because=reason) for line, reason in zip(lines, reasons, strict=True)]
 
     def similar(self, movie: str, k: int = 10, *, filters: Filters = NO_FILTERS) -> list[Recommendation]:
         """Return the ``k`` movies nearest to ``movie``, by title or ``id:...``; the score is the cosine.
 
-        Near are movies whose embeddings in the network point the same way: people see them in like
+        Near are movies whose embeddings in the network point the same way: users see them in like
         surroundings. A baseline has no embeddings: it lists what it scores best after this movie alone.
 
         Raises:
@@ -169,8 +163,21 @@ class Recommender:
             nearness = self.scores([[code]], [[math.nan]])[0]  # [V+1]
         else:
             nearness = self._directions @ self._directions[code]  # [V+1]
-        best = best_codes(self._listable(nearness, [code], filters), k)
-        return [self._describe(rank, int(code), nearness[code]) for rank, code in enumerate(best, start=1)]
+        return self._describe(best_codes(self._listable(nearness, [code], filters), k), nearness)
+
+    def scores(self, codes: Sequence[Sequence[int]], ratings: Sequence[Sequence[float]]) -> Floats:
+        """Return the model's scores after histories of item codes and ratings, shape [B, V+1]."""
+        histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in ratings])
+        with torch.inference_mode():
+            return self.scorer.scores(histories).double().numpy().copy()
+
+    def resolve(self, watched: Iterable[Watched]) -> tuple[list[int], list[float]]:
+        """Return item codes and ratings of titles; see :func:`reeltune.serving.recommend.history.resolve`."""
+        return resolve(self.titles, watched)
+
+    def read(self, path: Path | str) -> tuple[list[Watched], list[str]]:
+        """Return the history in a file, and the titles that the catalogue lacks; see :func:`read_history`."""
+        return read_history(self.titles, Path(path))
 
     @property
     def tuned(self) -> Reranking:
@@ -188,7 +195,7 @@ class Recommender:
 
     @property
     def has_embeddings(self) -> bool:
-        """Whether the model holds a vector of each movie, from which novelty and likeness are told."""
+        """Whether the model holds a vector of each movie, from which novelty and likeness are measured."""
         return self._directions is not None
 
     @functools.cached_property
@@ -197,98 +204,124 @@ class Recommender:
         return Reranker(self.catalogue, self.bundle.facts.counts, self._directions)
 
     @functools.cached_property
-    def _directions(self) -> NDArray[np.float64] | None:
+    def _directions(self) -> Floats | None:
         scorer = self.bundle.scorer
         return directions_of(scorer) if isinstance(scorer, SequenceNetwork) else None
 
-    def _listable(
-        self, scores: NDArray[np.float64], hidden: Iterable[int], filters: Filters
-    ) -> NDArray[np.float64]:
+    def _listable(self, scores: Floats, hidden: Iterable[int], filters: Filters) -> Floats:
         """Return ``scores`` [V+1] with minus infinity for twins of ``hidden`` and what fails ``filters``."""
         listable = np.where(filters.allowed(self.catalogue, self.bundle.facts.people), scores, -np.inf)
         for code in hidden:
             listable[self.titles.twins(code)] = -np.inf
         return listable
 
-    def scores(self, codes: Sequence[Sequence[int]], stars: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-        """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""
-        histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in stars])
-        with torch.inference_mode():
-            return self.scorer.scores(histories).double().numpy().copy()
-
     def _reasons(
-        self, codes: Sequence[int], stars: Sequence[float], best: Sequence[int], scores: NDArray[np.float64]
+        self, codes: Sequence[int], ratings: Sequence[float], best: NDArray[np.int64], scores: Floats
     ) -> list[str]:
         """Return, for each of ``best``, the recent movie without which its score falls most."""
         if len(codes) < 2:
             return [self.catalogue.titles[codes[0] - 1].strip()] * len(best)
-        recent, falls = occlusion(self.scores, codes, stars, scores)
-        reasons = []
-        for code in best:
-            place = int(falls[:, code - 1].argmax())
-            title = self.catalogue.titles[codes[recent[place]] - 1].strip()
-            reasons.append(title if falls[place, code - 1] > 0 else "")
-        return reasons
+        recent, falls = occlusion(self.scores, codes, ratings, scores)
+        places = falls[:, best - 1].argmax(axis=0)
+        return [
+            self.catalogue.titles[codes[recent[place]] - 1].strip() if falls[place, code - 1] > 0 else ""
+            for place, code in zip(places, best, strict=True)
+        ]
 
-    def resolve(self, watched: Sequence[Watched]) -> tuple[list[int], list[float]]:
-        """Return item codes and stars (NaN where not given) of titles, repetitions left out.
+    def _describe(self, best: NDArray[np.int64], scores: Floats) -> list[Recommendation]:
+        catalogue = self.catalogue
+        return [
+            Recommendation(
+                rank=rank,
+                title=catalogue.titles[code - 1].strip(),
+                score=float(scores[code]),
+                item_id=catalogue.item_ids[code - 1],
+                year=catalogue.years[code - 1],
+                genres=catalogue.genres[code - 1],
+                code=code,
+            )
+            for rank, code in enumerate(map(int, best), start=1)
+        ]
+
+
+class UserState:
+    """What a recommender holds of one user, whose movies come one after another; see ``Recommender.start``.
+
+    A recurrent network keeps the memory of its layers, so that a movie costs one step of them. Its
+    scores are those of the whole history, up to the rounding of float32. Another model reads the whole
+    history again. The network must not change meanwhile.
+    """
+
+    def __init__(self, recommender: Recommender, history: Iterable[Watched] = ()) -> None:
+        self.recommender = recommender
+        self.codes: list[int] = []  # oldest first, none twice
+        self.ratings: list[float] = []  # NaN where not rated
+        self._memory: Memory | None = None
+        self._scores: Floats | None = None  # [V+1]
+        self.extend(history)
+
+    def add(self, movie: str, rating: float | None = None) -> UserState:
+        """Add one more movie, by title or ``id:...``, with its rating; return the same state.
+
+        A movie that is there already is left as it is.
+
+        Raises:
+            UserError: The title is unknown or ambiguous, or the rating is outside the scale.
+        """
+        return self.extend([movie if rating is None else (movie, rating)])
+
+    def extend(self, history: Iterable[Watched]) -> UserState:
+        """Add several movies, the oldest first; nothing is added where one of them cannot be.
 
         Raises:
             UserError: One line for each title or rating that cannot be used.
         """
-        found: dict[int, float] = {}
-        problems = []
-        for entry in watched:
-            title, stars = (entry, math.nan) if isinstance(entry, str) else entry
-            try:
-                if not isinstance(entry, str):
-                    _check_stars(title, stars)
-                found.setdefault(self.titles.find(title), stars)
-            except UserError as error:
-                problems.append(str(error))
-        if problems:
-            raise UserError("\n".join(problems))
-        return list(found), list(found.values())
+        found = zip(*self.recommender.resolve(history), strict=True)
+        held = set(self.codes)
+        new = [(code, rating) for code, rating in found if code not in held]
+        if new:
+            self.codes += [code for code, _ in new]
+            self.ratings += [rating for _, rating in new]
+            self._read(len(new))
+        return self
 
-    def read(self, path: Path | str) -> tuple[list[Watched], list[str]]:
-        """Return the history in a CSV (see :func:`read_ratings`), and the titles that the catalogue lacks.
+    def copy(self) -> UserState:
+        """Return a state that starts from this one and goes its own way."""
+        other = copy.copy(self)
+        # Memories are never written into: each step makes new ones.
+        other.codes, other.ratings = list(self.codes), list(self.ratings)
+        return other
+
+    def scores(self) -> Floats:
+        """Return the score of each movie, shape [V+1].
 
         Raises:
-            DataError: The file cannot be read, or a rating or date in it cannot be used.
+            UserError: No movie was added yet.
         """
-        from reeltune.serving.recommend.ratings_file import read_ratings
+        if self._scores is None:
+            raise UserError("no movie was given; name at least one that the user liked")
+        return self._scores
 
-        watched = read_ratings(Path(path))
-        found: list[Watched] = []
-        missed = []
-        for entry in watched:
-            title = entry if isinstance(entry, str) else entry[0]
-            try:
-                self.titles.find(title)
-                found.append(entry)
-            except UserError:
-                missed.append(title)
-        return found, missed
+    def recommend(self, k: int = 10, **choice: Any) -> list[Recommendation]:
+        """Return the ``k`` best movies; ``choice`` is that of :meth:`Recommender.recommend`."""
+        return self.recommender.list_for(self.scores(), self.codes, self.ratings, k, **choice)
 
-    def _describe(self, rank: int, code: int, score: float) -> Recommendation:
-        row = code - 1
-        catalogue = self.catalogue
-        return Recommendation(
-            rank=rank,
-            title=catalogue.titles[row].strip(),
-            score=float(score),
-            item_id=catalogue.item_ids[row],
-            year=catalogue.years[row],
-            genres=catalogue.genres[row],
-            code=code,
-        )
+    def _read(self, n_new: int) -> None:
+        scorer = self.recommender.bundle.scorer
+        if not isinstance(scorer, RecurrentNetwork):
+            self._scores = self.recommender.scores([self.codes], [self.ratings])[0]
+            return
+        # Side information of a step may rest on all steps before it; the layers do not.
+        n_read = n_new if scorer.prior is None else max(n_new, scorer.prior.n_recent)
+        if scorer.side.config.taste:
+            n_read = len(self.codes)
+        histories = to_histories([self.codes[-n_read:]], ratings=[self.ratings[-n_read:]])
+        with torch.inference_mode():
+            states, self._memory = scorer.advance(histories, self._memory, n_new=n_new)
+            scores = scorer.scores_of(states[:, -1], histories)[0]  # [V+1]
+        self._scores = scores.double().numpy().copy()
 
 
 def _check_k(k: int) -> None:
     if k < 1:
         raise UserError(f"cannot list {k} movies; ask for at least 1")
-
-
-def _check_stars(title: str, stars: float) -> None:
-    if not MIN_STARS <= stars <= MAX_STARS:
-        raise UserError(f"{title!r} is rated {stars:g}; stars go from {MIN_STARS:g} to {MAX_STARS:g}")

@@ -1,15 +1,15 @@
 """Lists that are more than the best scores: popularity, novelty and genre calibration.
 
-Everything is decided among the ``n_candidates`` best movies of a person. Their scores are
+Everything is decided among the ``n_candidates`` best movies of a user. Their scores are
 brought to 0 (the last candidate) to 1 (the first), so that one weight means the same for every model
-and person. Each candidate's value is
+and user. Each candidate's value is
 
 ::
 
-    relevance + popularity * popularity(movie) + novelty * novelty(movie, person)
+    relevance + popularity * popularity(movie) + novelty * novelty(movie, user)
 
 with popularity(movie) = log(1 + events) over that of the most seen movie, and novelty the distance of the
-movie from the mean direction of the person's movies (1 - cosine; distance-based novelty of Vargas and
+movie from the mean direction of the user's movies (1 - cosine; distance-based novelty of Vargas and
 Castells, 2011), again brought to 0..1 among the candidates.
 
 Shapes: P candidates, G genres, D embedding, V catalogue.
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,66 +27,17 @@ from numpy.typing import NDArray
 from reeltune.data.prepared import PAD, Catalogue
 from reeltune.errors import UserError
 from reeltune.models.base import SequenceNetwork
+from reeltune.serving.bundle.reranking import Reranking
 
-__all__ = ["AS_SCORED", "Reranker", "Reranking", "best_codes", "best_codes_of_each", "directions_of"]
+__all__ = ["Reranker", "Reranking", "best_codes", "best_codes_of_each", "directions_of"]
 
 Floats = NDArray[np.float64]
 
 SMOOTHING = 0.01
-"""Share of the person's genres that is mixed into the list's, so that the divergence stays finite (Steck)."""
+"""Share of the user's genres that is mixed into the list's, so that the divergence stays finite (Steck)."""
 
-MIDDLE_STARS = 3.0
-"""Weight of a movie without rating in the person's genres; a rated one weighs its stars."""
-
-
-@dataclass(frozen=True)
-class Reranking:
-    """How much beside the score counts; all 0 keeps the order of the scores."""
-
-    popularity: float = 0.0
-    """Weight of popularity, -1 (away from it) to 1."""
-    novelty: float = 0.0
-    """Weight of the distance from what the person saw, 0 to 1."""
-    calibration: float = 0.0
-    """Weight of genres in the person's proportions against all else, 0 to 1."""
-    n_candidates: int = 200
-    """Best movies by score that may enter the list, 1 to 10,000."""
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("popularity", -1.0, 1.0),
-            ("novelty", 0.0, 1.0),
-            ("calibration", 0.0, 1.0),
-            ("n_candidates", 1, 10_000),
-        ):
-            if not low <= (value := getattr(self, name)) <= high:
-                raise UserError(f"{name} is {value:g}; it goes from {low:g} to {high:g}")
-
-    def changed(
-        self, popularity: float | None = None, novelty: float | None = None, calibration: float | None = None
-    ) -> Reranking:
-        """Return these weights with those that are given in the place of their own.
-
-        >>> Reranking(popularity=-0.2, novelty=0.3).changed(novelty=0.0)
-        Reranking(popularity=-0.2, novelty=0.0, calibration=0.0, n_candidates=200)
-
-        Raises:
-            UserError: A weight is out of its range.
-        """
-        return replace(
-            self,
-            popularity=self.popularity if popularity is None else popularity,
-            novelty=self.novelty if novelty is None else novelty,
-            calibration=self.calibration if calibration is None else calibration,
-        )
-
-    @property
-    def is_off(self) -> bool:
-        """Whether the order of the scores stays."""
-        return not (self.popularity or self.novelty or self.calibration)
-
-
-AS_SCORED = Reranking()
+MIDDLE_RATING = 3.0
+"""Weight of a movie without rating in the user's genres; a rated one weighs its ratings."""
 
 
 def best_codes(scores: Floats, k: int) -> NDArray[np.int64]:
@@ -134,7 +84,7 @@ def directions_of(network: SequenceNetwork) -> Floats:
 
 
 class Reranker:
-    """Chooses the list of a person from scores, for one catalogue."""
+    """Chooses the list of a user from scores, for one catalogue."""
 
     def __init__(
         self, catalogue: Catalogue, counts: NDArray[np.int64] | None, directions: Floats | None
@@ -157,7 +107,7 @@ class Reranker:
         reranking: Reranking,
         *,
         codes: Sequence[int],
-        stars: Sequence[float],
+        ratings: Sequence[float],
     ) -> NDArray[np.int64]:
         """Return the codes of a list of up to ``k`` movies, in order.
 
@@ -165,8 +115,8 @@ class Reranker:
             scores: [V+1], minus infinity for what must not be listed.
             k: Length of the list.
             reranking: Weights.
-            codes: Movies of the person.
-            stars: Their stars, NaN where not rated.
+            codes: Movies of the user.
+            ratings: Their ratings, NaN where not rated.
 
         Raises:
             UserError: The bundle lacks what a weight needs.
@@ -181,12 +131,12 @@ class Reranker:
             values = values + reranking.novelty * self._novelty(pool, codes)
         if not reranking.calibration:
             return pool[np.argsort(-values, kind="stable")][:k]
-        wanted = self.genre_shares(codes, stars)
+        wanted = self.genre_shares(codes, ratings)
         return pool[_calibrated(values, self._genres[pool], wanted, k, reranking.calibration)]
 
-    def genre_shares(self, codes: Sequence[int], stars: Sequence[float]) -> Floats:
-        """Return the shares of the genres in a person's movies, shape [G+1]; they sum to 1."""
-        weights = np.nan_to_num(np.asarray(stars, dtype=np.float64), nan=MIDDLE_STARS)
+    def genre_shares(self, codes: Sequence[int], ratings: Sequence[float]) -> Floats:
+        """Return the shares of the genres in a user's movies, shape [G+1]; they sum to 1."""
+        weights = np.nan_to_num(np.asarray(ratings, dtype=np.float64), nan=MIDDLE_RATING)
         shares = weights @ self._genres[np.asarray(codes)]
         return np.asarray(shares / shares.sum())
 
@@ -196,7 +146,7 @@ class Reranker:
         return float(_divergence(wanted, shares[None])[0])
 
     def novelty_of(self, listed: NDArray[np.int64], codes: Sequence[int]) -> float:
-        """Return the mean distance of the ``listed`` codes from the person's movies, 0 to 2."""
+        """Return the mean distance of the ``listed`` codes from the user's movies, 0 to 2."""
         return float(self._distance(listed, codes).mean())
 
     @functools.cached_property
@@ -244,7 +194,7 @@ def _calibrated(values: Floats, genres: Floats, wanted: Floats, k: int, weight: 
     Args:
         values: [P].
         genres: Genre shares of the candidates, [P, G].
-        wanted: Genre shares of the person, [G].
+        wanted: Genre shares of the user, [G].
         k: Length of the list.
         weight: 0 to 1.
     """

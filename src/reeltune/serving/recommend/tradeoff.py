@@ -25,7 +25,8 @@ from reeltune.metrics.ranking import parse_metric
 from reeltune.models.base import SequenceNetwork
 from reeltune.report.tradeoff import Point, TradeOff, draw_trade_off
 from reeltune.seeding import derive
-from reeltune.serving.recommend.rerank import Reranker, Reranking, directions_of
+from reeltune.serving.bundle.reranking import Reranking
+from reeltune.serving.recommend.rerank import Reranker, directions_of
 from reeltune.training.checkpoint import load_network
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study.folder import Study
@@ -144,7 +145,7 @@ def _points(
             row[seen[seen != target]] = -np.inf
             wanted = reranker.genre_shares(seen.tolist(), stars.tolist())
             for key, total in sums.items():
-                listed = reranker.choose(row, K, choices[key], codes=seen.tolist(), stars=stars.tolist())
+                listed = reranker.choose(row, K, choices[key], codes=seen.tolist(), ratings=stars.tolist())
                 total.add(
                     listed,
                     target,

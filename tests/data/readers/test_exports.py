@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from reeltune.data.readers.exports import read_ratings
 from reeltune.errors import DataError
-from reeltune.serving.recommend.ratings_file import read_ratings
 
 LETTERBOXD = """Date,Name,Year,Letterboxd URI,Rating
 2024-03-02,Fargo,1996,https://example.org/a,4.5

@@ -8,10 +8,11 @@ import pytest
 from reeltune.data.prepared import Catalogue
 from reeltune.errors import UserError
 from reeltune.serving.bundle.bundle import export_bundle
+from reeltune.serving.bundle.reranking import AS_SCORED
 from reeltune.serving.bundle.vocabulary import MovieFacts
 from reeltune.serving.recommend.filters import Filters
 from reeltune.serving.recommend.recommender import Recommender
-from reeltune.serving.recommend.rerank import AS_SCORED, Reranker, Reranking, best_codes, best_codes_of_each
+from reeltune.serving.recommend.rerank import Reranker, Reranking, best_codes, best_codes_of_each
 from serving_parts import make_catalogue, make_parts
 
 GENRES = (("Comedy",), ("Drama",), ("Comedy", "Drama"), (), ("War",), ("Comedy",), ("Drama",), ("War",))
@@ -27,7 +28,7 @@ def _reranker() -> Reranker:
 
 
 def _choose(reranker: Reranker, reranking: Reranking, k: int = 3) -> list[int]:
-    return reranker.choose(SCORES, k, reranking, codes=[1], stars=[np.nan]).tolist()
+    return reranker.choose(SCORES, k, reranking, codes=[1], ratings=[np.nan]).tolist()
 
 
 def test_no_weights_keep_the_order(reranker: Reranker) -> None:
@@ -75,7 +76,7 @@ def test_calibration_is_the_greedy_choice_of_a_slow_reference(reranker: Reranker
                     ),
                 )
             )
-        found = reranker.choose(SCORES, 4, Reranking(calibration=weight), codes=[1, 2], stars=[3.0, 3.0])
+        found = reranker.choose(SCORES, 4, Reranking(calibration=weight), codes=[1, 2], ratings=[3.0, 3.0])
         assert found.tolist() == listed
 
 
@@ -83,7 +84,7 @@ def test_more_calibration_brings_the_list_nearer_to_the_person(reranker: Reranke
     wanted = reranker.genre_shares([5, 1], [5.0, 1.0])
     far, near = (
         reranker.miscalibration(
-            reranker.choose(SCORES, 4, Reranking(calibration=w), codes=[5, 1], stars=[5.0, 1.0]), wanted
+            reranker.choose(SCORES, 4, Reranking(calibration=w), codes=[5, 1], ratings=[5.0, 1.0]), wanted
         )
         for w in (0.0, 0.9)
     )

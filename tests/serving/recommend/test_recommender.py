@@ -57,13 +57,13 @@ def test_all_problems_are_told_at_once(recommender: Recommender) -> None:
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     assert "'Toy Story (1960)'" in lines[0]
-    assert "7; stars go from 0.5 to 5" in lines[1]
+    assert "7; ratings go from 0.5 to 5" in lines[1]
     assert "nothing comes near" in lines[2]
 
 
 @pytest.mark.parametrize("stars", [0.0, -1.0, 5.5, math.nan, math.inf])
 def test_ratings_outside_the_scale_are_refused(recommender: Recommender, stars: float) -> None:
-    with pytest.raises(UserError, match="stars go from"):
+    with pytest.raises(UserError, match="ratings go from"):
         recommender.recommend([("Toy Story", stars)])
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reeltune.errors import DataError
-from reeltune.serving.recommend.recommender import MAX_STARS, MIN_STARS
 
 __all__ = ["FORMS", "RatingsForm", "read_ratings"]
+
+MIN_STARS, MAX_STARS = 0.5, 5.0
+"""The scale that ratings are brought to."""
 
 Row = Mapping[str, str | None]
 

@@ -22,14 +22,14 @@ import numpy as np
 from reeltune.data.cache import cache_error, cache_lock, list_cache, prepared_root, remove_item
 from reeltune.data.sources import cache_root
 from reeltune.errors import DataError, UserError
-from reeltune.serving.recommend.recommender import MAX_STARS, MIN_STARS
+from reeltune.serving.recommend.history import MAX_RATING, MIN_RATING
 from reeltune.serving.recommend.titles import TitleIndex
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["PeopleTable", "deal_rows"]
+__all__ = ["UserTable", "deal_rows"]
 
 COLUMNS = ("user", "item", "title", "rating", "timestamp")
 """What a table may hold: ``user``, ``item`` (the data set's id) or ``title``, and the optional others."""
@@ -48,7 +48,7 @@ BYTES_A_ROW = 16
 
 
 @dataclass
-class PeopleTable:
+class UserTable:
     """The rows of a table in parts on the disk, each with whole people."""
 
     parts: list[Path]
@@ -71,7 +71,7 @@ class PeopleTable:
 
 
 @contextmanager
-def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> Iterator[PeopleTable]:
+def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> Iterator[UserTable]:
     """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards.
 
     Raises:
@@ -86,7 +86,7 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
     with ExitStack() as stack:
         folder = stack.enter_context(_own_folder())
         n_parts = min(MAX_PARTS, 1 + _n_rows_at_most(path) // ROWS_A_PART)
-        table = PeopleTable([folder / f"{part:03d}.arrow" for part in range(n_parts)])
+        table = UserTable([folder / f"{part:03d}.arrow" for part in range(n_parts)])
         codes: dict[str, int] = {}
         told = time.monotonic()
         with ExitStack() as files:
@@ -167,7 +167,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _checked(
-    chunk: pa.RecordBatch, path: Path, table: PeopleTable, codes: dict[str, int], titles: TitleIndex
+    chunk: pa.RecordBatch, path: Path, table: UserTable, codes: dict[str, int], titles: TitleIndex
 ) -> pd.DataFrame:
     """Return a chunk with the columns that parts hold; counts its rows in ``table``."""
     import pandas as pd
@@ -186,10 +186,10 @@ def _checked(
     found = np.array([_code(name, movie, codes, titles) for name in names_of], dtype=np.int32)
     code = found[number] if len(found) else np.zeros(0, np.int32)
     stars = _numbers(raw, "rating", path).astype(np.float32)
-    wrong = stars[stars.notna() & ~stars.between(MIN_STARS, MAX_STARS)]
+    wrong = stars[stars.notna() & ~stars.between(MIN_RATING, MAX_RATING)]
     if len(wrong):
         raise DataError(
-            f"{path} has a rating of {wrong.iloc[0]:g}; stars go from {MIN_STARS:g} to {MAX_STARS:g}"
+            f"{path} has a rating of {wrong.iloc[0]:g}; stars go from {MIN_RATING:g} to {MAX_RATING:g}"
         )
     table.n_rows += len(raw)
     table.n_unknown += int((code == 0).sum())

@@ -12,7 +12,7 @@ import pytest
 from reeltune.data.cache import list_cache
 from reeltune.errors import ConfigError, DataError, UserError
 from reeltune.serving.bundle.bundle import export_bundle
-from reeltune.serving.recommend import people_table
+from reeltune.serving.recommend import user_table
 from reeltune.serving.recommend.filters import Filters
 from reeltune.serving.recommend.many import recommend_many
 from reeltune.serving.recommend.recommender import Recommender
@@ -52,7 +52,7 @@ def _expected(recommender: Recommender, frame: pd.DataFrame, user: str, k: int, 
 def test_each_list_is_that_of_one_person_alone(
     recommender: Recommender, tmp_path: Path, form: str, rows_a_part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people_table, "ROWS_A_PART", rows_a_part)
+    monkeypatch.setattr(user_table, "ROWS_A_PART", rows_a_part)
     frame = _table()
     path, out = tmp_path / f"t.{form}", tmp_path / "lists.parquet"
     frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path, index=False)
@@ -107,7 +107,7 @@ def test_movies_of_one_title_are_one_movie(tmp_path: Path) -> None:
         ("who,item\na,500\n", "columns who, item; it needs user"),
         ("user,rating\na,3\n", "it needs user, and item"),
         ("user,item,rating\na,500,good\n", "rating that is no number"),
-        ("user,item,rating\na,500,7\n", "rating of 7; stars go from 0.5 to 5"),
+        ("user,item,rating\na,500,7\n", "rating of 7; ratings go from 0.5 to 5"),
         ("user,item\na,500\n,501\n", "rows without user"),
         ("", "cannot read"),
     ],

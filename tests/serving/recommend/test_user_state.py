@@ -70,6 +70,6 @@ def test_problems_leave_the_state_as_it_was(bundle_dir: Path) -> None:
         state.recommend()
     with pytest.raises(UserError, match="did you mean"):
         state.extend(["The Godfather", "Toy Stori"])
-    with pytest.raises(UserError, match="stars go from"):
+    with pytest.raises(UserError, match="ratings go from"):
         state.add("Toy Story", 9.0)
     assert state.codes == []

@@ -9,9 +9,9 @@ import pytest
 
 from reeltune.errors import BundleError
 from reeltune.evaluation import compare
-from reeltune.serving.bundle.audit import age_bracket, audit_bundle, data_of
 from reeltune.serving.bundle.bundle import load_bundle
 from reeltune.serving.bundle.export import export_study
+from reeltune.serving.recommend.audit import age_bracket, audit_bundle, data_of
 
 
 @pytest.fixture

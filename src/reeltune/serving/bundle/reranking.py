@@ -1,0 +1,53 @@
+"""Weights of re-ranking: chosen by a caller, or tuned on validation and kept in a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reeltune.errors import UserError
+
+__all__ = ["AS_SCORED", "Reranking"]
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """How much beside the score counts; all 0 keeps the order of the scores."""
+
+    popularity: float = 0.0
+    """Weight of popularity, -1 (away from it) to 1."""
+    novelty: float = 0.0
+    """Weight of the distance from what the user saw, 0 to 1."""
+    calibration: float = 0.0
+    """Weight of genres in the user's proportions against all else, 0 to 1."""
+    n_candidates: int = 200
+    """Best movies by score that may enter the list, 1 to 10,000."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("popularity", -1.0, 1.0),
+            ("novelty", 0.0, 1.0),
+            ("calibration", 0.0, 1.0),
+            ("n_candidates", 1, 10_000),
+        ):
+            if not low <= (value := getattr(self, name)) <= high:
+                raise UserError(f"{name} is {value:g}; it goes from {low:g} to {high:g}")
+
+    def changed(self, **weights: float | None) -> Reranking:
+        """Return these weights with those that are given (not None) in the place of their own.
+
+        >>> Reranking(popularity=-0.2, novelty=0.3).changed(novelty=0.0, popularity=None)
+        Reranking(popularity=-0.2, novelty=0.0, calibration=0.0, n_candidates=200)
+
+        Raises:
+            UserError: A weight is out of its range.
+        """
+        given = {name: weight for name, weight in weights.items() if weight is not None}
+        return replace(self, **given)  # type: ignore[arg-type]
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the order of the scores stays."""
+        return not (self.popularity or self.novelty or self.calibration)
+
+
+AS_SCORED = Reranking()
