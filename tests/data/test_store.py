@@ -109,7 +109,7 @@ def test_a_damaged_entry_is_one_clear_error(own_cache, harm):
 def test_a_process_killed_while_it_writes_leaves_nothing_to_read(own_cache):
     script = (
         "import os, signal\n"
-        "from reeltune.data import entry\n"
+        "from reeltune.data.prepare import entry\n"
         "from reeltune.data.config import DataConfig\n"
         "from reeltune.data.store import prepare\n"
         "entry._write_queries = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -6,7 +6,6 @@ Shapes: M queries, K length of a list, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +156,5 @@ def _thirds(contest: Contest, queries: Queries, data: TuningData) -> list[Querie
     parts = []
     for third in range(3):
         lengths = reduced(data, thirds=(third,), seed=contest.seed).train.lengths
-        keep = lengths[queries.user] > 0
-        columns = ("user", "end", "target", "target_rating", "target_timestamp")
-        parts.append(replace(queries, **{name: getattr(queries, name)[keep] for name in columns}))
+        parts.append(queries.select(lengths[queries.user] > 0))
     return parts

@@ -240,7 +240,7 @@ def _explanations(
     from reeltune.training.checkpoint import load_network
 
     network = load_network(best.checkpoints[0])
-    queries = data.validation
+    queries = data.validation.one_a_user("last")
     rng = np.random.default_rng(contest.seed)
     n = min(contest.spec.analyses.n_explained, queries.n_queries)
     rows = np.sort(rng.choice(queries.n_queries, n, replace=False))

@@ -179,6 +179,8 @@ def _print_summary(report: PreparationReport, summary: Summary) -> None:
         print(f"               {line}")
     if report.n_without_history:
         print(f"               {report.n_without_history:,} targets of users without an earlier event")
+    if report.n_train_only_users:
+        print(f"train only     {report.n_train_only_users:,} users with too few events for the split")
     if report.n_unseen_targets:
         print(f"unseen         {report.n_unseen_targets:,} targets are movies without any training event")
     print(

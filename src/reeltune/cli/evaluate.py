@@ -69,7 +69,7 @@ def _print_notes(found: Evaluation, path: Path) -> None:
     last = found.openings[-1]
     times = "once" if len(found.openings) == 1 else f"{len(found.openings)} times"
     print(
-        f"{found.n_queries} people, 95 % intervals over people; checkpoint {found.checkpoint}; "
+        f"{found.targets}, 95 % intervals over people; checkpoint {found.checkpoint}; "
         f"test set opened {times}, last at {last['time']}"
     )
     best = selected_trial(Study.open(path)).number

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from reeltune.config import Config
 from reeltune.data.datasets import DATASETS
 from reeltune.data.prepare.folds import KFold, OfficialFold
-from reeltune.data.prepare.splits import GlobalTime, LeaveOneOut, SplitConfig
+from reeltune.data.prepare.splits import GlobalTime, LeaveLast, LeaveOneOut, SplitConfig
 from reeltune.data.readers.columns import Columns
 from reeltune.data.sources import Layout
 from reeltune.errors import unknown_name
@@ -19,6 +19,7 @@ __all__ = ["DATASETS", "SPLITS", "DataConfig", "split_in_words"]
 
 SPLITS: dict[str, type[SplitConfig]] = {
     "leave-one-out": LeaveOneOut,
+    "leave-last": LeaveLast,
     "global-time": GlobalTime,
     "official-fold": OfficialFold,
     "k-fold": KFold,
@@ -37,7 +38,7 @@ def split_in_words(text: str) -> str:
 
 _PLACES = ("path", "movies", "people")
 """Fields that say where files lie; the files' contents are told apart by their checksums."""
-_Split = Annotated[LeaveOneOut | GlobalTime | OfficialFold | KFold, Field(discriminator="name")]
+_Split = Annotated[LeaveOneOut | LeaveLast | GlobalTime | OfficialFold | KFold, Field(discriminator="name")]
 
 
 class DataConfig(Config):

@@ -9,9 +9,10 @@ Shapes: N events, U users, M queries, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Queries:
-    """Histories and what came next: one target a query.
+    """Histories and what came next: one target a query, one or several queries a user.
 
     The history of query m is ``sequences.items[sequences.offsets[user[m]]:end[m]]``.
     """
@@ -87,8 +88,24 @@ class Queries:
 
     @property
     def n_queries(self) -> int:
-        """Number of queries."""
+        """Number of queries M."""
         return len(self.target)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users who are asked, at most M."""
+        return len(np.unique(self.user))
+
+    def select(self, which: NDArray[Any]) -> Queries:
+        """Return the queries at ``which``: rows, or a mask of shape [M]."""
+        columns = ("user", "end", "target", "target_rating", "target_timestamp")
+        return replace(self, **{name: getattr(self, name)[which] for name in columns})
+
+    def one_a_user(self, which: Literal["first", "last"]) -> Queries:
+        """Return the first or last query of each user in time, in the order of the queries."""
+        order = np.lexsort((self.end, self.user))
+        opens = np.diff(self.user[order], prepend=-1) != 0  # a user's first query in this order
+        return self.select(np.sort(order[opens if which == "first" else np.append(opens[1:], True)]))
 
     def known(self) -> Sequences:
         """Return what counting may use: the events that precede every query of their user.
@@ -146,6 +163,8 @@ class Ledger(Config):
     """Movies after preparation."""
     n_interactions: int
     """Interactions after preparation, all parts."""
+    n_train_only_users: int = 0
+    """Users with too few events for the split, who are trained on and never asked."""
     n_duplicates: int
     """Exact duplicate rows that were dropped."""
     fingerprint: str

@@ -31,6 +31,7 @@ __all__ = [
     "mean_interval",
     "portions",
     "sums_by_user",
+    "targets_in_words",
 ]
 
 SIGNIFICANCE = 0.05
@@ -187,6 +188,17 @@ def sums_by_user(
         return array, np.ones_like(array)
     _, row = np.unique(np.asarray(users), return_inverse=True)
     return np.bincount(row, weights=array).astype(np.float64), np.bincount(row).astype(np.float64)
+
+
+def targets_in_words(n_queries: int, n_users: int | None) -> str:
+    """Return how many targets there are, and of how many users where that is another number.
+
+    >>> targets_in_words(943, 943), targets_in_words(4715, 943)
+    ('943 people', '4,715 targets of 943 people')
+    """
+    if n_users in (None, n_queries):
+        return f"{n_queries:,} people"
+    return f"{n_queries:,} targets of {n_users:,} people"
 
 
 def checked_figures(values: ArrayLike) -> NDArray[np.float64]:

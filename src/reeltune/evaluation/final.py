@@ -23,7 +23,7 @@ from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_held_out
 from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
-from reeltune.evaluation.compare import Comparison, Interval
+from reeltune.evaluation.compare import Comparison, Interval, targets_in_words
 from reeltune.evaluation.leaderboard import FIGURES, compare_with_baselines, figures
 from reeltune.evaluation.retrain import Candidate, retrain
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
@@ -70,7 +70,13 @@ class Evaluation:
     seeds: tuple[SeedFigures, ...]  # of the retrainings; empty when there are none
     protocol: dict[str, Any]
     openings: tuple[dict[str, Any], ...]  # every opening of the test set: time, trial, fingerprint
+    n_users: int | None = None  # who are asked the ``n_queries``; None in those of before
     schedule: tuple[dict[str, Any], ...] = ()  # where parameters changed in training; ``params`` are the last
+
+    @property
+    def targets(self) -> str:
+        """How many targets there are, and of how many users."""
+        return targets_in_words(self.n_queries, self.n_users)
 
     @property
     def verdict(self) -> str:
@@ -293,6 +299,7 @@ def _evaluation(
         validation=released.validation,
         checkpoint=released.path_within(study.directory),
         n_queries=len(ranks[0]),
+        n_users=len(np.unique(users)),
         metrics=figures(ranks[0], users, seed),
         baselines={baseline_label(name): figures(of, users, seed) for name, of in baselines.items()},
         comparisons=compare_with_baselines(ranks[0], baselines, users, seed),

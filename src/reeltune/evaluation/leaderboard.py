@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reeltune.data.prepared import TuningData
 from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
-from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
+from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval, targets_in_words
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.ranking import per_query
@@ -78,6 +78,12 @@ class Leaderboard:
     entries: tuple[Entry, ...]
     comparisons: tuple[Comparison, ...]  # of the selected trial with each baseline
     protocol: dict[str, Any]
+    n_users: int | None = None  # who are asked the ``n_queries``; None in those of before
+
+    @property
+    def targets(self) -> str:
+        """How many targets there are, and of how many users."""
+        return targets_in_words(self.n_queries, self.n_users)
 
     @property
     def verdict(self) -> str:
@@ -92,6 +98,7 @@ class Leaderboard:
             "split": "validation",
             "objective": self.objective,
             "n_queries": self.n_queries,
+            "n_users": self.n_users,
             "selected": self.selected,
             "verdict": self.verdict,
             "entries": [asdict(entry) for entry in self.entries],
@@ -106,6 +113,7 @@ class Leaderboard:
             study=value["study"],
             objective=value["objective"],
             n_queries=value["n_queries"],
+            n_users=value.get("n_users"),
             selected=value["selected"],
             entries=tuple(Entry.from_plain(entry) for entry in value["entries"]),
             comparisons=tuple(Comparison.from_plain(item) for item in value["comparisons"]),
@@ -151,6 +159,7 @@ def make_leaderboard(
         study=study.name,
         objective=study.objective,
         n_queries=data.validation.n_queries,
+        n_users=data.validation.n_users,
         selected=best.number,
         entries=tuple(sorted(entries, key=lambda entry: -entry.metrics[VERDICT_METRIC].value)),
         comparisons=compare_with_baselines(trial_ranks(study, best.number, data), baselines, users, seed),

@@ -65,6 +65,8 @@ class PreparationReport:
     """What the reader left out or could not tell."""
     n_without_history: int = 0
     """Targets that were left out because their user has no earlier event."""
+    n_train_only_users: int = 0
+    """Users with too few events for the split, who are trained on and never asked."""
     n_unseen_targets: int = 0
     """Validation and test targets whose movie is in no training event; they are kept."""
 
@@ -97,6 +99,7 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         n_users=prepared.sequences.n_users,
         n_items=catalogue.n_items,
         n_interactions=prepared.sequences.n_events,
+        n_train_only_users=parts.n_train_only_users,
         n_duplicates=prepared.n_duplicates,
         people_sha256=raw.people_sha256,
         fingerprint=fingerprint(parts.test, prepared.user_ids, prepared.item_ids),
@@ -150,6 +153,7 @@ def _report(prepared: Prepared, raw: RawDataset, parts: Parts, origin: str) -> P
         n_short_rows=prepared.n_short_rows,
         notes=raw.notes,
         n_without_history=parts.n_without_history,
+        n_train_only_users=parts.n_train_only_users,
         n_unseen_targets=int(sum((~is_trained[q.target]).sum() for q in (parts.validation, parts.test))),
     )
 

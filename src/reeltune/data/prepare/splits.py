@@ -25,7 +25,7 @@ from reeltune.data.prepare.vocabulary import id_texts
 from reeltune.data.prepared import Queries, Sequences
 from reeltune.errors import DataError
 
-__all__ = ["GlobalTime", "LeaveOneOut", "Parts", "SplitConfig", "fingerprint", "queries_at"]
+__all__ = ["GlobalTime", "LeaveLast", "LeaveOneOut", "Parts", "SplitConfig", "fingerprint", "queries_at"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Parts:
     """Second at which the held-out time begins; None where the split is not by time."""
     n_without_history: int = 0
     """Targets left out because their user has no earlier event."""
+    n_train_only_users: int = 0
+    """Users with too few events for the split: trained on, never asked."""
 
 
 class SplitConfig(Config, abc.ABC):
@@ -64,29 +66,40 @@ class SplitConfig(Config, abc.ABC):
         """Return the parts of ``prepared``."""
 
 
-class LeaveOneOut(SplitConfig):
-    """Each user's last event is test, the second last validation.
+class LeaveLast(SplitConfig):
+    """Each user's last events are test, those before them validation: successive targets of one user.
 
-    The history of a test query includes the validation event. Users need at least 3 events.
+    Every query sees all that precedes its target, so a test query the validation events too. Users with too
+    few events to keep one for training are trained on whole and never asked.
     """
+
+    in_words: ClassVar[str] = (
+        "the last n_test movies of each user are test, the n_validation before them validation"
+    )
+    name: Literal["leave-last"] = "leave-last"
+    n_validation: int = Field(default=5, ge=1, le=1000)
+    """Validation targets a user, 1 to 1000."""
+    n_test: int = Field(default=5, ge=1, le=1000)
+    """Test targets a user, 1 to 1000."""
+
+    def parts(self, prepared: Prepared) -> Parts:
+        """Return the parts of ``prepared``.
+
+        Raises:
+            DataError: No user has enough events.
+        """
+        return _last_events(prepared.sequences, self.n_validation, self.n_test)
+
+
+class LeaveOneOut(SplitConfig):
+    """The case of one of :class:`LeaveLast`: the last event is test, the second last validation."""
 
     in_words: ClassVar[str] = "the last movie of each person is test, the one before it validation"
     name: Literal["leave-one-out"] = "leave-one-out"
 
     def parts(self, prepared: Prepared) -> Parts:
         """Return the parts of ``prepared``."""
-        sequences = prepared.sequences
-        ends = sequences.offsets[1:]
-        keep = np.ones(sequences.n_events, dtype=bool)
-        keep[ends - 1] = False
-        before_test = sequences.select(keep)
-        keep[ends - 2] = False
-        train = sequences.select(keep)
-        return Parts(
-            train=train,
-            validation=queries_at(sequences, train, ends - 2, train.offsets[1:]),
-            test=queries_at(sequences, before_test, ends - 1, before_test.offsets[1:]),
-        )
+        return _last_events(prepared.sequences, 1, 1)
 
 
 class GlobalTime(SplitConfig):
@@ -191,6 +204,38 @@ def queries_at(
         target_rating=full.ratings[rows],
         target_timestamp=full.timestamps[rows],
     )
+
+
+def _last_events(sequences: Sequences, n_validation: int, n_test: int) -> Parts:
+    n_held_out = n_validation + n_test
+    is_asked = sequences.lengths > n_held_out
+    ends = sequences.offsets[1:][is_asked]  # [A] users with targets
+    if not len(ends):
+        raise DataError(
+            f"{n_validation} validation and {n_test} test targets need users with {n_held_out + 1} events or "
+            f"more; the longest history has {sequences.lengths.max()}: ask for fewer targets"
+        )
+    test = _back(ends, n_test, 1)  # [A, n_test] rows of ``sequences``
+    validation = _back(ends, n_held_out, n_test + 1)  # [A, n_validation]
+    before = np.arange(len(ends))[:, None]  # [A, 1] users with targets before this one
+    keep = np.ones(sequences.n_events, dtype=bool)
+    keep[test[:, -1]] = False  # nobody's history
+    until_test = sequences.select(keep)
+    keep[test] = keep[validation[:, -1]] = False
+    until_validation = sequences.select(keep)
+    keep[validation] = False
+    validation_ends = (validation - before * (n_test + 1)).ravel()
+    return Parts(
+        train=until_validation if n_validation == 1 else sequences.select(keep),
+        validation=queries_at(sequences, until_validation, validation.ravel(), validation_ends),
+        test=queries_at(sequences, until_test, test.ravel(), (test - before).ravel()),
+        n_train_only_users=int((~is_asked).sum()),
+    )
+
+
+def _back(ends: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+    """Return the rows from ``first`` to ``last`` places before each of ``ends`` [A], in order of time."""
+    return ends[:, None] - np.arange(first, last - 1, -1)
 
 
 def _ends(sequences: Sequences, keep: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -73,9 +73,9 @@ class Membership:
 def check_membership(scorer: Scorer, data: TuningData, *, seed: int = 0) -> Membership:
     """Return how well the last movie that a model was trained on is told from the next, which it was not.
 
-    Both follow each other in the same person's history, so they differ in little but membership. What
-    is left of it (tastes drift, later movies may be harder) the reference knows too: windowed Markov,
-    counted on what precedes both.
+    Both follow each other in the same person's history, so they differ in little but membership: of several
+    validation targets a user the first is taken. What is left of it (tastes drift, later movies may be
+    harder) the reference knows too: windowed Markov, counted on what precedes both.
 
     Args:
         scorer: The model, such as that of an exported bundle.
@@ -84,7 +84,7 @@ def check_membership(scorer: Scorer, data: TuningData, *, seed: int = 0) -> Memb
     """
     from reeltune.models.baselines.registry import fit_baseline
 
-    members, others = last_training_queries(data), data.validation
+    members, others = last_training_queries(data), data.validation.one_a_user("first")
     reference = fit_baseline("windowed-markov", members.known(), data.n_items)
     return membership_attack(
         target_losses(scorer, members),

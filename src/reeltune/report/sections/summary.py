@@ -36,10 +36,9 @@ def head(study: Study, board: Leaderboard | None, evaluation: Evaluation | None)
         return "".join(parts)
     first = source.comparisons[0]
     where = (
-        f"Test set, {evaluation.n_queries:,} people, opened {times(len(evaluation.openings))}."
+        f"Test set, {evaluation.targets}, opened {times(len(evaluation.openings))}."
         if evaluation
-        else f"Validation, {source.n_queries:,} people; it chose the trial, so it flatters. "
-        "The test set is closed."
+        else f"Validation, {source.targets}; it chose the trial, so it flatters. The test set is closed."
     )
     parts.append(
         f'<div class="verdict {"yes" if first.is_better else "no"}"><strong>'
@@ -66,7 +65,7 @@ def leaderboard(board: Leaderboard | None) -> str:
     verdicts = "".join(f"<p>{escape(sentence(c.verdict()))}</p>" for c in board.comparisons)
     return section(
         "Leaderboard on validation",
-        f'<p class="note">The best trials and what counting alone reaches, {board.n_queries:,} people, whole '
+        f'<p class="note">The best trials and what counting alone reaches, {board.targets}, whole '
         f"catalogue ranked. Lines are 95 % bootstrap intervals of {VERDICT_METRIC.upper()} over people.</p>"
         f"{figure_table(rows)}{verdicts}",
     )

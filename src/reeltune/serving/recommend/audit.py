@@ -61,7 +61,7 @@ def audit_bundle(
         data = make_features(bundle.scorer.side.config, data).data
         found["probes"] = probe_people(bundle.scorer, data, open_side(data.directory).users, seed=seed)
     found["membership"] = check_membership(bundle.scorer, data, seed=seed).plain()
-    recommender, queries = Recommender(bundle), data.validation
+    recommender, queries = Recommender(bundle), data.validation.one_a_user("last")
     rng = np.random.default_rng(seed)
     rows = rng.choice(queries.n_queries, min(n_explained, queries.n_queries), replace=False)
     starts, ratings = queries.sequences.offsets[queries.user], queries.sequences.ratings
@@ -77,7 +77,7 @@ def probe_people(
     network: SequenceNetwork, data: TuningData, users: Users, *, seed: int
 ) -> dict[str, dict[str, Any] | None]:
     """Return how well gender, age and occupation are read from the network's state, where they are known."""
-    queries = data.validation
+    queries = data.validation.one_a_user("last")
     states = user_states(network, queries)
     attributes = {
         "gender": users.genders,

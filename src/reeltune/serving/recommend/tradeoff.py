@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,7 @@ def measure_trade_off(
         study=study.name,
         trial=row.number,
         k=K,
-        n_people=min(n_people, data.validation.n_queries),
+        n_people=min(n_people, data.validation.n_users),
         n_candidates=Reranking().n_candidates,
         tolerance=tolerance,
         curves=curves,
@@ -128,10 +127,10 @@ def _points(
     notify: Notify,
 ) -> dict[Any, Point]:
     """Return the figures of each of the ``choices``."""
-    queries = query_features(network.side.config, data, data.validation)
+    queries = query_features(network.side.config, data, data.validation.one_a_user("last"))
     if n_people < queries.n_queries:
         rng = np.random.default_rng(derive(seed, "tradeoff"))
-        queries = _some(queries, np.sort(rng.choice(queries.n_queries, n_people, replace=False)))
+        queries = queries.select(np.sort(rng.choice(queries.n_queries, n_people, replace=False)))
     counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
     reranker = Reranker(data.catalogue, counts, directions_of(network))
     sums = {key: _Sums(counts) for key in choices}
@@ -187,17 +186,6 @@ def _strongest(points: tuple[Point, ...], tolerance: float) -> float:
     least = (1.0 - tolerance) * next(point.ndcg for point in points if point.weight == 0.0)
     side = [p for p in points if p.weight <= 0.0] if points[0].weight < 0.0 else list(points)
     return max((p.weight for p in side if p.ndcg >= least), key=abs)
-
-
-def _some(queries: Queries, rows: NDArray[np.int64]) -> Queries:
-    return replace(
-        queries,
-        user=queries.user[rows],
-        end=queries.end[rows],
-        target=queries.target[rows],
-        target_rating=queries.target_rating[rows],
-        target_timestamp=queries.target_timestamp[rows],
-    )
 
 
 def _stars(queries: Queries, query: int) -> NDArray[np.float32]:
