@@ -26,7 +26,7 @@ from reeltune.data.prepared import PAD, Queries
 from reeltune.data.sequences import query_batches
 from reeltune.data.store import open_held_out, open_tuning, prepare
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.base import Scorer
 from reeltune.models.baselines.registry import BASELINES, baseline_entry, fit_to_data
 

@@ -70,7 +70,7 @@ def plain_trial(config: dict[str, Any], prepared: str, epochs: int) -> None:
     from ray.tune.integration.pytorch_lightning import TuneReportCheckpointCallback
 
     from reeltune.data.datamodule import SequenceDataModule
-    from reeltune.metrics.ranking import ranking_metrics
+    from reeltune.metrics.registry import ranking_metrics
     from reeltune.training.module import NextItemModule
 
     pl.seed_everything(1, verbose=False)

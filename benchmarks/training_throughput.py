@@ -25,7 +25,7 @@ from reeltune.data.sequences import n_window_batches, window_batches
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import write_json
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.registry import build_network
 from reeltune.training.config import TrainingConfig

@@ -159,7 +159,7 @@ def _ranked(scorer: Any, queries: Queries) -> NDArray[np.int32]:
 
 
 def _values(ranks: NDArray[np.int32], label: str) -> NDArray[np.float64]:
-    from reeltune.metrics.ranking import per_query
+    from reeltune.metrics.registry import per_query
 
     return np.asarray(per_query(ranks, label), dtype=np.float64)
 

@@ -183,7 +183,7 @@ def _trained(
     trial: TrialConfig, prepared: Path, runs: Path, number: int, label: str
 ) -> tuple[TrialRow, NDArray[np.float64]]:
     """Return the row and the NDCG@10 of each validation query [M], trained now or before."""
-    from reeltune.metrics.ranking import per_query
+    from reeltune.metrics.registry import per_query
     from reeltune.seeding import derive
     from reeltune.tuning.trial.single import train_single
 

@@ -23,8 +23,8 @@ from reeltune.data.sequences import query_batches
 from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.compare import compare_paired, mean_interval
 from reeltune.files import write_json
-from reeltune.metrics.ranking import per_query
-from reeltune.metrics.ranks import target_ranks
+from reeltune.metrics.evaluate import target_ranks
+from reeltune.metrics.registry import per_query
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.prior import CountPrior
 from reeltune.training.checkpoint import load_network

@@ -11,7 +11,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.repeats import name_winner
 from reeltune.files import write_json
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig, trial_loggers
 from reeltune.tuning.ray.engine import open_storage

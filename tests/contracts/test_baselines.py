@@ -8,7 +8,7 @@ from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.baselines.registry import (
     BASELINES,
     fit_baseline,

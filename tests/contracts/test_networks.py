@@ -12,7 +12,7 @@ from reeltune.data.sequences import to_histories
 from reeltune.data.synthetic.generate import synthetic_data
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.baselines.registry import fit_baseline
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.networks.recurrent import RecurrentNetwork

@@ -15,7 +15,7 @@ from reeltune.errors import StudyError
 from reeltune.evaluation.across import compare_studies
 from reeltune.evaluation.compare import compare_paired
 from reeltune.files import read_json, write_json
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from reeltune.data.prepare.side import Users
 from reeltune.evaluation import compare
 from reeltune.evaluation.analyses.groups import Grouping, group_report, people_groupings, query_groupings
 from reeltune.evaluation.analyses.lists import measure_lists, people_of_items
-from reeltune.metrics.lists import top_lists
+from reeltune.metrics.evaluate import top_lists
 from reeltune.models.baselines.registry import fit_baseline
 
 

@@ -12,7 +12,7 @@ from reeltune.evaluation import leaderboard as module
 from reeltune.evaluation import studies as studies_module
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
 from reeltune.files import read_json, write_json
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 
 
 def test_trials_and_baselines_stand_together_best_first(study_dir: Path) -> None:

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from reeltune.errors import ConfigError
-from reeltune.metrics.ranking import METRICS, parse_metric, per_query, ranking_metrics
+from reeltune.metrics.registry import METRICS, RANKING_METRICS, per_query, ranking_metrics
 
 ranks_and_cut = st.tuples(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 25))
 
@@ -22,8 +21,8 @@ def test_metrics_equal_their_formulas(case):
         "precision": sum((rank <= k) / k for rank in ranks) / len(ranks),
         "recall": sum(rank <= k for rank in ranks) / len(ranks),
     }
-    assert mean.keys() == METRICS.keys()
-    metrics = ranking_metrics(np.array(ranks, dtype=np.int32), ks=(k,), names=tuple(METRICS))
+    assert set(mean) == set(RANKING_METRICS)
+    metrics = ranking_metrics(np.array(ranks, dtype=np.int32), ks=(k,), names=RANKING_METRICS)
     assert metrics == pytest.approx({f"{name}@{k}": value for name, value in mean.items()})
 
 
@@ -37,26 +36,10 @@ def test_ndcg_equals_scikit_learn(rank):
 @given(ranks_and_cut)
 def test_a_better_rank_never_scores_less(case):
     ranks, k = case
-    for name, metric in METRICS.items():
+    for name in RANKING_METRICS:
         values = per_query(np.sort(np.array(ranks)), f"{name}@{k}")
-        assert metric.higher_is_better
+        assert METRICS[name].higher_is_better
         assert np.all(np.diff(values) <= 0)
-
-
-def test_a_label_names_metric_and_cut():
-    metric = parse_metric("hr@5")
-    assert (metric.name, metric.k, metric.label, metric.higher_is_better) == ("hr", 5, "hr@5", True)
-
-
-@pytest.mark.parametrize("label", ["ndcg", "ndcg@", "ndcg@0", "ndcg@x", "@10", "NDCG@10", "ndcg@10 "])
-def test_a_malformed_label_is_refused(label):
-    with pytest.raises(ConfigError, match="not of the form NAME@K"):
-        parse_metric(label)
-
-
-def test_an_unknown_metric_names_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'ndcg'"):
-        parse_metric("ndgc@10")
 
 
 def test_no_ranks_have_no_mean():

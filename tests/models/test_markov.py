@@ -8,7 +8,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.prepared import Sequences
 from reeltune.data.sequences import to_histories
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.baselines.markov import MarkovConfig
 from reeltune.models.baselines.registry import fit_baseline
 

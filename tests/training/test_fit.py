@@ -6,7 +6,7 @@ from lightning.pytorch.loggers import Logger
 from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import parse_metric, ranking_metrics
+from reeltune.metrics.registry import parse_metric, ranking_metrics
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.config import TrainingConfig

@@ -6,7 +6,7 @@ import torch
 import reeltune.training.module as module_file
 from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
-from reeltune.metrics.ranking import parse_metric
+from reeltune.metrics.registry import parse_metric
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig

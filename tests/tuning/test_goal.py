@@ -88,7 +88,7 @@ def test_a_limit_decides_before_the_objective():
         ({"objectives": ["ndcg@10", "coverage@10"], "scheduler": "median"}, "use asha or none"),
         ({"constraints": {"latency_ms": {}}}, "needs min, max or both"),
         ({"constraints": {"latency_ms": {"min": 3.0, "max": 1.0}}}, "swap them"),
-        ({"constraints": {"latency": {"max": 1.0}}}, "unknown measure 'latency'"),
+        ({"constraints": {"latency": {"max": 1.0}}}, "unknown metric 'latency'"),
         ({"repeats": 101}, "less than or equal to 100"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.networks.lstm import LSTMConfig
 from reeltune.training import module

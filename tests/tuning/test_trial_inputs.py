@@ -10,7 +10,7 @@ from reeltune.data.prepare.entry import write_entry
 from reeltune.data.store import open_held_out, open_tuning
 from reeltune.data.texts import Texts
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import ranking_metrics
+from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig

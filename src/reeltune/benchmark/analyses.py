@@ -29,7 +29,7 @@ from reeltune.evaluation.analyses.membership import (
 )
 from reeltune.evaluation.leaderboard import VERDICT_METRIC
 from reeltune.evaluation.studies import Notify
-from reeltune.metrics.lists import top_lists
+from reeltune.metrics.evaluate import top_lists
 from reeltune.models.baselines.registry import fit_baseline
 from reeltune.serving.recommend.audit import probe_people
 from reeltune.training.epochs import BEST_CHECKPOINT

@@ -16,7 +16,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.prepare.splits import LeaveOneOut
 from reeltune.errors import ConfigError
 from reeltune.experiment import Experiment, resolve
-from reeltune.metrics.ranking import MetricLabel
+from reeltune.metrics.registry import RankingLabel
 from reeltune.models.registry import NETWORKS
 
 __all__ = [
@@ -209,7 +209,7 @@ class Contest:
         return self.entrants[0].experiment.spec.data
 
     @property
-    def objective(self) -> MetricLabel:
+    def objective(self) -> RankingLabel:
         """The metric that every study maximises on validation."""
         return self.entrants[0].experiment.trial.objective
 

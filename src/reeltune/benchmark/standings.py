@@ -24,7 +24,7 @@ from reeltune.evaluation.seeds import SeedSpread, seed_spread, two_way_intervals
 from reeltune.evaluation.statistics import Finding, compare_family
 from reeltune.evaluation.studies import Notify
 from reeltune.files import atomic_path
-from reeltune.metrics.ranking import METRICS, per_query
+from reeltune.metrics.registry import RANKING_METRICS, per_query
 from reeltune.models.base import Scorer
 
 __all__ = [
@@ -136,7 +136,7 @@ def standings(
     contest: Contest, qualified: Sequence[Qualified], scored: Mapping[str, Scored], users: NDArray[np.int32]
 ) -> list[Standing]:
     """Return the table of the contest, best first by the verdict's metric on test."""
-    labels = [f"{name}@{k}" for k in contest.spec.cuts for name in METRICS]
+    labels = [f"{name}@{k}" for k in contest.spec.cuts for name in RANKING_METRICS]
     rows = [
         Standing(
             name=one.entrant.name,
@@ -213,8 +213,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _score(contest: Contest, one: Qualified, data: TuningData, test: Queries, path: Path) -> None:
-    from reeltune.metrics.evaluate import rank_queries
-    from reeltune.metrics.lists import top_lists
+    from reeltune.metrics.evaluate import rank_queries, top_lists
 
     ranks, lists = [], None
     for k in range(1, len(one.checkpoints) + 1):

@@ -18,7 +18,7 @@ from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.compare import mean_interval
 from reeltune.evaluation.retrain import job_result
 from reeltune.evaluation.studies import Notify
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.seeding import derive
 from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.space.search_space import flatten, unflatten

@@ -12,7 +12,7 @@ from reeltune.evaluation.compare import Comparison, Interval, compare_paired
 from reeltune.evaluation.final import read_evaluation
 from reeltune.evaluation.leaderboard import VERDICT_METRIC, figures, trial_ranks
 from reeltune.evaluation.studies import Notify, open_study_data, selected_trial, silent
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.study.folder import Study
 

@@ -22,7 +22,7 @@ from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval, targets_in_words
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.study.folder import Study
 

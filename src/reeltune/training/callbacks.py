@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import lightning
 import lightning.pytorch as pl
 import numpy as np
 
+from reeltune.data.prepared import TuningData
 from reeltune.files import atomic_path
-from reeltune.metrics.ranking import ChosenMetric, ranking_metrics
+from reeltune.metrics.registry import Evidence, measure, parse_metric
 from reeltune.training.checkpoint import write_checkpoint
 from reeltune.training.epochs import (
     BEST_CHECKPOINT,
@@ -21,7 +23,6 @@ from reeltune.training.epochs import (
     Report,
     is_patience_out,
 )
-from reeltune.training.meter import Meter
 from reeltune.training.module import NextItemModule
 
 __all__ = ["EpochRecorder"]
@@ -38,24 +39,26 @@ class EpochRecorder(pl.Callback):
     def __init__(
         self,
         directory: Path,
-        objective: ChosenMetric,
+        labels: Sequence[str],
         patience: int,
         report: Report,
         epochs: list[EpochReport],
         *,
-        meter: Meter | None = None,
+        data: TuningData,
         start: int = 0,
     ) -> None:
         """Go on after ``epochs``, those of the run that is resumed.
 
-        ``meter`` takes further figures; epochs are counted on from ``start``, those of an earlier leg.
+        ``labels`` name the objective and what else is measured on the validation queries of ``data``;
+        epochs are counted on from ``start``, those of an earlier leg.
         """
         self.directory = directory
-        self.objective = objective
+        self.labels = labels
+        self.objective = parse_metric(labels[0])
         self.patience = patience
         self.report = report
         self.epochs = epochs
-        self.meter = meter
+        self.data = data
         self.start = start
         self._started = 0.0
         self._validated: tuple[dict[str, float], float] = {}, 0.0  # metrics of the epoch, best so far
@@ -67,11 +70,8 @@ class EpochRecorder(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights and ranks when the objective is better than before."""
         assert isinstance(pl_module, NextItemModule)
-        cuts = {10, self.objective.k, *(self.meter.cuts if self.meter else ())}
-        metrics = ranking_metrics(pl_module.ranks, ks=sorted(cuts))
-        metrics.setdefault(self.objective.label, float(self.objective.per_query(pl_module.ranks).mean()))
-        if self.meter is not None:
-            metrics |= self.meter.figures(pl_module, self.epochs[-1].metrics if self.epochs else {})
+        evidence = Evidence(pl_module.ranks, pl_module.lists, pl_module.network, self.data)
+        metrics = measure(self.labels, evidence, known=self.epochs[-1].metrics if self.epochs else {})
         value = metrics[self.objective.label]
         is_best = not self.epochs or self._is_better(value, self.epochs[-1].best)
         if is_best:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reeltune.metrics.ranking import ChosenMetric
+from reeltune.metrics.registry import ChosenMetric
 
 __all__ = [
     "BEST_CHECKPOINT",

@@ -14,13 +14,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger
 
+from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
-from reeltune.metrics.ranking import ChosenMetric
+from reeltune.metrics.registry import ChosenMetric, list_length
 from reeltune.training.callbacks import EpochRecorder
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
 from reeltune.training.leg import Leg
-from reeltune.training.meter import Meter
 from reeltune.training.module import NextItemModule
 
 __all__ = ["FitResult", "fit", "quiet_lightning"]
@@ -36,13 +36,13 @@ class FitResult:
 
 def fit(
     module: NextItemModule,
-    data: pl.LightningDataModule,
+    data: SequenceDataModule,
     *,
     directory: Path,
     objective: ChosenMetric,
     report: Report,
     loggers: Sequence[Logger] = (),
-    meter: Meter | None = None,
+    measures: Sequence[str] = (),
     accelerator: str = "auto",
     leg: Leg | None = None,
 ) -> FitResult:
@@ -60,7 +60,7 @@ def fit(
         report: Called after each epoch; what it raises ends the training and passes through.
         accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
         loggers: Lightning loggers that receive the figures of each epoch.
-        meter: Takes figures besides the ranking metrics.
+        measures: Labels of metrics to take each epoch besides the objective.
         leg: The epochs to train, from where another training ended; None for all, with patience.
 
     Raises:
@@ -77,8 +77,9 @@ def fit(
     is_over = len(epochs) >= n_epochs or (bool(epochs) and is_patience_out(epochs, objective, patience))
     if not is_over:
         start = leg.start if leg is not None else 0
-        recorder = EpochRecorder(directory, objective, patience, report, epochs, meter=meter, start=start)
-        module.list_length = meter.list_length if meter is not None else 0
+        labels = (objective.label, *measures)
+        recorder = EpochRecorder(directory, labels, patience, report, epochs, data=data.data, start=start)
+        module.list_length = list_length(labels)
         module.leg = leg
         if leg is not None and leg.origin is not None and not epochs:
             module.begin_from(read_checkpoint(leg.origin))

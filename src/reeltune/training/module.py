@@ -21,8 +21,7 @@ from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import QueryBatch
 from reeltune.errors import DivergedError
-from reeltune.metrics.catalogue import top_items
-from reeltune.metrics.ranks import target_ranks
+from reeltune.metrics.evaluate import target_ranks, top_items
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.losses import bpr_max, gbce, sampled_scores, sampled_softmax, top1_max
 from reeltune.models.negatives import NegativeSampler

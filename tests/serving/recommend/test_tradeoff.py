@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from reeltune.errors import BundleError, StudyError, UserError
 from reeltune.files import read_json
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.report.study import render_report
 from reeltune.report.tradeoff import Point, draw_trade_off, read_trade_off
 from reeltune.serving.bundle.bundle import export_bundle, load_bundle

@@ -24,7 +24,7 @@ from reeltune.evaluation.compare import (
     sums_by_user,
 )
 from reeltune.evaluation.statistics import holm
-from reeltune.metrics.catalogue import profile_means
+from reeltune.metrics.lists import profile_means
 
 __all__ = [
     "MIN_PEOPLE",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reeltune.data.features.genres import genre_table
 from reeltune.data.prepared import Catalogue, Queries
 from reeltune.evaluation.compare import Interval, mean_interval
-from reeltune.metrics.catalogue import (
+from reeltune.metrics.lists import (
     Values,
     calibration,
     coverage,

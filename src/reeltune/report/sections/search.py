@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from reeltune.evaluation.leaderboard import Leaderboard
-from reeltune.metrics.measures import parse_measure
+from reeltune.metrics.registry import parse_metric
 from reeltune.report.charts import Axis, Curve, learning_curves, number, parallel_coordinates
 from reeltune.report.plots import Dot, interval_bars, scatter
 from reeltune.report.sections.parts import cell, section, winner
@@ -229,7 +229,7 @@ def _trade_off(study: Study, other: int) -> str:
         )
     dots.sort(key=lambda dot: ("front" in dot.kind, "knee" in dot.kind))
     line = sorted((d.x, d.y) for d in dots if "front" in d.kind) if len(goal.objectives) == 2 else []
-    arrow = "higher" if parse_measure(label).higher_is_better else "lower"
+    arrow = "higher" if parse_metric(label).higher_is_better else "lower"
     return scatter(
         dots,
         title=f"{label}, {arrow} is better",

@@ -11,7 +11,7 @@ from reeltune.data.features.assemble import query_features
 from reeltune.data.prepared import TuningData
 from reeltune.evaluation.leaderboard import FIGURES
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.models.base import SequenceNetwork
 
 __all__ = ["Compression", "measure_compression"]

@@ -9,7 +9,7 @@ from reeltune.errors import UserError
 from reeltune.evaluation.leaderboard import FIGURES
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, silent
 from reeltune.metrics.evaluate import rank_queries
-from reeltune.metrics.ranking import per_query
+from reeltune.metrics.registry import per_query
 from reeltune.models.baselines.base import BaselineConfig
 from reeltune.models.baselines.registry import baseline_entry, fit_to_data
 from reeltune.serving.bundle.bundle import BundleParts, FittedBaseline, check_target, export_bundle

@@ -20,7 +20,7 @@ from reeltune.data.sequences import query_batches
 from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.studies import Notify, open_study_data, selected_trial, silent
 from reeltune.files import write_json, write_text
-from reeltune.metrics.ranking import parse_metric
+from reeltune.metrics.registry import parse_metric
 from reeltune.models.base import SequenceNetwork
 from reeltune.report.tradeoff import Point, TradeOff, draw_trade_off
 from reeltune.seeding import derive

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import Field, model_validator
 
 from reeltune.config import Config
-from reeltune.metrics.measures import parse_measure
+from reeltune.metrics.registry import parse_metric
 
 __all__ = ["Goal", "Limit"]
 
@@ -69,7 +69,7 @@ class Goal:
     @property
     def higher_is_better(self) -> tuple[bool, ...]:
         """Direction of each objective."""
-        return tuple(parse_measure(label).higher_is_better for label in self.objectives)
+        return tuple(parse_metric(label).higher_is_better for label in self.objectives)
 
     @property
     def extra_measures(self) -> tuple[str, ...]:

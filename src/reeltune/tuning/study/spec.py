@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from reeltune.config import Config
 from reeltune.data.config import DataConfig
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.metrics.measures import MeasureLabel, parse_measure
-from reeltune.metrics.ranking import MetricLabel
+from reeltune.metrics.registry import MetricLabel, RankingLabel, parse_metric
 from reeltune.models.baselines.registry import BASELINES
 from reeltune.object_storage import check_address
 from reeltune.training.loggers import LoggingConfig
@@ -81,12 +80,12 @@ class StudySettings(Config):
     """What stops trials early: a name, or a mapping with ``name`` and its fields."""
     trials: int = Field(default=32, ge=1, le=100000)
     """Trials in all, 1 to 100000; may be raised later to extend a study."""
-    objective: MetricLabel = "ndcg@10"
+    objective: RankingLabel = "ndcg@10"
     """Validation metric that is searched for, ``NAME@K``."""
-    objectives: list[MeasureLabel] = Field(default=[])
+    objectives: list[MetricLabel] = Field(default=[])
     """Several aims at once, the first being ``objective``: ranking metrics, ``coverage@K``, ``novelty@K``,
     ``model_megabytes``, ``latency_ms``; empty for the one objective."""
-    constraints: dict[MeasureLabel, Limit] = Field(default={})
+    constraints: dict[MetricLabel, Limit] = Field(default={})
     """Limits that the winner keeps, e.g. ``{model_megabytes: {max: 2}, latency_ms: {max: 5}}``."""
     repeats: RepeatsConfig = RepeatsConfig()
     """Retraining of the best configurations before a winner is named; a number is short for ``seeds``."""
@@ -162,7 +161,7 @@ class StudySettings(Config):
 
 def _is_no_ranking(label: str) -> bool:
     try:
-        return not parse_measure(label).is_ranking
+        return not parse_metric(label).is_ranking
     except ConfigError:
         return False  # told where the field is checked
 

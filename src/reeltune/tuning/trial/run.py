@@ -15,8 +15,7 @@ from reeltune.config import Config
 from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError, DivergedError
 from reeltune.files import atomic_path
-from reeltune.metrics.measures import parse_measure
-from reeltune.metrics.ranking import MetricLabel, parse_metric, ranking_metrics
+from reeltune.metrics.registry import Evidence, RankingLabel, list_length, measure, parse_metric
 from reeltune.models.baselines.base import BaselineConfig
 from reeltune.models.baselines.popularity import count_items
 from reeltune.models.baselines.registry import BaselineModelConfig, fit_to_data
@@ -47,7 +46,7 @@ class TrialConfig(Config):
     """The network and its sizes, or a baseline and its settings."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """How it is trained; a baseline is fitted in one go and reads none of it."""
-    objective: MetricLabel = "ndcg@10"
+    objective: RankingLabel = "ndcg@10"
     """Validation metric that chooses the best epoch, ``NAME@K``."""
 
 
@@ -149,7 +148,6 @@ def _train(
     from reeltune.data.datamodule import SequenceDataModule
     from reeltune.data.features.assemble import make_features
     from reeltune.training.fit import fit
-    from reeltune.training.meter import Meter
     from reeltune.training.module import NextItemModule
 
     assert not isinstance(config.model, BaselineConfig)
@@ -180,7 +178,7 @@ def _train(
             report=report,
             loggers=loggers,
             accelerator=accelerator,
-            meter=Meter(measures, features.data) if measures else None,
+            measures=measures,
             leg=leg,
         )
     except DivergedError as error:
@@ -199,21 +197,19 @@ def _fit_baseline(
     measures: Sequence[str],
 ) -> tuple[TrialState, str, int]:
     """Report a fitted baseline as one epoch; return the state, the reason and the number of its figures."""
-    from reeltune.metrics.evaluate import rank_queries
+    from reeltune.metrics.evaluate import rank_queries, top_lists
     from reeltune.training.checkpoint import write_checkpoint
 
     start = time.perf_counter()
     baseline = fit_to_data(model, data, seed=derive(seed, "weights"))
-    objective, others = parse_metric(metric), [parse_measure(label) for label in measures]
-    for other in others:
-        if not other.is_ranking:
-            raise ConfigError(f"{other.label} is taken of networks, not of {model.name}; leave it out")
-    cuts = {other.k for other in others if other.k is not None}
+    labels = (metric, *measures)
+    n_listed = list_length(labels)
     try:
         ranks = rank_queries(baseline, data.validation)
     except DivergedError as error:
         return TrialState.DIVERGED, str(error), 0
-    metrics = ranking_metrics(ranks, ks=sorted({10, objective.k} | cuts))
+    lists = top_lists(baseline, data.validation, n_listed) if n_listed else ranks[:, None]
+    metrics = measure(labels, Evidence(ranks, lists, baseline, data))
     tables = {name: torch.from_numpy(np.array(table)) for name, table in baseline.tables().items()}
     plain = {"model": model.plain(), "training": {}, "n_items": data.n_items}
     write_checkpoint(directory / BEST_CHECKPOINT, {"state_dict": tables, "hyper_parameters": plain})
@@ -222,5 +218,5 @@ def _fit_baseline(
     seconds = time.perf_counter() - start
     # There is no loss to tell: what is fitted in closed form or by another package reports none.
     size = sum(table.numel() for table in tables.values())
-    report(EpochReport(1, metrics, metrics[objective.label], 0.0, seconds, size))
+    report(EpochReport(1, metrics, metrics[metric], 0.0, seconds, size))
     return TrialState.COMPLETE, "fitted in one go", size

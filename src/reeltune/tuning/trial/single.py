@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reeltune.errors import StudyError
 from reeltune.files import append_line, read_json, read_lines, write_json
-from reeltune.metrics.ranking import parse_metric
+from reeltune.metrics.registry import parse_metric
 from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reeltune.metrics import catalogue
+from reeltune.data.prepared import PAD
+from reeltune.metrics import lists as formulas
 
 N_ITEMS, N_GENRES = 7, 3
 
@@ -89,7 +90,7 @@ def slow_gini(lists):
 
 @pytest.mark.parametrize("cells", [1, 4_000_000])
 def test_the_measures_equal_plain_loops(cells, monkeypatch):
-    monkeypatch.setattr(catalogue, "_CELLS", cells)
+    monkeypatch.setattr(formulas, "_CELLS", cells)
 
     @given(cases())
     @settings(max_examples=150, deadline=None)
@@ -97,18 +98,18 @@ def test_the_measures_equal_plain_loops(cells, monkeypatch):
         lists, counts, genres, profiles = case
         shares = np.array([row / row.sum() if row.any() else row for row in genres])
         near = {"nan_ok": True, "abs": 1e-9}
-        assert catalogue.list_means(lists, catalogue.surprise(counts, 9)) == pytest.approx(
+        assert formulas.list_means(lists, formulas.surprise(counts, 9)) == pytest.approx(
             slow_novelty(lists, counts), **near
         )
-        lift = catalogue.popularity_lift(lists, counts, means(profiles, counts))
+        lift = formulas.popularity_lift(lists, counts, means(profiles, counts))
         assert lift == pytest.approx(slow_lift(lists, counts, profiles), **near)
-        found = catalogue.intra_list_diversity(lists, genres)
+        found = formulas.intra_list_diversity(lists, genres)
         assert found == pytest.approx(slow_diversity(lists, genres), **near)
-        found = catalogue.calibration(lists, genres, means(profiles, shares))
+        found = formulas.calibration(lists, genres, means(profiles, shares))
         assert found == pytest.approx(slow_calibration(lists, genres, profiles), **near)
-        assert catalogue.gini(lists, N_ITEMS) == pytest.approx(slow_gini(lists), **near)
+        assert formulas.gini(lists, N_ITEMS) == pytest.approx(slow_gini(lists), **near)
         listed = {i for row in lists for i in movies(row)}
-        assert catalogue.coverage(lists, N_ITEMS) == pytest.approx(len(listed) / N_ITEMS)
+        assert formulas.coverage(lists, N_ITEMS) == pytest.approx(len(listed) / N_ITEMS)
 
     check()
 
@@ -116,25 +117,36 @@ def test_the_measures_equal_plain_loops(cells, monkeypatch):
 def test_known_values():
     lists = np.array([[1, 2], [3, 0], [0, 0]])
     counts = np.array([0, 8, 4, 1])
-    assert catalogue.list_means(lists, catalogue.surprise(counts, 8)) == pytest.approx(
+    assert formulas.list_means(lists, formulas.surprise(counts, 8)) == pytest.approx(
         [0.5, 3.0, math.nan], nan_ok=True
     )
-    lift = catalogue.popularity_lift(lists, counts, np.array([4.0, 2.0, 1.0]))
+    lift = formulas.popularity_lift(lists, counts, np.array([4.0, 2.0, 1.0]))
     assert lift == pytest.approx([0.5, -0.5, math.nan], nan_ok=True)
-    assert catalogue.gini(np.full((5, 2), 2), 4) == pytest.approx(1 - 1 / 4)
-    assert catalogue.gini(np.array([[1, 2], [3, 4]]), 4) == 0.0
+    assert formulas.gini(np.full((5, 2), 2), 4) == pytest.approx(1 - 1 / 4)
+    assert formulas.gini(np.array([[1, 2], [3, 4]]), 4) == 0.0
 
 
 def test_a_hit_of_the_obvious_list_is_no_surprise():
     lists, obvious = np.array([[1, 2], [1, 2], [1, 2]]), np.array([[2, 3], [3, 4], [3, 4]])
-    assert catalogue.serendipity(lists, obvious, np.array([2, 2, 5])).tolist() == [0.0, 1.0, 0.0]
+    assert formulas.serendipity(lists, obvious, np.array([2, 2, 5])).tolist() == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("cells", [1, 50, 4_000_000])
 def test_profile_means_equal_a_loop(tiny_data, cells, monkeypatch):
-    monkeypatch.setattr(catalogue, "_CELLS", cells)
+    monkeypatch.setattr(formulas, "_CELLS", cells)
     queries = tiny_data.validation
     table = np.random.default_rng(0).random((tiny_data.n_items + 1, 3))
     expected = [table[queries.history(m)].mean(axis=0) for m in range(queries.n_queries)]
-    assert catalogue.profile_means(queries, table) == pytest.approx(np.array(expected))
-    assert catalogue.profile_means(queries, table[:, 0]) == pytest.approx(np.array(expected)[:, 0])
+    assert formulas.profile_means(queries, table) == pytest.approx(np.array(expected))
+    assert formulas.profile_means(queries, table[:, 0]) == pytest.approx(np.array(expected)[:, 0])
+
+
+def test_coverage_counts_each_movie_once_and_no_padding():
+    assert formulas.coverage(np.array([[1, 2], [2, 1], [3, PAD]]), 6) == 0.5
+
+
+def test_novelty_is_the_mean_surprise():
+    bits = formulas.surprise(np.array([0, 8, 4, 1, 0]), 8)
+    assert bits[1:].tolist() == [0.0, 1.0, 3.0, 4.0]
+    assert formulas.novelty(np.array([[1, 2], [3, PAD]]), bits) == pytest.approx(4 / 3)
+    assert formulas.novelty(np.array([[PAD]]), bits) == 0.0
