@@ -99,10 +99,10 @@ def _trained(
     experiment: Experiment, data: TuningData, runs: Path, concurrency: int
 ) -> list[tuple[Path, dict[str, Any]]]:
     """Return the best checkpoint of each seed with how its training ended, trained now or before."""
-    from reeltune.evaluation.retrain import job_result, train_jobs
     from reeltune.seeding import derive
     from reeltune.training.epochs import BEST_CHECKPOINT
     from reeltune.tuning.trial.job import TrialJob
+    from reeltune.tuning.trial.jobs import LocalPool, run_jobs
 
     config = experiment.trial.plain()
     jobs = [
@@ -115,21 +115,21 @@ def _trained(
             data_directory=str(data.directory),
             study=runs.name,
             study_directory=str(runs),
+            name=f"seed {number}",
         )
         for number in range(1, experiment.spec.final.seeds + 1)
     ]
-    train_jobs(jobs, concurrency=concurrency, objective=VERDICT, notify=lambda line: print(line, flush=True))
+    results = run_jobs(jobs, LocalPool(concurrency), notify=lambda line: print(line, flush=True))
     trained = []
-    for job in jobs:
-        result = job_result(job)
-        if result is None or not result["metrics"]:
-            raise SystemExit(f"error: seed {job.number} {result}; see {job.directory}")
+    for job, result in zip(jobs, results, strict=True):
+        if not result.metrics:
+            raise SystemExit(f"error: {job.label} {result.state}, {result.reason}; see {job.directory}")
         lines = (Path(job.directory) / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
         # an epoch that was cut off and trained again has two lines
         epochs = {epoch["epoch"]: epoch for epoch in map(json.loads, lines)}
         facts = {
             "seed": job.seed,
-            "validation": result["metrics"][VERDICT],
+            "validation": result.metrics[VERDICT],
             "epochs": len(epochs),
             "seconds": sum(epoch["seconds"] for epoch in epochs.values()),
         }

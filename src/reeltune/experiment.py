@@ -19,7 +19,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, unknown_name
 from reeltune.evaluation.repeats import Repeats
-from reeltune.evaluation.retrain import repeat_best
+from reeltune.evaluation.retrain import repeat_best, study_executor
 from reeltune.evaluation.studies import open_study_data
 from reeltune.files import write_text
 from reeltune.models.baselines.registry import BASELINES
@@ -245,7 +245,7 @@ def tune(
         text = Path(experiment.document.source).read_text(encoding="utf-8")
         write_text(directory / "experiment.yaml", text)
     run = functools.partial(run_study, address=address, is_taking_over=is_taking_over, observer=observer)
-    return _run(study, prepared, run, notify)
+    return _run(study, prepared, run, notify, address)
 
 
 def resume(
@@ -267,15 +267,23 @@ def resume(
     study = Study.open(directory)
     prepared, _ = open_study_data(study, data_dir=data_dir, notify=notify)
     run = functools.partial(run_study, address=address, is_taking_over=is_taking_over, observer=observer)
-    return _run(study, prepared, run, notify)
+    return _run(study, prepared, run, notify, address)
 
 
-def _run(study: Study, prepared: Path, run: Callable[[Study, Path], Outcome], notify: Notify) -> Run:
+def _run(
+    study: Study,
+    prepared: Path,
+    run: Callable[[Study, Path], Outcome],
+    notify: Notify,
+    address: str | None,
+) -> Run:
     outcome = run(study, prepared)
     if outcome is not Outcome.FINISHED:
         return Run(study, outcome)
+    data = open_tuning(prepared)
     with study.lock():
-        return Run(study, outcome, repeat_best(study, open_tuning(prepared), notify))
+        repeats = repeat_best(study, data, notify, study_executor(study, data, address))
+        return Run(study, outcome, repeats)
 
 
 def train(

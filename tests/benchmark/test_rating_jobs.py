@@ -63,7 +63,7 @@ def test_a_job_of_another_kind_is_done_anew(tmp_path, data):
 @pytest.mark.usefixtures("every_job_in_a_process")
 def test_a_process_that_dies_is_told_with_its_log(tmp_path, data, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(EngineError, match=r"biases, one ended with code 1.*log\.txt.*go on"):
+    with pytest.raises(EngineError, match=r"biases, one ended with code 1.*log\.txt.*resume"):
         run_rating_jobs([job(tmp_path / "one", data), job(tmp_path / "two", data)], 2, lambda _: None)
 
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from reeltune.errors import EngineError, StudyError
 from reeltune.evaluation import final as module
-from reeltune.evaluation import retrain as retrain_module
 from reeltune.evaluation.final import Evaluation, evaluate_study, read_evaluation
 from reeltune.files import read_json, write_json
 from reeltune.training.checkpoint import load_network
@@ -137,7 +137,7 @@ def test_processes_at_once_give_what_one_after_the_other_gives(study_dir: Path, 
 @pytest.mark.slow
 def test_a_training_process_that_dies_is_told(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _ask_for_seeds(study_dir, 2, concurrency=2)
-    monkeypatch.setattr(retrain_module.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EngineError, match="final seed 1 ended with code 1"):
         evaluate_study(study_dir)
     assert not (study_dir / "evaluation.json").exists()

@@ -15,6 +15,7 @@ from reeltune.evaluation.retrain import repeat_best
 from reeltune.evaluation.studies import selected_trial
 from reeltune.files import read_json, write_json
 from reeltune.tuning.study.folder import Study
+from reeltune.tuning.trial.jobs import LocalPool
 
 
 def ask(study_dir: Path, **settings: object) -> Study:
@@ -69,7 +70,7 @@ def test_a_study_trains_its_best_again_and_the_evaluation_uses_it(study_dir: Pat
     study = ask(study_dir, repeats={"top": 2, "seeds": 2})
     data = open_tuning(prepare(study.spec.data))
     lines: list[str] = []
-    found = repeat_best(study, data, lines.append)
+    found = repeat_best(study, data, lines.append, LocalPool())
     assert found is not None
     assert read_repeats(study) == found
     assert {c.trial for c in found.configurations} == {0, 1}
@@ -78,7 +79,7 @@ def test_a_study_trains_its_best_again_and_the_evaluation_uses_it(study_dir: Pat
         assert first != second, "seeds differ"
     assert selected_trial(study).number == found.winner
     n_lines = len(lines)
-    assert repeat_best(study, data, lines.append) == found
+    assert repeat_best(study, data, lines.append, LocalPool()) == found
     assert len(lines) == n_lines, "nothing is trained twice"
     record = read_json(study_dir / "study.json")
     record["spec"]["final"]["seeds"] = 2
@@ -107,7 +108,7 @@ def test_a_damaged_file_is_told(study_dir: Path) -> None:
 
 def test_without_repeats_nothing_is_trained(study_dir: Path) -> None:
     study = ask(study_dir)
-    assert repeat_best(study, None, pytest.fail) is None  # type: ignore[arg-type]
+    assert repeat_best(study, None, pytest.fail, LocalPool()) is None  # type: ignore[arg-type]
 
 
 def test_when_every_trial_breaks_a_limit_the_nearest_is_told(study_dir: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from reeltune.benchmark.brackets import Qualified, study_of, train_all
+from reeltune.benchmark.brackets import Qualified, study_of
 from reeltune.benchmark.spec import Contest
 from reeltune.benchmark.standings import LIST_LENGTH, Scored
 from reeltune.benchmark.variants import variant
@@ -36,6 +36,7 @@ from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.importance import importance
 from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.jobs import run_jobs
 
 __all__ = ["impact_of", "judge_groups", "judge_lists", "judge_privacy"]
 
@@ -102,7 +103,7 @@ def judge_privacy(
     probes = probe_people(network, features.data, users, seed=contest.seed)
     notify("attacking the winner's membership")
     attacked, reference = (_third(contest, best, out, data, third) for third in (0, 2))
-    train_all([attacked, reference], contest, notify)
+    run_jobs([attacked, reference], contest.executor, notify)
     thirds = _thirds(contest, last_training_queries(features.data), data)
     losses = {
         job.directory: [

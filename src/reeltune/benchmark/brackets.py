@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from reeltune.benchmark.spec import Contest, Entrant
 from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError, StudyError
-from reeltune.evaluation.retrain import job_result, train_jobs
 from reeltune.evaluation.seeds import SeedSpread, WinnersCurse, seed_spread
 from reeltune.evaluation.studies import Notify, selected_trial
 from reeltune.models.baselines.factors import is_implicit_available
 from reeltune.models.rating.baselines import is_surprise_available
-from reeltune.models.registry import NETWORKS
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer, Outcome
 from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.jobs import job_result, run_jobs
 
 __all__ = [
     "Qualified",
@@ -34,7 +33,6 @@ __all__ = [
     "seed_jobs",
     "seed_jobs_of",
     "study_of",
-    "train_all",
     "tune_all",
 ]
 
@@ -122,24 +120,15 @@ def tune_all(contest: Contest, out: Path, data: TuningData, *, observe: Any, not
 def qualify(contest: Contest, out: Path, data: TuningData, notify: Notify) -> list[Qualified]:
     """Return every contestant with its configuration chosen on validation and trained from fresh seeds.
 
-    What is there already is kept, what was killed goes on.
+    What is there already is kept, what was killed resumes.
 
     Raises:
         StudyError: A contestant has no trial with a figure, or each of its seeds diverged.
         EngineError: A training process died.
     """
     jobs = {entrant.name: seed_jobs(contest, entrant, out, data) for entrant in contest.entrants}
-    train_all([job for own in jobs.values() for job in own], contest, notify)
+    run_jobs([job for own in jobs.values() for job in own], contest.executor, notify)
     return [_qualified(contest, entrant, jobs[entrant.name], out) for entrant in contest.entrants]
-
-
-def train_all(jobs: Sequence[TrialJob], contest: Contest, notify: Notify) -> None:
-    """Train each job in its folder; what has ended is left as it is."""
-    networks = [job for job in jobs if job.config["model"]["name"] in NETWORKS]
-    train_jobs(networks, concurrency=contest.concurrency, objective=contest.objective, notify=notify)
-    # A process takes longer to start than a baseline to be fitted.
-    others = [job for job in jobs if job not in networks]
-    train_jobs(others, concurrency=1, objective=contest.objective, notify=notify)
 
 
 def seed_jobs(contest: Contest, entrant: Entrant, out: Path, data: TuningData) -> list[TrialJob]:
@@ -169,6 +158,9 @@ def seed_jobs_of(
             data_directory=str(data.directory),
             study=entrant.name,
             study_directory=str(folder.absolute()),
+            n_threads=contest.settings.n_threads,
+            accelerator=contest.settings.accelerator,
+            name=f"{entrant.name}, seed {k}",
         )
         for k in range(1, (n_seeds if entrant.is_random else 1) + 1)
     ]
@@ -193,7 +185,8 @@ def _choice(entrant: Entrant, out: Path) -> tuple[dict[str, Any], dict[str, Any]
 def _qualified(contest: Contest, entrant: Entrant, jobs: Sequence[TrialJob], out: Path) -> Qualified:
     ended = _ended(jobs)
     if not ended:
-        reason = (job_result(jobs[0]) or {}).get("reason", "it left no result")
+        first = job_result(jobs[0])
+        reason = "it left no result" if first is None else first.reason
         raise StudyError(f"{entrant.name}: no seed was trained to an end ({reason}); narrow its space")
     values = [value[contest.objective] for value in ended.values()]
     trial, n_trials, value, seconds = None, 1, None, 0.0
@@ -217,9 +210,9 @@ def _qualified(contest: Contest, entrant: Entrant, jobs: Sequence[TrialJob], out
 
 def _ended(jobs: Sequence[TrialJob]) -> dict[str, dict[str, float]]:
     """Return the validation metrics of each job that did not diverge, by its folder."""
-    results = {job.directory: job_result(job) or {} for job in jobs}
+    results = {job.directory: job_result(job) for job in jobs}
     return {
-        folder: result["metrics"]
+        folder: result.metrics
         for folder, result in results.items()
-        if result.get("state") == TrialState.COMPLETE
+        if result is not None and result.state is TrialState.COMPLETE
     }

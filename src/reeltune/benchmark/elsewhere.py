@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from reeltune.benchmark.brackets import Qualified, qualified_of, seed_jobs_of, train_all
+from reeltune.benchmark.brackets import Qualified, qualified_of, seed_jobs_of
 from reeltune.benchmark.names import slug_of
 from reeltune.benchmark.spec import Contest
 from reeltune.benchmark.standings import answer, judge, score_all, standings
@@ -21,6 +21,7 @@ from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.compare import mean_interval
 from reeltune.evaluation.final import open_test
 from reeltune.evaluation.studies import Notify
+from reeltune.tuning.trial.jobs import run_jobs
 
 __all__ = ["changed_targets", "judge_elsewhere", "open_also", "sweep_ties", "train_elsewhere"]
 
@@ -60,7 +61,7 @@ def train_elsewhere(
         for name, data in also.items()
         for one in qualified
     }
-    train_all([job for own in jobs.values() for job in own], contest, notify)
+    run_jobs([job for own in jobs.values() for job in own], contest.executor, notify)
     found: dict[str, list[Qualified]] = {}
     for name in also:
         there = [(one, qualified_of(one, jobs[name, one.entrant.name], contest)) for one in qualified]
@@ -124,7 +125,7 @@ def sweep_ties(
         for rule, of in rules.items()
         for one in main
     }
-    train_all(list(jobs.values()), contest, notify)
+    run_jobs(list(jobs.values()), contest.executor, notify)
     people = data.validation.user
     values = {key: variant_values(job, contest) for key, job in jobs.items()}
     return {

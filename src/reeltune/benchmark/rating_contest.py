@@ -83,14 +83,14 @@ def choose_raters(contest: Contest, out: Path, data: TuningData, notify: Notify)
         trials[name] = [
             _job(contest, name, point, data, out / f"trial-{k:03d}") for k, point in enumerate(points)
         ]
-    run_rating_jobs([job for jobs in trials.values() for job in jobs], contest.concurrency, notify)
+    run_rating_jobs([job for jobs in trials.values() for job in jobs], contest.settings.concurrency, notify)
     for name, one in part.contestants.items():
         chosen[name] = _best(name, trials[name])
         n_seeds = part.seeds if one.is_random else 1
         seeds[name] = [
             _job(contest, name, chosen[name][1], data, out / f"seed-{k}") for k in range(1, n_seeds + 1)
         ]
-    run_rating_jobs([job for jobs in seeds.values() for job in jobs], contest.concurrency, notify)
+    run_rating_jobs([job for jobs in seeds.values() for job in jobs], contest.settings.concurrency, notify)
     return [_rater(contest, name, trials[name], seeds[name], chosen[name]) for name in part.contestants]
 
 
@@ -185,7 +185,7 @@ def _predictions(
                 np.savez(again / QUESTIONS, user=test.user, item=test.item)
             job = read_json(folder / "job.json") | {"task": "predict"}
             jobs.append(RatingJob(again, f"{one.name}, fitted again", job))
-    run_rating_jobs(jobs, contest.concurrency, notify)
+    run_rating_jobs(jobs, contest.settings.concurrency, notify)
     found = {}
     for one in raters:
         if one.contestant.network is not None:

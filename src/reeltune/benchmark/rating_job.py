@@ -23,12 +23,12 @@ from reeltune.data.prepared import TuningData
 from reeltune.data.ratings import Ratings, known_ratings
 from reeltune.data.store import open_tuning
 from reeltune.errors import DivergedError
-from reeltune.evaluation.processes import stop_without_parent
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.rating import rating_errors
 from reeltune.models.rating.baselines import RatingBaselineConfig, fit_rating_baseline
 from reeltune.training.rating_config import RatingTrainingConfig
+from reeltune.tuning.trial.processes import stop_without_parent
 
 __all__ = ["PREDICTED", "QUESTIONS", "WEIGHTS", "predict_with_network", "run_rating_job"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.benchmark.rating_job import run_rating_job
-from reeltune.evaluation.processes import run_folders
 from reeltune.evaluation.studies import Notify
 from reeltune.files import read_json, write_json
+from reeltune.tuning.trial.processes import run_folders
 
 __all__ = ["RatingJob", "run_rating_jobs"]
 
@@ -60,7 +60,7 @@ def run_rating_jobs(jobs: Sequence[RatingJob], concurrency: int, notify: Notify)
             notify(_told(apart[folder]))
 
     labels = {folder: job.label for folder, job in apart.items()}
-    run_folders("reeltune.benchmark.rating_job", labels, concurrency, watch)
+    run_folders("reeltune.benchmark.rating_job", labels, [{}] * concurrency, watch)
 
 
 def _told(job: RatingJob) -> str:

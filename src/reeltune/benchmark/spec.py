@@ -18,6 +18,8 @@ from reeltune.errors import ConfigError
 from reeltune.experiment import Experiment, resolve
 from reeltune.metrics.registry import RankingLabel
 from reeltune.models.registry import NETWORKS
+from reeltune.tuning.study.spec import StudySettings
+from reeltune.tuning.trial.jobs import Executor, LocalPool
 
 __all__ = [
     "CHAMPION_ROLE",
@@ -216,12 +218,17 @@ class Contest:
     @property
     def seed(self) -> int:
         """Origin of all randomness."""
-        return int(self.spec.study.get("seed", 17))
+        return self.settings.seed
 
     @property
-    def concurrency(self) -> int:
-        """Trainings at once."""
-        return int(self.spec.study.get("concurrency", 2))
+    def settings(self) -> StudySettings:
+        """What all studies and trainings have in common: seed, threads, device, trainings at once."""
+        return StudySettings.model_validate(self.spec.study)
+
+    @property
+    def executor(self) -> Executor:
+        """What trains outside the studies."""
+        return LocalPool(self.settings.concurrency, self.settings.gpus_per_trial)
 
 
 def load_contest(path: Path, changes: Sequence[str] = (), *, is_quick: bool = False) -> Contest:

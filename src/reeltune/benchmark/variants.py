@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.benchmark.brackets import Qualified, train_all
+from reeltune.benchmark.brackets import Qualified
 from reeltune.benchmark.spec import Contest
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.compare import mean_interval
-from reeltune.evaluation.retrain import job_result
 from reeltune.evaluation.studies import Notify
 from reeltune.metrics.registry import per_query
 from reeltune.seeding import derive
 from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.space.search_space import flatten, unflatten
 from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.jobs import job_result, run_jobs
 from reeltune.tuning.trial.run import TrialConfig
 
 __all__ = ["variant", "variant_values", "variants"]
@@ -58,7 +58,7 @@ def variants(
         cored = best.entrant.experiment.spec.data.model_copy(update={"k_core": k})
         other = open_tuning(prepare(cored, data_dir=data_dir, notify=notify))
         jobs["interactions of a movie", k] = variant(contest, out, other, best.config, {})
-    train_all(list({job.directory: job for job in jobs.values()}.values()), contest, notify)
+    run_jobs(list(jobs.values()), contest.executor, notify)
     found: dict[str, list[dict[str, Any]]] = {}
     for (name, value), job in jobs.items():
         found.setdefault(name, []).append({"value": value, **_figure(job, contest)})
@@ -83,20 +83,24 @@ def variant(
         data_directory=str(data.directory),
         study="variant",
         study_directory=str(out.absolute()),
+        n_threads=contest.settings.n_threads,
+        accelerator=contest.settings.accelerator,
+        name="variant",
         part=part | ({"seed": contest.seed} if part else {}),
     )
 
 
 def variant_values(job: TrialJob, contest: Contest) -> NDArray[np.float64] | None:
     """Return the objective of each validation query, [M]; None where the training diverged."""
-    result = job_result(job) or {}
-    if not result.get("metrics"):
+    result = job_result(job)
+    if result is None or not result.metrics:
         return None
     return per_query(np.load(Path(job.directory) / VALIDATION_RANKS), contest.objective)
 
 
 def _figure(job: TrialJob, contest: Contest) -> dict[str, Any]:
-    values, reason = variant_values(job, contest), (job_result(job) or {}).get("reason", "no result")
+    values, result = variant_values(job, contest), job_result(job)
+    reason = "no result" if result is None else result.reason
     if values is None:
         return {"figure": None, "reason": reason}
     users = open_tuning(Path(job.data_directory)).validation.user

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
+from reeltune.cli.options import ADDRESS, DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
 
 if TYPE_CHECKING:
     from reeltune.evaluation.final import Evaluation
@@ -26,6 +26,7 @@ def evaluate(
     is_reopening: bool = typer.Option(
         False, "--reopen", help="Open the test set again, for the trial selected now; the log tells."
     ),
+    address: str | None = ADDRESS,
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object with everything known."),
 ) -> None:
     """Give the test figures of the selected configuration; only the first call opens the test set."""
@@ -37,6 +38,7 @@ def evaluate(
         data_dir=data_dir,
         is_unfinished_allowed=is_unfinished_allowed,
         is_reopening=is_reopening,
+        address=address,
         notify=note,
     )
     if as_json:

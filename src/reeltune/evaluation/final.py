@@ -25,7 +25,7 @@ from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import Comparison, Interval, targets_in_words
 from reeltune.evaluation.leaderboard import FIGURES, compare_with_baselines, figures
-from reeltune.evaluation.retrain import Candidate, retrain
+from reeltune.evaluation.retrain import Candidate, retrain, study_executor
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
 from reeltune.seeding import derive
@@ -118,6 +118,7 @@ def evaluate_study(
     data_dir: Path | None = None,
     is_unfinished_allowed: bool = False,
     is_reopening: bool = False,
+    address: str | None = None,
     notify: Notify = silent,
 ) -> Evaluation:
     """Return the test figures of the study's selected configuration; the first call opens the test set.
@@ -131,6 +132,7 @@ def evaluate_study(
         data_dir: Where to look for the data first.
         is_unfinished_allowed: Select among the trials there are, though more were asked for.
         is_reopening: Open the test set again, for the trial selected now; the log tells.
+        address: ``HOST:PORT`` of a Ray cluster that trains the final seeds, or ``auto``; None trains here.
         notify: Receives lines of progress.
 
     Raises:
@@ -150,15 +152,15 @@ def evaluate_study(
         stored = read_evaluation(study_dir)
         if stored is not None and not is_reopening:
             return stored  # another process was opening it while this one looked
-        return _evaluate(study, data_dir=data_dir, notify=notify)
+        return _evaluate(study, data_dir=data_dir, address=address, notify=notify)
 
 
-def _evaluate(study: Study, *, data_dir: Path | None, notify: Notify) -> Evaluation:
+def _evaluate(study: Study, *, data_dir: Path | None, address: str | None, notify: Notify) -> Evaluation:
     from reeltune.training.checkpoint import load_model
 
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     selected = selected_trial(study)
-    candidates = select_candidates(study, selected, data, notify)
+    candidates = select_candidates(study, selected, data, notify, address=address)
     # A damaged checkpoint opens nothing.
     models = [load_model(candidate.checkpoint) for candidate in candidates]
     openings = _log_opening(study, selected, candidates[0])
@@ -212,7 +214,9 @@ def read_evaluation(study_dir: Path) -> Evaluation | None:
         ) from error
 
 
-def select_candidates(study: Study, selected: TrialRow, data: TuningData, notify: Notify) -> list[Candidate]:
+def select_candidates(
+    study: Study, selected: TrialRow, data: TuningData, notify: Notify, *, address: str | None = None
+) -> list[Candidate]:
     """Return the checkpoints of the selected configuration, the best on validation first.
 
     They are the trial's own and, where the experiment asks for more than one final seed, one a
@@ -225,7 +229,11 @@ def select_candidates(study: Study, selected: TrialRow, data: TuningData, notify
         is_retrained=False,
     )
     n_seeds = study.spec.final.seeds
-    retrained = retrain(study, selected, data, n_seeds=n_seeds, notify=notify) if n_seeds > 1 else []
+    retrained: list[Candidate] = []
+    if n_seeds > 1:
+        executor = study_executor(study, data, address)
+        by_trial = retrain(study, [selected], data, n_seeds=n_seeds, notify=notify, executor=executor)
+        retrained = by_trial[selected.number]
     return sorted([own, *retrained], key=lambda c: c.validation, reverse=study.higher_is_better)
 
 

@@ -132,7 +132,7 @@ class Recorder:
             study_id=f"{derive(0, self.study.created):016x}"[:8],
             study_directory=str(self.study.directory),
             n_threads=spec.study.n_threads,
-            accelerator="gpu" if spec.study.gpus_per_trial > 0 else "cpu",
+            accelerator=spec.study.accelerator,
             logging=spec.logging.plain(),
             measures=list(spec.study.goal.extra_measures),
             start_epoch=row.start_epoch,

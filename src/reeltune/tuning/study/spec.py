@@ -158,6 +158,11 @@ class StudySettings(Config):
         """What the study wants."""
         return Goal(tuple(self.objectives) or (self.objective,), self.constraints)
 
+    @property
+    def accelerator(self) -> str:
+        """What trials and retrainings run on, as Lightning names it."""
+        return "gpu" if self.gpus_per_trial > 0 else "cpu"
+
 
 def _is_no_ranking(label: str) -> bool:
     try:

@@ -46,10 +46,16 @@ class TrialJob:
     origin: str = ""  # last.ckpt of the trial that it goes on from; empty for fresh weights
     storage: str = ""  # address that the trial's files pass through; empty where the study's folder is seen
     past: list[dict[str, Any]] = field(default_factory=list)  # legs to train first: params, config, end_epoch
+    name: str = ""  # in words, for messages; empty for the number
 
     def plain(self) -> dict[str, Any]:
         """Return the job as plain values."""
         return asdict(self)
+
+    @property
+    def label(self) -> str:
+        """What messages call the job."""
+        return self.name or f"trial {self.number}"
 
     @property
     def max_epochs(self) -> int:
