@@ -112,23 +112,3 @@ def test_a_damaged_bundle_is_one_line(run: Shell, tmp_path: Path) -> None:
         code, _, err = run("recommend", path, "--liked", "x")
         assert code == 2
         assert err.count("\n") == 1
-
-
-def test_a_narrow_terminal_cuts_the_searched_values_and_no_figure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from reeltune.cli.tables import make_table, print_table
-
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("NO_COLOR", "1")
-    table = make_table("validation", "ndcg@10", "epochs", "time")
-    table.add_column("parameters", overflow="ellipsis", no_wrap=True)
-    table.add_row(
-        "windowed Markov", "0.1234", "12", "1m02s", "hidden_dim 128  dropout 0.25  learning_rate 0.001"
-    )
-    print_table(table)
-    said = capsys.readouterr().out
-    for wanted in ("windowed Markov", "ndcg@10", "epochs", "0.1234", "1m02s", "hidden_dim"):
-        assert wanted in said
-    assert "learning_rate" not in said

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from reeltune.cli.options import ADDRESS, DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
+from reeltune.cli.options import (
+    ADDRESS,
+    AS_CSV,
+    AS_JSON,
+    DATA_DIR,
+    STUDIES,
+    STUDY,
+    note,
+    send_to_storage,
+    study_path,
+)
+from reeltune.cli.tables import Table, interval_cell, print_plain, print_table
 
 if TYPE_CHECKING:
     from reeltune.evaluation.final import Evaluation
@@ -27,7 +38,8 @@ def evaluate(
         False, "--reopen", help="Open the test set again, for the trial selected now; the log tells."
     ),
     address: str | None = ADDRESS,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object with everything known."),
+    as_json: bool = AS_JSON,
+    as_csv: bool = AS_CSV,
 ) -> None:
     """Give the test figures of the selected configuration; only the first call opens the test set."""
     from reeltune.evaluation.final import evaluate_study
@@ -41,23 +53,20 @@ def evaluate(
         address=address,
         notify=note,
     )
-    if as_json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
-    else:
+    named = {f"trial {found.trial}": found.metrics, **found.baselines}
+    rows = [{"name": name} | {k: asdict(m) for k, m in metrics.items()} for name, metrics in named.items()]
+    if not print_plain(rows, as_json=as_json, as_csv=as_csv, whole=found.plain()):
         _print_figures(found)
         _print_notes(found, path)
     send_to_storage(path)
 
 
 def _print_figures(found: Evaluation) -> None:
-    from reeltune.cli.tables import make_table, print_table
-
     labels = list(found.metrics)
-    table = make_table("test", *labels)
-    named = [(f"trial {found.trial}", found.metrics), *found.baselines.items()]
-    for name, metrics in named:
-        cells = (f"{m.value:.4f} ({m.low:.4f} to {m.high:.4f})" for m in metrics.values())
-        table.add_row(name, *cells, style="bold" if name not in found.baselines else None)
+    table = Table("test", *labels, spare=[labels[-1], labels[0]])
+    for name, metrics in [(f"trial {found.trial}", found.metrics), *found.baselines.items()]:
+        cells = map(interval_cell, metrics.values())
+        table.add(name, *cells, style="bold" if name not in found.baselines else None)
     print_table(table)
     print(found.verdict)
 

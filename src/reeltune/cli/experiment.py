@@ -38,12 +38,12 @@ def experiment(
 
 def _print(result: dict[str, object], directory: Path) -> None:
     from reeltune.benchmark.tables import standings_table, verdict_lines
-    from reeltune.cli.tables import make_table, print_table
+    from reeltune.cli.tables import Table, print_table
 
     standings = standings_table(result)
-    table = make_table(*standings.heads)
+    table = Table(*standings.heads)
     for row in standings.rows:
-        table.add_row(*map(str, row))
+        table.add(*map(str, row))
     print_table(table)
     for line in verdict_lines(result):
         print(line)

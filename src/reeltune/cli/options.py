@@ -10,6 +10,8 @@ import typer
 
 __all__ = [
     "ADDRESS",
+    "AS_CSV",
+    "AS_JSON",
     "CHANGES",
     "DATA_DIR",
     "STUDIES",
@@ -43,6 +45,8 @@ ADDRESS = typer.Option(
 TAKE_OVER = typer.Option(
     False, "--take-over", help="Go on though the study's storage names another driver, which is dead."
 )
+AS_JSON = typer.Option(False, "--json", help="Print JSON with everything known.")
+AS_CSV = typer.Option(False, "--csv", help="Print CSV with everything known, a column a field.")
 CHANGES = typer.Option(
     [], "--set", metavar="NAME=VALUE", help="Put a value over that of the file, e.g. training.max_epochs=3."
 )

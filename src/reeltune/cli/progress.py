@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reeltune.cli.tables import Table, short_params, short_time
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.search.results import best_rows
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
+    from rich.text import Text
 
     from reeltune.tuning.study.observer import Observer, StudyProgress
 
-__all__ = ["LineObserver", "TableObserver", "make_observer", "short_params"]
+__all__ = ["LineObserver", "TableObserver", "make_observer"]
 
 QUIET_SECONDS = 30.0
 """Where there is no terminal, an epoch is worth a line after this long a silence."""
@@ -31,34 +32,6 @@ def make_observer() -> Observer:
 
         return TableObserver(Console())
     return LineObserver()
-
-
-def short_params(params: dict[str, Any]) -> str:
-    """Return the searched values in one line, by the last part of their names.
-
-    >>> short_params({"model.hidden_dim": 64, "training.learning_rate": 0.00123456})
-    'hidden_dim 64  learning_rate 0.00123'
-    """
-    return "  ".join(f"{name.rpartition('.')[2]} {short_value(value)}" for name, value in params.items())
-
-
-def short_value(value: Any) -> str:
-    """Return a value in few characters."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def short_time(seconds: float) -> str:
-    """Return a duration in few characters.
-
-    >>> short_time(75), short_time(9.4), short_time(7300)
-    ('1m15s', '9s', '2h01m')
-    """
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 @dataclass
@@ -237,25 +210,26 @@ class TableObserver:
             return Text("starting")
         if not self._board.rows:
             return Text(f"{self._board.headline()}  starting Ray and its workers", style="bold")
-        return Group(Text(self._board.headline(), style="bold"), self._table(self._board))
+        table, _ = self._table(self._board).render(self._console.width)
+        return Group(Text(self._board.headline(), style="bold"), table)
 
     def _table(self, board: Board) -> Table:
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("trial", "state", "epoch", *board.progress.goal.objectives, "time"):
-            table.add_column(name, justify="left" if name == "state" else "right")
-        table.add_column("parameters", overflow="ellipsis", no_wrap=True)
+        first, *others = board.progress.goal.objectives
+        spare = (*reversed(others), "time", "epoch")
+        table = Table(
+            "trial", "state", "epoch", first, *others, "time", spare=spare, left=["state"], params=True
+        )
         room = max(self._console.height - 6, 4)
         running = board.running()
         for row in running + board.best(max(room - len(running), 1)):
-            table.add_row(*self._cells(board, row))
+            table.add(*self._cells(board, row), params=row.params, usual=board.progress.usual)
         return table
 
     @staticmethod
-    def _cells(board: Board, row: TrialRow) -> list[str]:
-        colour = COLOURS[str(row.state)]
-        state = f"[{colour}]{row.state}[/]"
+    def _cells(board: Board, row: TrialRow) -> list[str | Text]:
+        from rich.text import Text
+
+        state = Text(str(row.state), style=COLOURS[str(row.state)])
         if row.state.is_finished:
             figures = {**row.metrics, board.progress.objective: row.value}
             epoch, pace = str(row.start_epoch + row.n_epochs), short_time(row.seconds)

@@ -37,29 +37,29 @@ def ratings(
 
 
 def _print_errors(found: dict[str, Any]) -> None:
-    from reeltune.cli.tables import make_table, print_table
+    from reeltune.cli.tables import Table, print_table
 
-    table = make_table(f"folds: {len(found['folds'])}", "RMSE", "MAE", "accuracy", "F1", "MCC", "ROC AUC")
+    table = Table(f"folds: {len(found['folds'])}", "RMSE", "MAE", "accuracy", "F1", "MCC", "ROC AUC")
     for name, model in sorted(found["models"].items(), key=lambda item: item[1]["rmse"]["mean"]):
         decisions = model["decisions"]
         errors = (_error(model[metric]) for metric in ("rmse", "mae"))
-        table.add_row(name, *errors, *(_figure(decisions[k]) for k in ("accuracy", "f1", "mcc", "roc_auc")))
+        table.add(name, *errors, *(_figure(decisions[k]) for k in ("accuracy", "f1", "mcc", "roc_auc")))
     majority = next(iter(found["models"].values()))["decisions"]["majority"]
-    table.add_row("majority class", "", "", *(_figure(majority[k]) for k in ("accuracy", "f1", "mcc")), "")
+    table.add("majority class", "", "", *(_figure(majority[k]) for k in ("accuracy", "f1", "mcc")), "")
     print_table(table)
 
 
 def _print_decisions(name: str, decisions: dict[str, Any]) -> None:
-    from reeltune.cli.tables import make_table, print_table
+    from reeltune.cli.tables import Table, print_table
 
     limit = f"{decisions['threshold']:g}"
-    table = make_table(f"{name}, liked from {limit} stars", "predicted disliked", "predicted liked")
+    table = Table(f"{name}, liked from {limit} stars", "predicted disliked", "predicted liked")
     for label, row in zip(("disliked", "liked"), decisions["matrix"], strict=True):
-        table.add_row(f"actually {label}", *(f"{count:,}" for count in row))
+        table.add(f"actually {label}", *(f"{count:,}" for count in row))
     print_table(table)
-    table = make_table(f"{name}, stars", *(f"predicted {k}" for k in range(1, 6)))
+    table = Table(f"{name}, stars", *(f"predicted {k}" for k in range(1, 6)))
     for stars, row in enumerate(decisions["star_matrix"], start=1):
-        table.add_row(f"actually {stars}", *(f"{count:,}" for count in row))
+        table.add(f"actually {stars}", *(f"{count:,}" for count in row))
     print_table(table)
     print(
         f"star classes: {decisions['star_accuracy']:.4f} right, always the most frequent one "

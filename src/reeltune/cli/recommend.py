@@ -108,17 +108,13 @@ def recommend(
     if not found:
         note("no movie is left: every one of these genres and years is seen or disliked; ask for more")
         return
-    from rich.markup import escape
+    from reeltune.cli.tables import Table, print_table
 
-    from reeltune.cli.tables import make_table, print_table
-
-    table = make_table("title", "score")
-    table.add_column("genres")
-    if is_explained:
-        table.add_column("because of")
+    heads = ["title", "score", "genres", *(["because of"] if is_explained else [])]
+    table = Table(*heads, left=heads[2:], spare=["genres"])
     for line in found:
         cells = [f"{line.rank:>3}  {line.title}", f"{line.score:.3f}", ", ".join(line.genres), line.because]
-        table.add_row(*map(escape, cells[: len(table.columns)]))
+        table.add(*cells[: len(heads)])
     print_table(table)
 
 

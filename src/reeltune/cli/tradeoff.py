@@ -20,7 +20,7 @@ def tradeoff(
     data_dir: Path | None = DATA_DIR,
 ) -> None:
     """Measure on validation what popularity, novelty and calibration cost; tune and draw them."""
-    from reeltune.cli.tables import make_table, print_table
+    from reeltune.cli.tables import Table, print_table
     from reeltune.report.tradeoff import GAINS
     from reeltune.serving.recommend.tradeoff import measure_trade_off
 
@@ -28,16 +28,16 @@ def tradeoff(
     found = measure_trade_off(
         folder, trial=trial, n_people=n_people, tolerance=tolerance, data_dir=data_dir, notify=note
     )
-    table = make_table("weight", "value", "NDCG@10", "moves", "to", "coverage")
+    table = Table("weight", "value", "NDCG@10", "moves", "to", "coverage")
     for name, points in found.curves.items():
         for point in points:
             mark = " *" if point.weight == found.tuned[name] else ""
             field = GAINS[name][0]
             cells = (f"{point.weight:g}{mark}", f"{point.ndcg:.4f}", field, f"{getattr(point, field):.4g}")
-            table.add_row(name, *cells, f"{point.coverage:.0%}")
+            table.add(name, *cells, f"{point.coverage:.0%}")
     for point in found.together:
         mark = " *" if point == found.joint_point() else ""
-        table.add_row(
+        table.add(
             "together", f"x {point.weight:g}{mark}", f"{point.ndcg:.4f}", "", "", f"{point.coverage:.0%}"
         )
     print_table(table)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from reeltune.cli.options import STUDIES, STUDY, study_path
+from reeltune.cli.options import AS_CSV, AS_JSON, STUDIES, STUDY, study_path
+from reeltune.cli.tables import Table, print_plain, print_table, short_time
 
 if TYPE_CHECKING:
     from reeltune.tuning.records.rows import TrialRow
     from reeltune.tuning.study.folder import Study
 
-__all__ = ["trials"]
+__all__ = ["trials", "trials_table"]
 
 
 def trials(
     study: str = STUDY,
     studies: Path | None = STUDIES,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON list with everything known."),
+    as_json: bool = AS_JSON,
+    as_csv: bool = AS_CSV,
 ) -> None:
     """Compare the trials of a study, best first; also while it runs."""
     from reeltune.tuning.study.folder import Study
@@ -28,52 +27,47 @@ def trials(
     opened = Study.open(study_path(study, studies))
     best = opened.best()
     others = [row for row in opened.rows() if row.number not in {winner.number for winner in best}]
-    if as_json:
-        print(json.dumps([row.plain() for row in best + others], indent=2, ensure_ascii=False))
+    plain = (row.plain() for row in best + others)
+    if print_plain(plain, as_json=as_json, as_csv=as_csv):
         return
     if not best and not others:
         print(f"study {opened.name} has no trials yet")
         return
-    _print_table(opened, best + others)
+    print_table(trials_table(opened, best + others))
     for row in others:
         if row.state.is_finished:
             print(f"trial {row.number} {row.state}: {row.reason}")
 
 
-def _print_table(study: Study, rows: list[TrialRow]) -> None:
-    from rich.table import Table
-
-    from reeltune.cli.progress import short_time, short_value
-    from reeltune.cli.tables import print_table
+def trials_table(study: Study, rows: list[TrialRow]) -> Table:
+    """Return the trials as a table, in the order of ``rows``."""
     from reeltune.tuning.search.population import population_of
 
-    names = list(study.spec.space.space)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    metrics = sorted(
-        {metric for row in rows for metric in row.metrics}, key=lambda m: (m != study.objective, m)
-    )
+    others = sorted({metric for row in rows for metric in row.metrics} - {study.objective})
     is_population = population_of(study.spec) is not None
     after_head = ["after"] if is_population else []
-    for heading in [
+    table = Table(
         "trial",
         "state",
         *after_head,
         "epochs",
-        *metrics,
+        study.objective,
+        *others,
         "time",
-        *(n.rpartition(".")[2] for n in names),
-    ]:
-        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+        left=["state"],
+        spare=[*reversed(others), "after", "time", "epochs"],
+        params=True,
+    )
+    usual = study.spec.default_point
     for row in rows:
         epochs = (
             f"{row.best_epoch}/{row.start_epoch + row.n_epochs}"
             if row.state.is_finished
             else str(row.start_epoch + len(study.epochs(row.number)))
         )
+        metrics = (study.objective, *others)
         figures = [f"{row.metrics[metric]:.4f}" if metric in row.metrics else "" for metric in metrics]
-        values = [short_value(row.params[name]) if name in row.params else "" for name in names]
         after = ["" if row.parent is None else str(row.parent)] if is_population else []
-        table.add_row(
-            str(row.number), str(row.state), *after, epochs, *figures, short_time(row.seconds), *values
-        )
-    print_table(table)
+        cells = (str(row.number), str(row.state), *after, epochs, *figures, short_time(row.seconds))
+        table.add(*cells, params=row.params, usual=usual)
+    return table

@@ -135,7 +135,8 @@ def _conclude(run: Run, data_dir: Path | None) -> None:
         from reeltune.cli.leaderboard import print_front, print_leaderboard, print_repeats
         from reeltune.evaluation.leaderboard import make_leaderboard
 
-        print_leaderboard(make_leaderboard(study.directory, data_dir=data_dir, notify=note))
+        leaderboard = make_leaderboard(study.directory, data_dir=data_dir, notify=note)
+        print_leaderboard(leaderboard, study.spec.default_point)
         print_front(study)
         print_repeats(study, run.repeats)
     else:

@@ -139,6 +139,7 @@ def _progress(recorder: Recorder) -> StudyProgress:
             for row in recorder.rows
             if not row.state.is_finished
         },
+        usual=study.spec.default_point,
     )
 
 

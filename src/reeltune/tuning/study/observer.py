@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.search.goal import Goal
@@ -30,6 +31,7 @@ class StudyProgress:
     concurrency: int
     rows: tuple[TrialRow, ...]  # known at the start, finished and unfinished
     epochs: dict[int, tuple[EpochReport, ...]]  # of the unfinished ones, by trial number
+    usual: Mapping[str, Any] = field(default_factory=dict)  # the default configuration's point of the space
 
     @property
     def objective(self) -> str:

@@ -217,6 +217,11 @@ class StudySpec(Config):
     logging: LoggingConfig = LoggingConfig()
     """Where figures go besides the study folder."""
 
+    @property
+    def default_point(self) -> dict[str, Scalar]:
+        """The searched values of the default configuration."""
+        return self.space.default(self.trial.plain())
+
 
 EXTENDABLE = (
     "question",
