@@ -34,7 +34,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
 def tiny_data(tmp_path_factory: pytest.TempPathFactory):
     """Return prepared synthetic data that a small network learns in about a second."""
     from reeltune.data.store import open_tuning
-    from reeltune.data.synthetic.generate import synthetic_tuning_data
+    from synthetic_parts import synthetic_tuning_data
 
     folder = tmp_path_factory.mktemp("tiny")
     return open_tuning(synthetic_tuning_data(folder, n_users=150, n_items=40, mean_length=16))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from reeltune.errors import ConfigError
@@ -42,6 +43,9 @@ class Config(BaseModel):
     Fields carry an attribute docstring with unit and range.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """New names of keys of the release before; the old ones are read with a warning for one release."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -50,6 +54,24 @@ class Config(BaseModel):
         allow_inf_nan=False,
         ser_json_inf_nan="strings",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_renamed(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not cls.renamed.keys() & value.keys():
+            return value
+        found = dict(value)
+        for old, new in cls.renamed.items():
+            if old in found:
+                given = found.pop(old)
+                if given is not None:  # recorded configs name every field, also those that are not set
+                    warnings.warn(
+                        f"the key {old} is now called {new}; rename it", FutureWarning, stacklevel=2
+                    )
+                    if found.get(new) is not None:
+                        raise ValueError(f"{old} and {new} are one key; keep {new}")
+                    found[new] = given
+        return found
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as plain Python values that JSON and checkpoints can hold."""

@@ -11,9 +11,9 @@ from reeltune.data.datamodule import MovieLensDataModule, ReviewsDataModule, Seq
 from reeltune.data.interactions import RawDataset
 from reeltune.data.prepare.entry import write_entry
 from reeltune.data.store import open_tuning
-from reeltune.data.synthetic.generate import synthetic_tuning_data
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
+from synthetic_parts import synthetic_tuning_data
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from reeltune.data.readers.delimited import Column, Format, read_columns
+from reeltune.data.readers.delimited import Column, Format, as_number, decode, read_columns, records, rows
 from reeltune.errors import DataError
 
 COLUMNS = (
@@ -46,7 +46,7 @@ def test_each_delimiter_gives_the_same_columns(text, form):
         ("1\t2\t7\n1\t9\t7\n", TABS, r"r.txt:2: rating is '9'; it must lie in 0.5 to 5"),
         ("1\tnan\t7\n", TABS, r"r.txt:1: rating is 'nan'"),
         ("1\t2\t-7\n", TABS, r"r.txt:1: timestamp is '-7'; it must lie in 0 to 1e\+09"),
-        ("1\t2\t7\n1\t2", TABS, r"r.txt:2: 2 fields in .* 3 fields parted by"),
+        ("1\t2\t7\n1\t2", TABS, r"r.txt:2: 2 fields in .* 3 parted by"),
         ("1\t2\t7\n\n\t2\t7\n", TABS, r"r.txt:3: user is empty; a number is needed"),
         ("1,2,7\n", TABS, r"r.txt:1: 1 fields in '1,2,7'"),
         ("1::2::7\n1:2:7\n", COLONS, r"r.txt:2: 1 fields in '1:2:7'"),
@@ -56,7 +56,7 @@ def test_each_delimiter_gives_the_same_columns(text, form):
         ("", COMMAS, r"r.txt:1: the header is ''"),
         ("", TABS, r"r.txt: "),
         ("u,r,t\n", COMMAS, r"r.txt: "),
-        ("1\t2\t7\n" + "9" * 3_000_000 + "\t2\t7\n", TABS, r"r.txt:2: the line is longer than"),
+        ("1\t2\t7\n" + "9" * 3_000_000 + "\t2\t7\n", TABS, r"r.txt:2: user is '9999.*it must lie in 1 to 99"),
         (b"1\t2\t7\n\xff\xfe\t2\t7\n", TABS, r"r.txt:2: user is "),
     ],
 )
@@ -64,3 +64,62 @@ def test_a_fault_names_file_line_value_and_limit(text, form, message):
     with pytest.raises(DataError, match=message) as error:
         read(text, form)
     assert len(str(error.value)) < 200
+
+
+def test_one_encoding_is_found():
+    assert decode("\ufeffé".encode(), "f") == "é"
+    assert decode("é\nö".encode("latin-1"), "f") == "é\nö"
+
+
+def test_mixed_encodings_name_the_line():
+    with pytest.raises(DataError, match=r"f:3: byte 0xe9 is not UTF-8; other lines are; save"):
+        decode("plain\nÉtoile\n".encode() + b"caf\xe9\n", "f")
+
+
+def test_rows_know_their_lines():
+    assert list(rows('x,y\n"1\n2",3\n\n4,5\n', "a.csv")) == [
+        (1, ["x", "y"]),
+        (3, ["1\n2", "3"]),
+        (5, ["4", "5"]),
+    ]
+
+
+def test_a_gigantic_field_or_line_names_the_line():
+    with pytest.raises(DataError, match=r"a.csv:2: field larger than field limit .*may have 1,048,576"):
+        list(rows("x,y\n1," + "z" * (1 << 20) + "z\n", "a.csv"))
+    with pytest.raises(DataError, match=r"a.dat:2: the line is longer than 16,777,216"):
+        list(rows("x::y\n1::" + "z" * (1 << 24) + "\n", "a.dat", delimiter="::", is_quoted=False))
+
+
+def test_a_row_wider_than_the_first_is_refused():
+    with pytest.raises(DataError, match=r"a.csv:3: 3 fields in 'Fargo,4,5'; 2 parted by ',' are needed"):
+        list(rows("title,rating\nHeat,4\nFargo,4,5\n", "a.csv"))
+    with pytest.raises(DataError, match=r"a.csv:2: 1 fields"):
+        list(rows("title,rating\nHeat\n", "a.csv"))
+
+
+def test_records_are_fields_by_column():
+    found = list(records('b;a\n "x" ; y\n', "f.csv", ("a",), delimiter=";"))
+    assert found == [("f.csv:2", {"b": '"x"', "a": "y"})]
+    with pytest.raises(DataError, match=r"f.csv:1: there is no column 'c'; the header is 'a,b'"):
+        list(records("a,b\n1,2\n", "f.csv", ("c",)))
+    with pytest.raises(DataError, match=r"f.csv:1: the column 'a' is there 2 times"):
+        list(records("a,a\n1,2\n", "f.csv", ("a",)))
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", "\uff14", "nan", "inf", "1,000", "4,5", "0x1F", "", " 4", "1e", "+4", "."]
+)
+def test_what_is_no_number(text):
+    assert as_number(text) is None
+
+
+@pytest.mark.parametrize(("text", "value"), [("4.5", 4.5), ("-3", -3), (".5", 0.5), ("5.", 5), ("1e3", 1000)])
+def test_what_is_a_number(text, value):
+    assert as_number(text) == value
+
+
+@pytest.mark.parametrize("text", ["1_0", "\uff14", "nan", "4 5"])
+def test_odd_numbers_are_refused_with_the_line(text):
+    with pytest.raises(DataError, match=rf"r.txt:3: rating is .{text}.*; it must"):
+        read(f"u,r,t\n1,2.5,7\n1,{text},7\n", COMMAS)

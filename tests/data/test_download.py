@@ -5,8 +5,8 @@ import pytest
 from data_parts import zip_bytes
 
 from reeltune.data import download
-from reeltune.data.dataset_entry import Package
 from reeltune.data.download import fetch_address, fetch_package
+from reeltune.data.source import Package
 from reeltune.errors import DataError
 
 ARCHIVE = zip_bytes({"a.txt": b"hello"})

@@ -1,7 +1,7 @@
 import pytest
 
 from reeltune.data.readers import movielens
-from reeltune.data.sources import FileSet
+from reeltune.data.source import FileSet
 from reeltune.errors import DataError
 
 RATINGS = [(1, 2, 4.0, 100), (1, 1, 3.0, 50), (2, 1, 5.0, 70)]
@@ -90,7 +90,7 @@ def test_ranks(folder):
 @pytest.mark.parametrize(
     ("movies", "message"),
     [
-        (b"1::A (1990)\n", r"movies.dat:1: .* has not 3 fields"),
+        (b"1::A (1990)\n", r"movies.dat:1: 2 fields in .*; 3 parted by"),
         (b"1::A (1990)::Drama\nx::B::Drama\n", r"movies.dat:2: "),
         (b"", r"movies.dat: there is no movie"),
     ],
@@ -105,7 +105,7 @@ def test_a_fault_in_a_csv_of_movies_names_the_line(folder):
         ratings__csv=lines(",", "userId,movieId,rating,timestamp\n"),
         movies__csv=b'movieId,title,genres\n1,"A\nB (1990)",Drama\n2,C\n',
     )
-    with pytest.raises(DataError, match=r"movies.csv:4: '2,C' is not"):
+    with pytest.raises(DataError, match=r"movies.csv:4: 2 fields in '2,C'; 3 parted by"):
         movielens.read_csv_edition(files)
 
 

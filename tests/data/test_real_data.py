@@ -11,9 +11,9 @@ from data_parts import write_zip
 
 from reeltune.data.config import DataConfig
 from reeltune.data.prepare.preparation import prepare_sequences
+from reeltune.data.readers.credits import read_credits
 from reeltune.data.readers.movielens import read_dat_edition, read_ranked_edition
-from reeltune.data.readers.people_files import read_people
-from reeltune.data.sources import FileSet
+from reeltune.data.source import FileSet
 from reeltune.data.store import open_held_out, open_side, open_summary, open_tuning, prepare
 from reeltune.errors import DataError
 
@@ -94,7 +94,7 @@ def test_ranks_give_the_order_of_the_timestamps(shared_data):
 def test_a_part_of_ml1m_is_not_taken_for_the_whole(shared_data, tmp_path, monkeypatch):
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "reeltune.data.acquire.fetch_address",
+        "reeltune.data.locate.fetch_address",
         lambda address, *_, **__: (_ for _ in ()).throw(DataError(f"{address}: no network in tests")),
     )
     with pytest.raises(DataError, match="487,650 rows, the whole data set has 1,000,209"):
@@ -217,10 +217,10 @@ def test_years_of_latest_small_split_by_the_calendar(shared_data):
         ("imdb5000-movie_metadata.zip", 4817, 4912, 4768),
     ],
 )
-def test_tables_of_people(shared_data, name, n_directors, n_actors, n_words):
-    people = read_people(shared_data / "movie-metadata" / name)
-    counts = (len(people.directors), len(people.actors), len(people.keywords))
+def test_tables_of_credits(shared_data, name, n_directors, n_actors, n_words):
+    found = read_credits(shared_data / "movie-metadata" / name)
+    counts = (len(found.directors), len(found.actors), len(found.keywords))
     assert counts == (n_directors, n_actors, n_words)
-    if not people.is_by_imdb:
-        told = people.directors.get("1") or people.actors["1"]
+    if not found.is_by_imdb:
+        told = found.directors.get("1") or found.actors["1"]
         assert told[0] in {"John Lasseter", "Tom Hanks"}  # of Toy Story

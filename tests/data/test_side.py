@@ -6,7 +6,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset, TagTable, UserTable
 from reeltune.data.prepare.entry import write_entry
 from reeltune.data.readers import movielens
-from reeltune.data.sources import FileSet
+from reeltune.data.source import FileSet
 from reeltune.data.store import open_side
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
@@ -105,7 +105,7 @@ def test_users_and_folds_of_ml100k(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"u__user": "1|24|M|writer\n"}, r"u.user:1: .* has not 5 fields"),
+        ({"u__user": "1|24|M|writer\n"}, r"u.user:1: 4 fields in .*; 5 parted by"),
         (
             {"u__user": "1|24|M|writer|8\n2|x|M|writer|8\n"},
             r"u.user:2: the age is 'x'; it must lie in 1 to 129",
@@ -149,9 +149,15 @@ def test_tags_and_links_of_csv_editions(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"tags__csv": "user,movie\n"}, r"tags.csv:1: the header is 'user,movie'; it must be userId,"),
-        ({"tags__csv": "userId,movieId,tag,timestamp\n1,2,x\n"}, r"tags.csv:2: '1,2,x' is not user, movie"),
-        ({"links__csv": "movieId,imdbId,tmdbId\n1,2\n"}, r"links.csv:2: '1,2' is not movieId"),
+        (
+            {"tags__csv": "user,movie\n"},
+            r"tags.csv:1: there is no column 'userId'; the header is 'user,movie'",
+        ),
+        (
+            {"tags__csv": "userId,movieId,tag,timestamp\n1,2,x\n"},
+            r"tags.csv:2: 3 fields in '1,2,x'; 4 parted by",
+        ),
+        ({"links__csv": "movieId,imdbId,tmdbId\n1,2\n"}, r"links.csv:2: 2 fields in '1,2'; 3 parted by"),
     ],
 )
 def test_faults_in_side_files_of_csv_editions_are_named(tmp_path, files, message):

@@ -1,7 +1,8 @@
 import numpy as np
 
 from reeltune.data.store import open_held_out, open_tuning
-from reeltune.data.synthetic.generate import synthetic_data, synthetic_interactions, synthetic_tuning_data
+from reeltune.data.synthetic.generate import synthetic_data, synthetic_interactions
+from synthetic_parts import synthetic_tuning_data
 
 
 def test_the_same_seed_gives_the_same_rows():

@@ -4,7 +4,7 @@ import pytest
 from reeltune.data.config import DataConfig
 from reeltune.data.prepare.entry import write_entry
 from reeltune.data.readers.movielens import read_csv_edition
-from reeltune.data.sources import FileSet
+from reeltune.data.source import FileSet
 from reeltune.data.store import open_summary, open_tuning
 from reeltune.data.synthetic.large import write_large_csv
 

@@ -6,7 +6,6 @@ import torch
 
 from reeltune.data.sequences import window_batches
 from reeltune.data.store import open_tuning
-from reeltune.data.synthetic.generate import synthetic_tuning_data
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.models.baselines.popularity import count_items
 from reeltune.models.networks.gru import GRUConfig
@@ -16,6 +15,7 @@ from reeltune.training.config import TrainingConfig
 from reeltune.training.module import NextItemModule
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.trial.run import TrialConfig, run_trial
+from synthetic_parts import synthetic_tuning_data
 
 BASE = {"max_epochs": 1, "batch_size": 8, "history_length": 8, "n_negatives": 8}
 MOVED: dict[str, tuple[dict, object]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -70,10 +71,15 @@ def _options(
 _debug = {"on": False}
 
 
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; errors end in one line on stderr and a non-zero exit code."""
     from reeltune.errors import ReeltuneError
 
+    warnings.showwarning = _show_warning
     try:
         app()
     except KeyboardInterrupt:

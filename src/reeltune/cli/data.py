@@ -19,8 +19,13 @@ __all__ = ["app"]
 app = typer.Typer(help="List, prepare and inspect data sets; look after the cache.", no_args_is_help=True)
 
 _BAR_WIDTH = 40
-_PEOPLE = typer.Option(
-    None, "--people", help="File of directors and actors, or the word package. [default: the data set's own]"
+_CREDITS = typer.Option(
+    None,
+    "--credits",
+    "--people",
+    help="File of directors and actors, or the word package; --people in the release before. "
+    "[default: the data set's own]",
+    show_default=False,
 )
 _K_CORE = typer.Option(None, "--k-core", min=1, help="Least number of interactions a movie. [default: 5]")
 
@@ -38,8 +43,8 @@ def list_datasets() -> None:
             print(f"  from      {entry.address} ({entry.size_bytes / 1e6:.1f} MB)")
         if entry.package is not None:
             print(f"  also in   the package {entry.package.name} {entry.package.version}")
-        if entry.people_package is not None:
-            print(f"  people    in the package {entry.people_package.name} {entry.people_package.version}")
+        if entry.credits_package is not None:
+            print(f"  credits   in the package {entry.credits_package.name} {entry.credits_package.version}")
         print(f"  licence   {entry.licence}")
         print(f"  cite      {entry.citation}")
     print("labelled reviews, for `reeltune data sentiment package`")
@@ -52,10 +57,10 @@ def prepare(
     name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
     k_core: int | None = _K_CORE,
-    people: str | None = _PEOPLE,
+    of_movies: str | None = _CREDITS,
 ) -> None:
     """Get a data set and prepare it; no work where that was done before."""
-    directory = _prepared(name, data_dir, k_core, people)
+    directory = _prepared(name, data_dir, k_core, of_movies)
     print(directory)
 
 
@@ -64,13 +69,13 @@ def inspect(
     name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
     k_core: int | None = _K_CORE,
-    people: str | None = _PEOPLE,
+    of_movies: str | None = _CREDITS,
 ) -> None:
     """Summarize a prepared data set; prepares it first where needed."""
     from reeltune.data.prepare.summary import missing_details
     from reeltune.data.store import open_side, open_summary, open_tuning
 
-    directory = _prepared(name, data_dir, k_core, people)
+    directory = _prepared(name, data_dir, k_core, of_movies)
     report, summary = open_summary(directory)
     _print_summary(report, summary)
     for kind, share in missing_details(open_side(directory).details).items():
@@ -119,8 +124,7 @@ def cache(
     """Show what the cache holds, or prune it."""
     from datetime import datetime
 
-    from reeltune.data.cache import list_cache, remove_item
-    from reeltune.data.sources import cache_root
+    from reeltune.data.cache import cache_root, list_cache, remove_item
     from reeltune.data.store import is_outdated
     from reeltune.errors import ConfigError
 
@@ -141,20 +145,20 @@ def cache(
     print(f"{total / 1e6:.1f} MB in {cache_root()}")
 
 
-def _prepared(name: str, data_dir: Path | None, k_core: int | None, people: str | None) -> Path:
+def _prepared(name: str, data_dir: Path | None, k_core: int | None, of_movies: str | None) -> Path:
     from reeltune.data.store import prepare as prepare_data
 
-    return prepare_data(_config_of(name, k_core, people), data_dir=data_dir, notify=note)
+    return prepare_data(_config_of(name, k_core, of_movies), data_dir=data_dir, notify=note)
 
 
-def _config_of(name: str, k_core: int | None, people: str | None) -> DataConfig:
+def _config_of(name: str, k_core: int | None, of_movies: str | None) -> DataConfig:
     """Return the config of the data set ``name``, or of the experiment file ``name``."""
     from pydantic import ValidationError
 
     from reeltune.data.config import DataConfig
     from reeltune.errors import ConfigError
 
-    options = {"k_core": k_core, "people": people}
+    options = {"k_core": k_core, "credits": of_movies}
     given = {key: value for key, value in options.items() if value is not None}
     try:
         if name.endswith((".yaml", ".yml")):

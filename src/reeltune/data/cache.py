@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reeltune.data.sources import cache_root
 from reeltune.errors import DataError
 
 __all__ = [
     "CacheItem",
     "cache_error",
     "cache_lock",
+    "cache_root",
     "list_cache",
     "prepared_root",
     "remove_item",
@@ -33,6 +33,21 @@ __all__ = [
 ]
 
 _POLL_SECONDS = 0.05
+
+
+def cache_root() -> Path:
+    """Return the folder for downloads and prepared data.
+
+    ``REELTUNE_CACHE`` when set, else ``reeltune`` in the platform's cache folder of the user.
+    """
+    named = os.environ.get("REELTUNE_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "reeltune"
 
 
 def prepared_root() -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,7 +13,7 @@ from reeltune.data.datasets import DATASETS
 from reeltune.data.prepare.folds import KFold, OfficialFold
 from reeltune.data.prepare.splits import GlobalTime, LeaveLast, LeaveOneOut, SplitConfig
 from reeltune.data.readers.columns import Columns
-from reeltune.data.sources import Layout
+from reeltune.data.source import Layout
 from reeltune.errors import unknown_name
 
 __all__ = ["DATASETS", "SPLITS", "DataConfig", "split_in_words"]
@@ -36,13 +37,15 @@ def split_in_words(text: str) -> str:
     return SPLITS[text.partition("(")[0]].in_words
 
 
-_PLACES = ("path", "movies", "people")
+_PLACES = ("path", "movies", "credits")
 """Fields that say where files lie; the files' contents are told apart by their checksums."""
 _Split = Annotated[LeaveOneOut | LeaveLast | GlobalTime | OfficialFold | KFold, Field(discriminator="name")]
 
 
 class DataConfig(Config):
     """Which data, and everything in their preparation that changes a number."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"people": "credits"}
 
     dataset: str
     """Name in the registry of data sets; see ``reeltune data list``."""
@@ -52,8 +55,10 @@ class DataConfig(Config):
     """The file that tells titles and genres of the user's own movies; optional, likewise relative."""
     columns: Columns | None = None
     """Which columns of the user's own table hold what."""
-    people: str | None = None
-    """The file that tells directors and actors, likewise relative; ``package`` fetches it for MovieLens."""
+    credits: str | None = None
+    """The file of directors and actors, likewise relative; ``package`` fetches it for MovieLens."""
+    on_bad_rows: Literal["refuse", "drop"] = "refuse"
+    """Whether rows of Amazon's reviews with an impossible value make the file unreadable or are left out."""
     split: _Split = LeaveOneOut()
     """How events are parted into training, validation and test: a name, or a name with settings."""
     k_core: int = Field(default=5, ge=1)
@@ -93,6 +98,8 @@ class DataConfig(Config):
                 )
             if self.columns is not None and not own.has_columns:
                 raise ValueError(f"the columns of {self.dataset} are known; leave the key columns out")
+        if self.on_bad_rows == "drop" and not DATASETS[self.dataset].can_drop_rows:
+            raise ValueError(f"on_bad_rows: drop goes with amazon-reviews, not with {self.dataset}")
         if isinstance(self.split, KFold | OfficialFold) and self.k_core != 1:
             raise ValueError(f"the split {self.split.name} rates every row: write k_core: 1")
         if self.ties == "float32" and isinstance(self.split, GlobalTime):
@@ -105,7 +112,7 @@ class DataConfig(Config):
         """Return the config with the files that it names made absolute where ``folder`` holds them."""
         found = {
             name: str((folder / value).absolute())
-            for name, value in (("path", self.path), ("movies", self.movies), ("people", self.people))
+            for name, value in (("path", self.path), ("movies", self.movies), ("credits", self.credits))
             if value is not None and (folder / value).is_file()
         }
         return self.model_copy(update=found)
@@ -120,4 +127,9 @@ class DataConfig(Config):
 
     def protocol(self) -> dict[str, Any]:
         """Return the fields that change a number, as plain values: where the files lie is not among them."""
-        return {name: value for name, value in self.plain().items() if name not in _PLACES}
+        plain = {name: value for name, value in self.plain().items() if name not in _PLACES}
+        if (
+            self.on_bad_rows == "refuse"
+        ):  # as it was before there was a choice: prepared data keep their names
+            del plain["on_bad_rows"]
+        return plain

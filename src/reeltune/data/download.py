@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reeltune.data.cache import cache_lock, sources_root
-from reeltune.data.dataset_entry import Package
+from reeltune.data.source import Package
 from reeltune.errors import DataError
 from reeltune.files import atomic_path
 
@@ -67,7 +67,9 @@ def fetch_address(address: str, target: Path, notify: Notify, *, checksum: str |
             _check_sum(part, address, checksum)
 
 
-def package_archive(package: Package, folder: str, what: str, notify: Notify) -> Path:
+def package_archive(
+    package: Package, folder: str, what: str, notify: Notify, *, is_renewed: bool = False
+) -> Path:
     """Return the package's archive in ``folder`` of the cache's sources, fetched where it is not there yet.
 
     Args:
@@ -75,19 +77,20 @@ def package_archive(package: Package, folder: str, what: str, notify: Notify) ->
         folder: Folder below the cache's sources.
         what: What is fetched, in words: "fetching WHAT in the package ...".
         notify: Receives a line before the download.
+        is_renewed: Whether to fetch it also where it is there.
 
     Raises:
         DataError: The package cannot be fetched.
     """
     target = sources_root() / folder / package.file_name
-    if target.is_file():
+    if target.is_file() and not is_renewed:
         return target
     notify(
         f"fetching {what} in the package {package.name} {package.version} "
         f"({package.size_bytes / 1e6:.1f} MB, {package.licence}; opened, not installed)"
     )
     with cache_lock(folder, notify):
-        if not target.is_file():  # another process may have fetched it while this one waited
+        if is_renewed or not target.is_file():  # another process may have fetched it while this one waited
             fetch_package(package, target)
     return target
 
@@ -106,6 +109,7 @@ def fetch_package(package: Package, target: Path) -> None:
             *("download", "--quiet", "--no-deps", kind, ":all:", "--dest", folder),
             f"{package.name}=={package.version}",
         ]
+        environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
         try:
             done = subprocess.run(
                 command,
@@ -113,7 +117,7 @@ def fetch_package(package: Package, target: Path) -> None:
                 text=True,
                 timeout=_PACKAGE_SECONDS,
                 check=False,
-                env=_environment(),
+                env=environment,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DataError(f"package {name}: {error}") from error
@@ -136,10 +140,6 @@ def _pip() -> list[str]:
     if uv:
         return [uv, "tool", "run", "pip"]
     raise DataError("neither pip nor uv is installed; install one, or give the data with --data-dir")
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
 def _check_archive(path: Path, label: str) -> None:

@@ -6,7 +6,7 @@ Shapes: N rows, V movies of the source (also those nobody rated).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["Ids", "Interactions", "Movies", "RawDataset", "TagTable", "UserTable"]
+__all__ = ["BadRows", "Ids", "Interactions", "Movies", "RawDataset", "TagTable", "UserTable"]
 
 Ids = NDArray[Any]
 """Ids of users or movies: whole numbers, or text in an object array."""
@@ -110,6 +110,17 @@ class TagTable:
 
 
 @dataclass(frozen=True)
+class BadRows:
+    """Rows that a reader left out because a value is wrong."""
+
+    n_rows: int
+    kinds: str
+    """How many for which field."""
+    first: str
+    """File, line and fault of the first."""
+
+
+@dataclass(frozen=True)
 class RawDataset:
     """A data set as read, before preparation."""
 
@@ -118,7 +129,28 @@ class RawDataset:
     users: UserTable | None = None
     tags: TagTable | None = None
     fold: NDArray[np.int8] | None = None  # [N] the publisher's fold of each row, from 1
-    people_sha256: str = ""
+    credits_sha256: str = ""
     """SHA-256 of the file that directors and actors were added from; empty where none was."""
     notes: tuple[str, ...] = ()
-    """What the reader left out or could not tell, with counts."""
+    """What the reader left out or could not read, with counts."""
+    bad_rows: BadRows | None = None
+    """Rows left out because a value is wrong; see :meth:`without_bad_rows`."""
+
+    def without_bad_rows(self, on_bad_rows: str) -> RawDataset:
+        """Return the data set with a note of its bad rows.
+
+        Args:
+            on_bad_rows: ``drop`` to leave them out, ``refuse`` to accept none.
+
+        Raises:
+            DataError: There are some, and they are refused.
+        """
+        bad = self.bad_rows
+        if bad is None:
+            return self
+        if on_bad_rows == "refuse":
+            raise DataError(
+                f"{bad.first}; {bad.n_rows:,} such rows ({bad.kinds}): data.on_bad_rows: drop leaves them out"
+            )
+        note = f"{bad.n_rows:,} bad rows left out ({bad.kinds}), the first: {bad.first}"
+        return replace(self, notes=(*self.notes, note), bad_rows=None)

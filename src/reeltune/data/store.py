@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from reeltune.data.acquire import Found, SourceChain
 from reeltune.data.cache import cache_lock, prepared_root
 from reeltune.data.config import DataConfig
 from reeltune.data.datasets import DATASETS
+from reeltune.data.locate import Found, Search
+from reeltune.data.prepare.credits import find_credits, with_credits
 from reeltune.data.prepare.entry import (
     PreparationReport,
     read_catalogue,
@@ -25,13 +25,12 @@ from reeltune.data.prepare.entry import (
     read_sequences,
     write_entry,
 )
-from reeltune.data.prepare.people import find_people, with_people
 from reeltune.data.prepare.preparation import PREPARATION
 from reeltune.data.prepare.side import SideInformation
 from reeltune.data.prepare.side_files import read_side
 from reeltune.data.prepare.summary import Summary
 from reeltune.data.prepared import Catalogue, HeldOut, TuningData
-from reeltune.data.readers.people_files import PeopleTable, read_people
+from reeltune.data.readers.credits import Credits, read_credits
 from reeltune.errors import DataError
 from reeltune.files import read_json
 
@@ -54,68 +53,62 @@ def prepare(
     Raises:
         DataError: No source works, or the cache cannot be written.
     """
-    people = None
-    if config.people is not None:
-        people = read_people(find_people(config.people, config.dataset, data_dir, notify))
-    chain = SourceChain(DATASETS[config.dataset], notify, config.own_layout())
-    key = [config.protocol(), PREPARATION, *([] if people is None else [people.sha256])]
+    of_movies = None
+    if config.credits is not None:
+        of_movies = read_credits(find_credits(config.credits, config.dataset, data_dir, notify))
+    search = Search(DATASETS[config.dataset], notify, data_dir=data_dir, own=config.own_layout())
+    key = [config.protocol(), PREPARATION, *([] if of_movies is None else [of_movies.sha256])]
     stem = f"{config.dataset}-{_short_hash(json.dumps(key, sort_keys=True))}"
-    entry = _from_sources(chain, _with_people(chain.given(data_dir), people), stem, config, notify)
+    entry = _from_sources(search, search.given(), stem, config, of_movies=of_movies, notify=notify)
     if entry is None and config.path is None:
-        entry = _prepared_before(chain, stem, config)
+        entry = _prepared_before(search, stem, config)
     if entry is None:
-        fetched = _with_people(chain.cached_or_fetched(), people)
-        entry = _from_sources(chain, fetched, stem, config, notify)
+        entry = _from_sources(search, search.offered(), stem, config, of_movies=of_movies, notify=notify)
     if entry is None:
-        raise chain.error()
+        raise search.error()
     return entry
 
 
-def _prepared_before(chain: SourceChain, stem: str, config: DataConfig) -> Path | None:
+def _prepared_before(search: Search, stem: str, config: DataConfig) -> Path | None:
     """Return an entry made earlier from any source: the contents of each were checked then."""
     entries = sorted(prepared_root().glob(f"{stem}-*"))
     if len(entries) > 1 and DATASETS[config.dataset].n_rows is None:
-        chain.failed(
+        search.failed(
             f"{len(entries)} different sources of {config.dataset} are prepared; say which with --data-dir"
         )
         return None
     if entries:
-        chain.tell()
+        search.report()
     return next(iter(entries), None)
 
 
-def _with_people(sources: Iterator[Found], people: PeopleTable | None) -> Iterator[Found]:
-    if people is None:
-        yield from sources
-        return
-    for found in sources:
-        read = found.read
-        yield replace(found, read=lambda read=read: with_people(read(), people))  # type: ignore[misc]
-
-
 def _from_sources(
-    chain: SourceChain,
+    search: Search,
     sources: Iterator[Found],
     stem: str,
     config: DataConfig,
+    *,
+    of_movies: Credits | None,
     notify: Callable[[str], None],
 ) -> Path | None:
     """Return the entry made from the first source that can be read, or None."""
     for found in sources:
         entry = prepared_root() / f"{stem}-{_short_hash(found.identity)}"
         if entry.is_dir():
-            chain.tell()
+            search.report()
             return entry
         with cache_lock(entry.name, notify):
             if entry.is_dir():
-                chain.tell()
+                search.report()
                 return entry
             try:
-                raw = found.read()
+                raw = found.read().without_bad_rows(config.on_bad_rows)
             except DataError as error:
-                chain.failed(str(error))
+                search.failed(str(error))
                 continue
-            chain.tell()
+            if of_movies is not None:
+                raw = with_credits(raw, of_movies)
+            search.report()
             notify(f"preparing {config.dataset} from {found.origin}")
             write_entry(entry, raw, config, origin=found.origin)
         return entry

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.dataset_entry import Package
 from reeltune.data.download import Notify, package_archive
+from reeltune.data.source import Package
 from reeltune.errors import DataError
 
 __all__ = ["PACKAGE", "Labelled", "find_labelled", "read_labelled"]

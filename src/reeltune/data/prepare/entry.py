@@ -101,7 +101,7 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         n_interactions=prepared.sequences.n_events,
         n_train_only_users=parts.n_train_only_users,
         n_duplicates=prepared.n_duplicates,
-        people_sha256=raw.people_sha256,
+        people_sha256=raw.credits_sha256,
         fingerprint=fingerprint(parts.test, prepared.user_ids, prepared.item_ids),
         preparation=PREPARATION,
     )

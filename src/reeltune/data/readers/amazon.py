@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from reeltune.data.interactions import Interactions, Movies, RawDataset
+from reeltune.data.interactions import BadRows, Interactions, Movies, RawDataset
 from reeltune.data.readers.delimited import shorten
-from reeltune.data.readers.tables import UNPRINTABLE, text_ids
-from reeltune.data.sources import FileSet
+from reeltune.data.readers.text_table import UNPRINTABLE, text_ids
+from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -60,6 +60,9 @@ def read_amazon(files: FileSet, name: str, metadata: str | None) -> RawDataset:
         name: The reviews.
         metadata: What is known of the products, JSON lines; None where there is no such file.
 
+    Rows without an id, with a rating outside 1 to 5 or a time before 1970, such as some of 2023, are left
+    out and counted in ``bad_rows``.
+
     Raises:
         DataError: A line is not a review; the message names it.
     """
@@ -75,29 +78,40 @@ def read_amazon(files: FileSet, name: str, metadata: str | None) -> RawDataset:
         raise _located(files, name, release, str(error).splitlines()[0]) from error
     if not table.num_rows:
         raise DataError(f"{label}: there is no review; the file is empty")
-    text = {f: pc.fill_null(table.column(f), "") for f in (release.heading, release.body)}
-    review = pc.binary_join_element_wise(text[release.heading], text[release.body], "\n")
-    review = pc.utf8_trim_whitespace(review)
-    time = table.column(release.time).combine_chunks()
     user, item = (pc.utf8_trim_whitespace(table.column(f)) for f in (release.user, release.item))
-    rating = table.column(release.rating)
-    ok = pc.is_valid(time)
-    for ids in (user, item):
-        ok = pc.and_(ok, pc.and_not(pc.not_equal(ids, ""), pc.match_substring_regex(ids, UNPRINTABLE)))
-    ok = pc.and_(ok, pc.and_(pc.greater_equal(rating, 1), pc.less_equal(rating, 5)))
-    ok = pc.and_(ok, pc.and_(pc.greater_equal(time, 0), pc.less(time, _LAST_SECOND * release.per_second)))
-    if not pc.all(pc.fill_null(ok, False)).as_py():
-        raise _located(files, name, release, "a value is out of range")
-    seconds = time.to_numpy().astype(np.int64) // release.per_second
+    rating, time = table.column(release.rating), table.column(release.time)
+    last = _LAST_SECOND * release.per_second
+    is_good = {
+        release.user: _is_id(user),
+        release.item: _is_id(item),
+        release.rating: pc.and_(pc.greater_equal(rating, 1), pc.less_equal(rating, 5)),
+        release.time: pc.and_(pc.greater_equal(time, 0), pc.less(time, last)),
+    }
+    masks = {field: pc.fill_null(mask, False).to_numpy() for field, mask in is_good.items()}
+    keep = np.logical_and.reduce(list(masks.values()))
+    bad_rows = None
+    if not keep.all():
+        kinds = ", ".join(f"{(~mask).sum():,} of {field}" for field, mask in masks.items() if not mask.all())
+        bad_rows = BadRows(int((~keep).sum()), kinds, str(_located(files, name, release, "a value is off")))
+        if not keep.any():
+            raise DataError(bad_rows.first)
+    text = [pc.fill_null(table.column(field), "") for field in (release.heading, release.body)]
+    review = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*text, "\n"))
     interactions = Interactions(
-        user=text_ids(user),
-        item=text_ids(item),
-        rating=rating.cast(pa.float32()).to_numpy(),
-        timestamp=seconds,
-        review=Texts.of_arrow(review),
+        user=text_ids(user.filter(keep)),
+        item=text_ids(item.filter(keep)),
+        rating=rating.filter(keep).cast(pa.float32()).to_numpy(),
+        timestamp=time.filter(keep).to_numpy().astype(np.int64) // release.per_second,
+        review=Texts.of_arrow(review.filter(keep)),
     )
     movies = None if metadata is None else _movies(files, metadata)
-    return RawDataset(interactions, movies)
+    return RawDataset(interactions, movies, bad_rows=bad_rows)
+
+
+def _is_id(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.and_not(pc.not_equal(texts, ""), pc.match_substring_regex(texts, UNPRINTABLE))
 
 
 def _release(files: FileSet, name: str) -> _Release:

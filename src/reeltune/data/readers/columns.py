@@ -27,15 +27,18 @@ class Columns(Config):
     label: str | None = None
     """Column of verdicts: 1 praise, 0 blame, empty unknown."""
     title: str | None = None
-    """Column of the movies' titles; the first that is not empty counts."""
+    """Column of the movies' titles; the first not empty counts. The year in brackets at its end is read."""
+    year: str | None = None
+    """Column of the years of release; an empty field is unknown."""
     genres: str | None = None
     """Column of the movies' genres, parted by a vertical bar."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """What parts the fields of a CSV file."""
     encoding: str = "utf-8"
     """Encoding of a CSV file."""
-    time_unit: Literal["seconds", "milliseconds", "day"] = "seconds"
-    """Unit of the times since 1970, or a day such as 2019-06-30."""
+    time_unit: Literal["seconds", "milliseconds", "microseconds", "days", "day", "order"] = "seconds"
+    """Unit of numbers since 1970; ``order`` for numbers that only order the rows of a user. ISO 8601 text is
+    recognised; ``day`` (2019-06-30) allows nothing else, and empty fields."""
     lowest_rating: float = Field(default=0.5, ge=0)
     """Lowest rating of the scale; a smaller one is an error."""
     highest_rating: float = Field(default=5.0, gt=0)
@@ -57,5 +60,5 @@ class Columns(Config):
 
     def used(self) -> dict[str, str]:
         """Return the mapped columns: what they hold, and their name in the file."""
-        names = ("user", "item", "rating", "timestamp", "review", "label", "title", "genres")
+        names = ("user", "item", "rating", "timestamp", "review", "label", "title", "year", "genres")
         return {name: value for name in names if (value := getattr(self, name)) is not None}

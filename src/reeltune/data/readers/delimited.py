@@ -1,25 +1,189 @@
-"""Columns of numbers from delimited text: fast with pyarrow, exact about the line of a fault.
+"""Delimited text: one reader of rows, one number parser, and columns of numbers read fast.
 
-The whole file is parsed at once by pyarrow. Only when that finds a fault is the file
-read a second time, line by line, to name the line, the value and the limit.
+Every row must be as wide as the first; a fault names file, line, value and limit. Columns of
+numbers are parsed at once by pyarrow; only where that finds a fault is the file read a second
+time, row by row, to find the line.
 """
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.errors import DataError
 
-__all__ = ["Column", "Format", "read_columns", "shorten"]
+__all__ = ["Column", "Format", "as_number", "decode", "read_columns", "records", "rows", "shorten"]
 
 _SHOWN_CHARACTERS = 40
-_LINE_LIMIT_BYTES = 1 << 20  # a longer line of a rating file is damage, and would fill the memory
+_FIELD_LIMIT = 1 << 20  # characters; a longer field is damage
+_LINE_LIMIT = 1 << 24  # characters; a longer line is damage, and would fill the memory
+_NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04")  # gzip, zip
+
+
+def shorten(text: str) -> str:
+    """Return ``text`` in quotes, cut to a length that fits into a message.
+
+    >>> shorten("abc")
+    "'abc'"
+    """
+    cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return repr(cut)
+
+
+def as_number(text: str) -> float | None:
+    """Return the number that ``text`` is, or None: digits of ASCII, a decimal point, an exponent.
+
+    >>> [as_number(text) for text in ("4.5", "1e3", "1_0", "4,5", "nan", "\uff14")]
+    [4.5, 1000.0, None, None, None, None]
+    """
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def decode(data: bytes, label: str, encoding: str | None = None, *, key: str = "") -> str:
+    """Return the text in ``data``.
+
+    Args:
+        data: The file's bytes.
+        label: The file's name for messages.
+        encoding: Its encoding; None for UTF-8, or latin-1 where no line is UTF-8 beyond ASCII, as the
+            publishers' older files are.
+        key: The config key that sets the encoding; empty where none does.
+
+    Raises:
+        DataError: The bytes are of another encoding, or hold a zero.
+    """
+    try:
+        is_utf8 = (encoding or "utf-8").lower() in {"utf-8", "utf8"}
+        text = data.decode("utf-8-sig" if is_utf8 else encoding or "")
+    except UnicodeDecodeError as error:
+        if encoding is None and not _is_partly_utf8(data):
+            return data.decode("latin-1")
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{label}:{line}: byte {data[error.start]:#04x} is not {encoding or 'UTF-8'}; "
+            + _remedy(data, key)
+        ) from None
+    except LookupError:
+        raise DataError(f"{key} {encoding!r} is unknown; utf-8 and latin-1 are usual") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(
+            f"{label}:{line}: a zero byte; the file is damaged, or not {encoding or 'UTF-8'}: "
+            + (f"set {key}, for example utf-16" if key else "save it as UTF-8")
+        )
+    return text
+
+
+def _remedy(data: bytes, key: str) -> str:
+    if data.startswith(_PACKED):
+        return "the file is packed; unpack it, or let its name end in .gz"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"set {key} to utf-16" if key else "it is UTF-16; save it as UTF-8"
+    if _is_partly_utf8(data):
+        return "other lines are; save the file in one encoding"
+    return f"set {key}, for example latin-1" if key else "save the file as UTF-8"
+
+
+def _is_partly_utf8(data: bytes) -> bool:
+    """Return whether some line holds UTF-8 beyond ASCII."""
+    for line in data.split(b"\n"):
+        if not line.isascii():
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            return True
+    return False
+
+
+def rows(
+    text: str | TextIO,
+    label: str,
+    *,
+    delimiter: str = ",",
+    is_quoted: bool = True,
+    n_fields: int | None = None,
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and fields of each row that is not empty, the header's too.
+
+    Args:
+        text: The file's text, or the file opened with ``newline=""``.
+        label: Its name for messages.
+        delimiter: What parts the fields; of several characters only where nothing is quoted.
+        is_quoted: Whether a field may be in double quotes.
+        n_fields: Fields of a row; None for as many as the first row has.
+
+    Raises:
+        DataError: A row is wider or narrower, or a field is too long.
+    """
+    csv.field_size_limit(_FIELD_LIMIT)
+    lines = _lines(io.StringIO(text, newline="") if isinstance(text, str) else text, label)
+    reader = csv.reader(lines, delimiter=delimiter) if is_quoted else None
+    found: Iterator[list[str]] = reader or (
+        line.rstrip("\r\n").split(delimiter) if line.strip() else [] for line in lines
+    )
+    number = 0
+    try:
+        for number, fields in enumerate(found, start=1):
+            if fields:
+                line = number if reader is None else reader.line_num
+                n_fields = n_fields or len(fields)
+                if len(fields) != n_fields:
+                    raise DataError(
+                        f"{label}:{line}: {len(fields)} fields in {shorten(delimiter.join(fields))}; "
+                        f"{n_fields} parted by {delimiter!r} are needed"
+                    )
+                yield line, fields
+    except csv.Error as error:
+        line = number if reader is None else reader.line_num
+        raise DataError(f"{label}:{line}: {error}; a field may have {_FIELD_LIMIT:,} characters") from error
+
+
+def _lines(stream: TextIO, label: str) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(_LINE_LIMIT):
+        number += 1
+        if len(line) >= _LINE_LIMIT:
+            raise DataError(f"{label}:{number}: the line is longer than {_LINE_LIMIT:,} characters")
+        yield line
+
+
+def records(
+    text: str | TextIO, label: str, needed: Sequence[str], *, delimiter: str = ","
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield ``file:line`` and the fields by column of each row below the header, spaces around them cut off.
+
+    Args:
+        text: The file's text, or the file opened with ``newline=""``.
+        label: Its name for messages.
+        needed: Columns that must be there; others may be.
+        delimiter: What parts the fields.
+
+    Raises:
+        DataError: A column is missing or there twice, or a row is malformed.
+    """
+    found = rows(text, label, delimiter=delimiter)
+    line, header = next(found, (1, []))
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{label}:{line}: the column {twice!r} is there {header.count(twice)} times")
+    missing = next((name for name in needed if name not in header), None)
+    if missing is not None:
+        raise DataError(
+            f"{label}:{line}: there is no column {missing!r}; the header is {shorten(delimiter.join(header))}"
+        )
+    for line, fields in found:
+        yield f"{label}:{line}", dict(zip(header, map(str.strip, fields), strict=True))
 
 
 @dataclass(frozen=True)
@@ -35,10 +199,23 @@ class Column:
     absent: float | None = None
     """Value that stands for an empty field; None where a field may not be empty."""
 
+    def fault(self, text: str) -> str | None:
+        """Return what is wrong with a field of the column, or None."""
+        if text == "":
+            return None if self.absent is not None else f"{self.name} is empty; a number is needed"
+        value = as_number(text)
+        is_whole = self.kind == "float32" or text.lstrip("-").isdecimal()
+        if value is None or not is_whole:
+            kind = "a number" if self.kind == "float32" else "a whole number"
+            return f"{self.name} is {shorten(text)}; it must be {kind}"
+        if not self.low <= value <= self.high or not math.isfinite(value):
+            return f"{self.name} is {shorten(text)}; it must lie in {self.low:g} to {self.high:g}"
+        return None
+
 
 @dataclass(frozen=True)
 class Format:
-    """How a file is cut into fields."""
+    """How a file of numbers is cut into fields."""
 
     delimiter: Literal["\t", ",", "::"]
     header: tuple[str, ...] | None
@@ -46,39 +223,45 @@ class Format:
     n_fields: int
     columns: tuple[Column, ...]
 
+    def position(self, column: Column) -> int:
+        """Return the place of ``column`` in a row, counted from 0."""
+        if isinstance(column.field, int):
+            return column.field
+        assert self.header is not None
+        return self.header.index(column.field)
+
 
 def read_columns(
-    open_file: Callable[[], IO[bytes]], name: str, form: Format
+    open_file: Callable[[], IO[bytes]], label: str, form: Format
 ) -> dict[str, NDArray[np.generic]]:
     """Return the columns of a delimited file by name, each of shape [N], in file order.
 
     Args:
         open_file: Opens the file; called a second time when a fault must be located.
-        name: The file's name for messages.
+        label: The file's name for messages.
         form: Delimiter, header, columns and their limits.
 
     Raises:
         DataError: The header, a line or a value is wrong; the message names file and line.
     """
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import csv as arrow_csv
 
-    double = form.delimiter == "::"
-    n_fields = form.n_fields * 2 - 1 if double else form.n_fields
-    names = [str(i) for i in range(n_fields)]
-    position = {column.name: _position(form, column) * (2 if double else 1) for column in form.columns}
-    types = {str(position[c.name]): getattr(pa, c.kind)() for c in form.columns}
+    stride = len(form.delimiter)  # pyarrow parts by one character: "::" makes an empty field between two
+    names = [str(i) for i in range((form.n_fields - 1) * stride + 1)]
+    place = {column.name: str(form.position(column) * stride) for column in form.columns}
+    types = {place[c.name]: getattr(pa, c.kind)() for c in form.columns}
     with open_file() as stream:
         if form.header is not None:
-            _check_header(stream.readline(_LINE_LIMIT_BYTES), name, form)
+            _check_header(stream.readline(_LINE_LIMIT), label, form)
         try:
-            table = csv.read_csv(
+            table = arrow_csv.read_csv(
                 stream,
-                read_options=csv.ReadOptions(column_names=names, block_size=1 << 22),
-                parse_options=csv.ParseOptions(
+                read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 22),
+                parse_options=arrow_csv.ParseOptions(
                     delimiter=form.delimiter[0], quote_char='"' if form.delimiter == "," else False
                 ),
-                convert_options=csv.ConvertOptions(
+                convert_options=arrow_csv.ConvertOptions(
                     column_types=types,
                     include_columns=list(types),
                     null_values=[""],
@@ -86,12 +269,12 @@ def read_columns(
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise _locate(open_file, name, form, str(error)) from error
+            raise _located(open_file, label, form, str(error)) from error
     columns: dict[str, NDArray[np.generic]] = {}
     for column in form.columns:
-        values = table.column(str(position[column.name]))
+        values = table.column(place[column.name])
         if values.null_count and column.absent is None:
-            raise _locate(open_file, name, form, f"{column.name} is empty")
+            raise _located(open_file, label, form, f"{column.name} is empty")
         if values.null_count:
             values = values.fill_null(pa.scalar(column.absent, values.type))
         array = _joined(values, column.kind)
@@ -99,7 +282,7 @@ def read_columns(
         if column.absent is not None:
             inside |= array == column.absent
         if not inside.all():
-            raise _locate(open_file, name, form, f"{column.name} is out of range")
+            raise _located(open_file, label, form, f"{column.name} is out of range")
         columns[column.name] = array
     return columns
 
@@ -115,76 +298,28 @@ def _joined(values: Any, kind: str) -> NDArray[Any]:
     return array
 
 
-def shorten(text: str) -> str:
-    """Return ``text`` in quotes, cut to a length that fits into a message.
-
-    >>> shorten("abc")
-    "'abc'"
-    """
-    cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
-    return repr(cut)
-
-
-def _position(form: Format, column: Column) -> int:
-    if isinstance(column.field, int):
-        return column.field
-    assert form.header is not None
-    return form.header.index(column.field)
-
-
-def _check_header(line: bytes, name: str, form: Format) -> None:
+def _check_header(line: bytes, label: str, form: Format) -> None:
     assert form.header is not None
     text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
     found = tuple(field.strip('"') for field in text.split(form.delimiter))
     if found != form.header:
         wanted = form.delimiter.join(form.header).replace("\t", " ")
-        raise DataError(f"{name}:1: the header is {shorten(text)}; it must be {wanted!r}")
+        raise DataError(f"{label}:1: the header is {shorten(text)}; it must be {wanted!r}")
 
 
-def _locate(open_file: Callable[[], IO[bytes]], name: str, form: Format, cause: str) -> DataError:
-    with open_file() as stream:
-        for number, line in _numbered_lines(stream, has_header=form.header is not None):
-            fault = _line_fault(line, form)
-            if fault:
-                return DataError(f"{name}:{number}: {fault}")
-    return DataError(f"{name}: {cause}")
-
-
-def _numbered_lines(stream: IO[bytes], *, has_header: bool) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := stream.readline(_LINE_LIMIT_BYTES):
-        number += 1
-        if number == 1 and has_header:
-            continue
-        if line.strip():
-            yield number, line
-
-
-def _line_fault(line: bytes, form: Format) -> str | None:
-    if len(line) >= _LINE_LIMIT_BYTES:
-        return f"the line is longer than {_LINE_LIMIT_BYTES:,} bytes; the file is damaged"
-    text = line.decode("utf-8", errors="replace").rstrip("\r\n")
-    fields = text.split(form.delimiter)
-    if len(fields) != form.n_fields:
-        return (
-            f"{len(fields)} fields in {shorten(text)}; {form.n_fields} fields parted by "
-            f"{form.delimiter!r} are needed"
+def _located(open_file: Callable[[], IO[bytes]], label: str, form: Format, cause: str) -> DataError:
+    with open_file() as stream, io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text:
+        found = rows(
+            text, label, delimiter=form.delimiter, is_quoted=form.delimiter == ",", n_fields=form.n_fields
         )
-    for column in form.columns:
-        fault = _value_fault(fields[_position(form, column)].strip('"'), column)
-        if fault:
-            return fault
-    return None
-
-
-def _value_fault(text: str, column: Column) -> str | None:
-    if text == "":
-        return None if column.absent is not None else f"{column.name} is empty; a number is needed"
-    try:
-        value = float(text) if column.kind == "float32" else int(text)
-    except ValueError:
-        kind = "a number" if column.kind == "float32" else "a whole number"
-        return f"{column.name} is {shorten(text)}; it must be {kind}"
-    if not (column.low <= value <= column.high) or not math.isfinite(value):
-        return f"{column.name} is {shorten(text)}; it must lie in {column.low:g} to {column.high:g}"
-    return None
+        try:
+            for number, fields in found:
+                if number == 1 and form.header is not None:
+                    continue
+                for column in form.columns:
+                    fault = column.fault(fields[form.position(column)].strip())
+                    if fault:
+                        return DataError(f"{label}:{number}: {fault}")
+        except DataError as error:
+            return error
+    return DataError(f"{label}: {cause}")

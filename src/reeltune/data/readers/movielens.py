@@ -1,32 +1,31 @@
-"""Readers of the MovieLens editions: ``u.data``, ``::``-separated files and CSV.
+"""Readers of the MovieLens editions: ``u.*``, ``::``-separated files and CSV.
+
+Users, tags, links and folds are optional: an edition without them is read just as well.
 
 Source of the formats: the README of each edition, https://grouplens.org/datasets/movielens/
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from reeltune.data.interactions import Interactions, Movies, RawDataset
-from reeltune.data.readers.delimited import Column, Format, read_columns, shorten
-from reeltune.data.readers.movielens_side import (
-    read_folds,
-    read_tags_csv,
-    read_tags_dat,
-    read_users_dat,
-    read_users_recbole,
-    read_users_u,
-    with_links,
-)
-from reeltune.data.readers.text_files import csv_rows, decode
-from reeltune.data.sources import FileSet
+from reeltune.data.interactions import Interactions, Movies, RawDataset, TagTable, UserTable
+from reeltune.data.readers.delimited import Column, Format, decode, read_columns, records, rows, shorten
+from reeltune.data.readers.titles import known_genres, titled
+from reeltune.data.source import FileSet
+from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
 __all__ = [
+    "CSV_SIDE",
+    "DAT_SIDE",
+    "RECBOLE_SIDE",
+    "U_SIDE",
     "read_csv_edition",
     "read_dat_edition",
     "read_first_users",
@@ -35,63 +34,93 @@ __all__ = [
     "read_u",
 ]
 
+_FOLD_FILES = tuple(f"u{fold}.test" for fold in range(1, 6))
+U_SIDE = ("u.user", *_FOLD_FILES)
+RECBOLE_SIDE = ("ml-100k.user",)
+DAT_SIDE = ("users.dat", "tags.dat")
+CSV_SIDE = ("tags.csv", "links.csv")
+
+LAST_OF_PART = 2999
+"""Last user of ``movielens-1m-part``."""
+
 _LARGEST_ID = 2**31 - 1
 _LAST_SECOND = 2**33  # the year 2242; a larger number is not in seconds
-_YEAR = re.compile(r"\((\d{4})\)\s*$")
-_VIDEO = "(V)"  # a remark behind the year of one movie of ML-100K: made for video
-_NO_GENRE = {"unknown", "(no genres listed)", ""}
+_AGES = range(1, 130)
 _U_GENRES = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
     "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip  # the columns of u.item, in the order of the publisher's u.genre
+_OCCUPATIONS = (
+    "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
+    "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer",
+    "programmer", "retired", "sales/marketing", "scientist", "self-employed", "technician/engineer",
+    "tradesman/craftsman", "unemployed", "writer",
+)  # fmt: skip  # by the number in users.dat, from its README
 
 
-def _ids_and_rating(names: tuple[str | int, str | int, str | int]) -> tuple[Column, Column, Column]:
+def _ids(user: str | int, movie: str | int) -> tuple[Column, Column]:
+    return Column("user", user, "int32", 1, _LARGEST_ID), Column("movie", movie, "int32", 1, _LARGEST_ID)
+
+
+def _timed(
+    user: str | int, movie: str | int, rating: str | int, time: str | int, absent: int | None = None
+) -> tuple[Column, ...]:
     return (
-        Column("user", names[0], "int32", 1, _LARGEST_ID),
-        Column("movie", names[1], "int32", 1, _LARGEST_ID),
-        Column("rating", names[2], "float32", 0.5, 5.0),
+        *_ids(user, movie),
+        Column("rating", rating, "float32", 0.5, 5.0),
+        Column("timestamp", time, "int64", 0, _LAST_SECOND, absent),
     )
 
 
-def _timed(names: tuple[str | int, str | int, str | int, str | int]) -> tuple[Column, ...]:
-    return (*_ids_and_rating(names[:3]), Column("timestamp", names[3], "int64", 0, _LAST_SECOND))
-
-
-_U_DATA = Format("\t", None, 4, _timed((0, 1, 2, 3)))
-_RECBOLE_HEADER = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
-_RECBOLE_INTER = Format("\t", _RECBOLE_HEADER, 4, _timed(_RECBOLE_HEADER))
-_RATINGS_DAT = Format("::", None, 4, _timed((0, 1, 2, 3)))
-_CSV_HEADER = ("userId", "movieId", "rating", "timestamp")
-_RATINGS_CSV = Format(",", _CSV_HEADER, 4, _timed(_CSV_HEADER))
-_RANKED_HEADER = ("userId", "movieId", "rating", "seq", "timestamp")
+_U_DATA = Format("\t", None, 4, _timed(0, 1, 2, 3))
+_FOLD = Format("\t", None, 4, _ids(0, 1))
+_RATINGS_DAT = Format("::", None, 4, _timed(0, 1, 2, 3))
+_RECBOLE_NAMES = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
+_RECBOLE_INTER = Format("\t", _RECBOLE_NAMES, 4, _timed(*_RECBOLE_NAMES))
+_CSV_NAMES = ("userId", "movieId", "rating", "timestamp")
+_RATINGS_CSV = Format(",", _CSV_NAMES, 4, _timed(*_CSV_NAMES))
 _RANKED_CSV = Format(
     ",",
-    _RANKED_HEADER,
+    ("userId", "movieId", "rating", "seq", "timestamp"),
     5,
-    (
-        *_ids_and_rating(("userId", "movieId", "rating")),
-        Column("seq", "seq", "int32", 1, _LARGEST_ID),
-        Column("timestamp", "timestamp", "int64", 0, _LAST_SECOND, absent=-1),
-    ),
+    (*_timed(*_CSV_NAMES, absent=-1), Column("seq", "seq", "int32", 1, _LARGEST_ID)),
 )
 
 
 def read_u(files: FileSet) -> RawDataset:
     """Return ML-100K from the publisher's ``u.*``."""
     interactions = _interactions(files, "u.data", _U_DATA)
+
+    def movie(fields: list[str]) -> _Row:
+        genres = [genre for genre, flag in zip(_U_GENRES, fields[5:], strict=True) if flag == "1"]
+        return fields[0], *titled(fields[1]), known_genres(genres)
+
     return RawDataset(
         interactions,
-        _movies_u(files, "u.item"),
-        users=read_users_u(files),
-        fold=read_folds(files, interactions),
+        _movies(
+            (movie(fields) for _, fields in _plain_rows(files, "u.item", "|", 24)), files.label("u.item")
+        ),
+        users=_users(files, "u.user", "|", order=(0, 1, 2, 3)),
+        fold=_folds(files, interactions),
     )
 
 
 def read_recbole(files: FileSet) -> RawDataset:
     """Return ML-100K from the copy in the RecBole wheel; its rows stand in the publisher's order."""
-    interactions = _interactions(files, "ml-100k.inter", _RECBOLE_INTER)
-    return RawDataset(interactions, _movies_recbole(files, "ml-100k.item"), users=read_users_recbole(files))
+    name = "ml-100k.item"
+
+    def movie(fields: list[str]) -> _Row:
+        item, title, year, genres = fields
+        # The wheel spells the one unknown movie (id 267) "unkonwn", and takes a remark for a year once.
+        text = f"{title} ({year})" if year.isdigit() else title.replace("unkonwn", "unknown")
+        return item, *titled(text), known_genres(genres.split(" "))
+
+    found = _plain_rows(files, name, "\t", 4, has_header=True)
+    return RawDataset(
+        _interactions(files, "ml-100k.inter", _RECBOLE_INTER),
+        _movies((movie(fields) for _, fields in found), files.label(name)),
+        users=_users(files, "ml-100k.user", "\t", order=(0, 1, 2, 3), has_header=True),
+    )
 
 
 def read_dat_edition(files: FileSet) -> RawDataset:
@@ -101,10 +130,10 @@ def read_dat_edition(files: FileSet) -> RawDataset:
 
 def read_first_users(files: FileSet) -> RawDataset:
     """Return users 1 to 2,999 of ML-1M from the publisher's ``ratings.dat`` and ``movies.dat``."""
-    rows = _interactions(files, "ratings.dat", _RATINGS_DAT)
-    keep = rows.user <= LAST_OF_PART
-    columns = {name: getattr(rows, name)[keep] for name in ("user", "item", "rating", "timestamp")}
-    return _dat(files, replace(rows, **columns))
+    every = _interactions(files, "ratings.dat", _RATINGS_DAT)
+    keep = every.user <= LAST_OF_PART
+    columns = {name: getattr(every, name)[keep] for name in ("user", "item", "rating", "timestamp")}
+    return _dat(files, replace(every, **columns))
 
 
 def read_ranked_edition(files: FileSet) -> RawDataset:
@@ -114,24 +143,39 @@ def read_ranked_edition(files: FileSet) -> RawDataset:
 
 def read_csv_edition(files: FileSet) -> RawDataset:
     """Return latest-small, ML-20M, ML-25M or ML-32M from ``ratings.csv`` and ``movies.csv``."""
-    return RawDataset(
-        _interactions(files, "ratings.csv", _RATINGS_CSV),
-        with_links(_movies_csv(files, "movies.csv"), files),
-        tags=read_tags_csv(files),
+    interactions = _interactions(files, "ratings.csv", _RATINGS_CSV)
+    found = _records(files, "movies.csv", ("movieId", "title", "genres"), ids=("movieId",))
+    movies = _movies(
+        ((row["movieId"], *titled(row["title"]), known_genres(row["genres"].split("|"))) for row in found),
+        files.label("movies.csv"),
     )
+    tags = None
+    if files.has("tags.csv"):
+        names = ("userId", "movieId", "tag", "timestamp")
+        found = _records(files, "tags.csv", names, ids=("userId", "movieId", "timestamp"))
+        tags = _tags([row[name] for name in names] for row in found)
+    return RawDataset(interactions, _with_links(movies, files), tags=tags)
 
 
 def _dat(files: FileSet, interactions: Interactions) -> RawDataset:
+    found = _plain_rows(files, "movies.dat", "::", 3)
+    movies = _movies(
+        ((item, *titled(title), known_genres(genres.split("|"))) for _, (item, title, genres) in found),
+        files.label("movies.dat"),
+    )
+    tags = None
+    if files.has("tags.dat"):
+        tags = _tags(fields for _, fields in _plain_rows(files, "tags.dat", "::", 4, ids=(0, 1, 3)))
     return RawDataset(
         interactions,
-        _movies_dat(files, "movies.dat"),
-        users=read_users_dat(files),
-        tags=read_tags_dat(files),
+        movies,
+        users=_users(files, "users.dat", "::", order=(0, 2, 1, 3), occupations=_OCCUPATIONS),
+        tags=tags,
     )
 
 
 def _interactions(files: FileSet, name: str, form: Format) -> Interactions:
-    columns = read_columns(lambda: files.open(name), files.label(name), form)
+    columns = read_columns(partial(files.open, name), files.label(name), form)
     return Interactions(
         user=columns["user"].astype(np.int32, copy=False),
         item=columns["movie"].astype(np.int32, copy=False),
@@ -141,91 +185,127 @@ def _interactions(files: FileSet, name: str, form: Format) -> Interactions:
     )
 
 
-LAST_OF_PART = 2999
-"""Last user of ``movielens-1m-part``."""
 _Row = tuple[str, str, int, tuple[str, ...]]  # id, title, year, genres
 
 
-def _movies(rows: Iterator[_Row], label: str) -> Movies:
-    table = sorted(rows, key=lambda row: int(row[0]))
+def _movies(found: Iterable[_Row], label: str) -> Movies:
+    table = sorted(found, key=lambda row: int(row[0]))
     if not table:
         raise DataError(f"{label}: there is no movie; the file is empty")
     ids, titles, years, genres = zip(*table, strict=True)
     return Movies(ids, titles, years, genres)
 
 
-def _movies_u(files: FileSet, name: str) -> Movies:
-    def row(fields: list[str]) -> _Row:
-        title, year = _titled(fields[1])
-        flags = fields[5:]
-        genres = [genre for genre, flag in zip(_U_GENRES, flags, strict=True) if flag == "1"]
-        return fields[0], title, year, _known(genres)
-
-    return _movies(_rows(files, name, "|", 24, row), files.label(name))
-
-
-def _movies_recbole(files: FileSet, name: str) -> Movies:
-    def row(fields: list[str]) -> _Row:
-        item, title, year, genres = fields
-        # The wheel spells the one unknown movie (id 267) "unkonwn", and takes a remark for a year once.
-        name = f"{title} ({year})" if year.isdigit() else title.replace("unkonwn", "unknown")
-        return item, *_titled(name), _known(genres.split(" "))
-
-    return _movies(_rows(files, name, "\t", 4, row, has_header=True), files.label(name))
-
-
-def _movies_dat(files: FileSet, name: str) -> Movies:
-    def row(fields: list[str]) -> _Row:
-        title, year = _titled(fields[1])
-        return fields[0], title, year, _known(fields[2].split("|"))
-
-    return _movies(_rows(files, name, "::", 3, row), files.label(name))
-
-
-def _movies_csv(files: FileSet, name: str) -> Movies:
-    label = files.label(name)
-    rows = csv_rows(files, name)
-
-    def movies() -> Iterator[_Row]:
-        _, header = next(rows, (1, []))
-        if header != ["movieId", "title", "genres"]:
-            raise DataError(f"{label}:1: the header is {header}; it must be movieId,title,genres")
-        for number, fields in rows:
-            if len(fields) != 3 or not fields[0].isdigit():
-                shown = shorten(",".join(fields))
-                raise DataError(f"{label}:{number}: {shown} is not movieId,title,genres")
-            title, year = _titled(fields[1])
-            yield fields[0], title, year, _known(fields[2].split("|"))
-
-    return _movies(movies(), label)
-
-
-def _rows(
+def _plain_rows(
     files: FileSet,
     name: str,
     delimiter: str,
     n_fields: int,
-    row: Callable[[list[str]], _Row],
     *,
+    ids: tuple[int, ...] = (0,),
     has_header: bool = False,
-) -> Iterator[_Row]:
-    for number, line in enumerate(decode(files.read(name), files.label(name)).split("\n"), start=1):
-        if not line.strip() or (has_header and number == 1):
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield ``file:line`` and the fields of each row without quotes; ``ids`` must be whole numbers."""
+    label = files.label(name)
+    text = decode(files.read(name), label)
+    for number, fields in rows(text, label, delimiter=delimiter, is_quoted=False, n_fields=n_fields):
+        if has_header and number == 1:
             continue
-        fields = line.rstrip("\r").split(delimiter)
-        if len(fields) != n_fields or not fields[0].isdigit():
-            raise DataError(
-                f"{files.label(name)}:{number}: {shorten(line)} has not {n_fields} fields parted by "
-                f"{delimiter!r} with a number first"
-            )
-        yield row(fields)
+        _check_ids(f"{label}:{number}", fields, [fields[i] for i in ids])
+        yield f"{label}:{number}", fields
 
 
-def _titled(text: str) -> tuple[str, int]:
-    title = text.strip().removesuffix(_VIDEO).rstrip()
-    match = _YEAR.search(title)
-    return title, int(match[1]) if match else 0
+def _records(
+    files: FileSet, name: str, needed: tuple[str, ...], *, ids: tuple[str, ...]
+) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV by column; the fields ``ids`` must be whole numbers."""
+    label = files.label(name)
+    for where, row in records(decode(files.read(name), label), label, needed):
+        _check_ids(where, list(row.values()), [row[name] for name in ids])
+        yield row
 
 
-def _known(genres: list[str]) -> tuple[str, ...]:
-    return tuple(genre for genre in genres if genre not in _NO_GENRE)
+def _check_ids(where: str, fields: list[str], ids: list[str]) -> None:
+    wrong = next((value for value in ids if not (value.isascii() and value.isdigit())), None)
+    if wrong is not None:
+        raise DataError(f"{where}: {shorten(wrong)} in {shorten(','.join(fields))} must be a whole number")
+
+
+def _users(
+    files: FileSet,
+    name: str,
+    delimiter: str,
+    *,
+    order: tuple[int, int, int, int],
+    occupations: tuple[str, ...] = (),
+    has_header: bool = False,
+) -> UserTable | None:
+    """Return the table with id, age, gender and occupation at the places ``order``; None without the file."""
+    if not files.has(name):
+        return None
+    users = []
+    for where, fields in _plain_rows(files, name, delimiter, 5, has_header=has_header):
+        user, age, gender, work = (fields[i].strip() for i in order)
+        if not age.isdecimal() or int(age) not in _AGES:
+            raise DataError(f"{where}: the age is {shorten(age)}; it must lie in {_AGES[0]} to {_AGES[-1]}")
+        if occupations:
+            if not work.isdecimal() or int(work) >= len(occupations):
+                raise DataError(
+                    f"{where}: the occupation is {shorten(work)}; it must lie in 0 to {len(occupations) - 1}"
+                )
+            work = occupations[int(work)]
+        users.append((user, int(age), gender, work))
+    if not users:
+        raise DataError(f"{files.label(name)}: there is no user; the file is empty")
+    return UserTable(*zip(*users, strict=True))
+
+
+def _tags(found: Iterable[list[str]]) -> TagTable:
+    users, items, texts, times = [], [], [], []
+    for user, item, text, time in found:
+        users.append(user)
+        items.append(item)
+        texts.append(text.strip())
+        times.append(int(time))
+    return TagTable(tuple(users), tuple(items), Texts.of(texts), np.array(times, dtype=np.int64))
+
+
+def _with_links(movies: Movies, files: FileSet) -> Movies:
+    """Return ``movies`` with the numbers of other data bases from ``links.csv``, where it is there."""
+    if not files.has("links.csv"):
+        return movies
+    found = _records(files, "links.csv", ("movieId", "imdbId", "tmdbId"), ids=("movieId",))
+    links = {row["movieId"]: row for row in found}
+    return replace(
+        movies,
+        imdb_ids=tuple(links[item]["imdbId"] if item in links else "" for item in movies.ids),
+        tmdb_ids=tuple(links[item]["tmdbId"] if item in links else "" for item in movies.ids),
+    )
+
+
+def _folds(files: FileSet, interactions: Interactions) -> NDArray[np.int8] | None:
+    """Return the fold of each row from ``u1.test`` to ``u5.test``, or None where they are not there.
+
+    Raises:
+        DataError: The files do not part the rows of ``u.data``.
+    """
+    if not all(map(files.has, _FOLD_FILES)):
+        return None
+    key = interactions.user.astype(np.int64) << 32 | interactions.item
+    order = np.argsort(key)
+    fold = np.zeros(interactions.n_rows, dtype=np.int8)
+    n_rows = 0
+    for number, name in enumerate(_FOLD_FILES, start=1):
+        columns = read_columns(partial(files.open, name), files.label(name), _FOLD)
+        wanted = columns["user"].astype(np.int64) << 32 | columns["movie"].astype(np.int64)
+        place = np.searchsorted(key, wanted, sorter=order).clip(max=len(key) - 1)
+        if (key[order[place]] != wanted).any():
+            raise DataError(f"{files.label(name)} holds a row that is not in u.data; get the archive again")
+        fold[order[place]] = number
+        n_rows += len(wanted)
+    if n_rows != interactions.n_rows or not fold.all():
+        raise DataError(
+            f"{files.label(_FOLD_FILES[0])} and the other folds hold {n_rows:,} rows, "
+            f"{int((fold > 0).sum()):,} of the {interactions.n_rows:,} in u.data; get the archive again"
+        )
+    return fold

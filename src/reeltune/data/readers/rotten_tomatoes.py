@@ -9,14 +9,14 @@ Shapes: N rows.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
 
 from reeltune.data.interactions import Interactions, Movies, RawDataset
-from reeltune.data.readers.delimited import shorten
-from reeltune.data.readers.text_files import csv_rows
-from reeltune.data.sources import FileSet
+from reeltune.data.readers.delimited import decode, records, shorten
+from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -24,7 +24,7 @@ __all__ = ["read_rotten_tomatoes", "stars_of"]
 
 REVIEWS = "rt.reviews.tsv.gz"
 MOVIES = "rt.movie_info.tsv.gz"
-_REVIEW_HEADER = ["id", "review", "rating", "fresh", "critic", "top_critic", "publisher", "date"]
+_REVIEW_FIELDS = ("id", "review", "rating", "fresh", "critic", "date")
 _MOVIE_FIELDS = ("id", "synopsis", "genre", "director", "theater_date")
 _FRACTION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*/\s*(\d+(?:\.\d*)?)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -67,35 +67,22 @@ def read_rotten_tomatoes(files: FileSet) -> RawDataset:
     Raises:
         DataError: A line is malformed; the message names it.
     """
-    label = files.label(REVIEWS)
     user, item, review, scores, verdicts, days = [], [], [], [], [], []
     n_nameless = 0
-    for number, fields in csv_rows(files, REVIEWS, delimiter="\t", encoding="latin-1"):
-        if number == 1:
-            if fields != _REVIEW_HEADER:
-                raise DataError(
-                    f"{label}:1: the header is {shorten(' '.join(fields))}; "
-                    f"it must be {' '.join(_REVIEW_HEADER)!r}"
-                )
-            continue
-        if len(fields) != len(_REVIEW_HEADER) or not fields[0].strip():
-            raise DataError(
-                f"{label}:{number}: {len(fields)} fields in {shorten(' '.join(fields))}; "
-                f"{len(_REVIEW_HEADER)} fields parted by a tab, an id first, are needed"
-            )
-        if fields[3] not in _VERDICTS:
-            raise DataError(
-                f"{label}:{number}: fresh is {shorten(fields[3])}; it must be fresh, rotten or empty"
-            )
-        if not fields[4].strip():
+    for where, row in _records(files, REVIEWS, _REVIEW_FIELDS):
+        if not row["id"]:
+            raise DataError(f"{where}: id is empty; an id is needed")
+        if row["fresh"] not in _VERDICTS:
+            raise DataError(f"{where}: fresh is {shorten(row['fresh'])}; it must be fresh, rotten or empty")
+        if not row["critic"]:
             n_nameless += 1
             continue
-        user.append(fields[4].strip())
-        item.append(fields[0].strip())
-        review.append(fields[1].strip())
-        scores.append(fields[2])
-        verdicts.append(_VERDICTS[fields[3]])
-        days.append(_day_of(fields[7], f"{label}:{number}"))
+        user.append(row["critic"])
+        item.append(row["id"])
+        review.append(row["review"])
+        scores.append(row["rating"])
+        verdicts.append(_VERDICTS[row["fresh"]])
+        days.append(_day_of(row["date"], where))
     stars = {score: stars_of(score) for score in set(scores)}
     ratings = np.array([stars[score] for score in scores], dtype=np.float32)
     n_scored = sum(bool(score.strip()) for score in scores)
@@ -124,6 +111,11 @@ def read_rotten_tomatoes(files: FileSet) -> RawDataset:
     )
 
 
+def _records(files: FileSet, name: str, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    label = files.label(name)
+    return records(decode(files.read(name), label, "latin-1"), label, needed, delimiter="\t")
+
+
 def _day_of(text: str, where: str) -> int:
     """Return a day in words as the number of days since 1970, negative before."""
     try:
@@ -138,19 +130,8 @@ def _movies(files: FileSet) -> Movies | None:
     """Return genres, year, directors and plot; the source has no titles, so the id is the title."""
     if not files.has(MOVIES):
         return None
-    label = files.label(MOVIES)
-    rows = csv_rows(files, MOVIES, delimiter="\t", encoding="latin-1")
-    _, header = next(rows, (1, []))
-    missing = [name for name in _MOVIE_FIELDS if name not in header]
-    if missing:
-        raise DataError(f"{label}:1: there is no column {missing[0]!r} in {shorten(' '.join(header))}")
-    place = [header.index(name) for name in _MOVIE_FIELDS]
-    table = []
-    for number, fields in rows:
-        if len(fields) != len(header):
-            raise DataError(f"{label}:{number}: {len(fields)} fields; the header has {len(header)}")
-        table.append(tuple(fields[i].strip() for i in place))
-    table.sort()
+    found = _records(files, MOVIES, _MOVIE_FIELDS)
+    table = sorted(tuple(row[name] for name in _MOVIE_FIELDS) for _, row in found)
     years = [re.search(r"\d{4}", row[4]) for row in table]
     return Movies(
         ids=tuple(row[0] for row in table),

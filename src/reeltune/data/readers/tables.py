@@ -8,25 +8,24 @@ Shapes: N rows.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+import io
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.interactions import Ids, Interactions, Movies, RawDataset
+from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.readers.columns import Columns
-from reeltune.data.readers.table_file import TableFile
-from reeltune.data.sources import FileSet
+from reeltune.data.readers.delimited import decode
+from reeltune.data.readers.text_table import TextRows, TextTable
+from reeltune.data.readers.times import check_span, seconds_of
+from reeltune.data.readers.titles import FIRST_YEAR, LAST_YEAR, known_genres, titled
+from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 
-__all__ = ["UNPRINTABLE", "read_table", "text_ids"]
+__all__ = ["read_table"]
 
-UNPRINTABLE = r"[\x00-\x1f\x7f]"
-"""Pattern of what no id may hold."""
-
-_PER_SECOND = {"seconds": 1, "milliseconds": 1000}
-_LAST_SECOND = 2**33
+_OF_MOVIES = ("title", "year", "genres")
 
 
 def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | None = None) -> RawDataset:
@@ -36,165 +35,95 @@ def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | Non
         files: Where the file lies.
         name: Its name; Parquet when it ends in ``.parquet``.
         columns: The mapping.
-        movies: A second file with the columns of movie id, title and genres; None when the
+        movies: A second file with the columns of movie id, title, year and genres; None when the
             first file holds them, or nothing does.
 
     Raises:
         DataError: A column is missing or a value is wrong.
     """
     used = columns.used()
-    about_movies: dict[str, str] = {what: used[what] for what in ("item", "title", "genres") if what in used}
+    about_movies = {what: used[what] for what in ("item", *_OF_MOVIES) if what in used}
     if movies is not None:
-        used = {what: column for what, column in used.items() if what not in {"title", "genres"}}
-    table = _Table(TableFile(files, name, columns, used), columns)
-    user, item = table.ids("user"), table.ids("item")
+        used = {what: column for what, column in used.items() if what not in _OF_MOVIES}
+    rows = _table(files, name, columns).whole(used)
+    nothing = np.full(rows.n_rows, -1, dtype=np.int64)
+    rank = None if columns.timestamp is not None else np.arange(rows.n_rows, dtype=np.int64)
+    timestamp = nothing
+    if columns.time_unit == "order" and columns.timestamp is not None:
+        rank = _order(rows)
+    elif columns.timestamp is not None:
+        timestamp = seconds_of(rows, "timestamp", columns.time_unit)
+        check_span(rows, "timestamp", columns.time_unit, timestamp)
     interactions = Interactions(
-        user=user,
-        item=item,
-        rating=table.ratings(),
-        timestamp=table.times(),
-        rank=np.arange(len(user), dtype=np.int64) if columns.timestamp is None else None,
-        review=table.reviews(),
-        label=table.labels(),
+        user=rows.ids("user"),
+        item=rows.ids("item"),
+        rating=_ratings(rows, columns),
+        timestamp=timestamp,
+        rank=rank,
+        review=Texts.of_arrow(rows.strings["review"]) if "review" in used else None,
+        label=_labels(rows) if "label" in used else None,
     )
     if movies is not None:
-        table = _Table(TableFile(files, movies, columns, about_movies), columns)
-    return RawDataset(interactions, table.movies() if len(about_movies) > 1 else None)
+        rows = _table(files, movies, columns).whole(about_movies)
+    return RawDataset(interactions, _movies(rows) if len(about_movies) > 1 else None)
 
 
-def text_ids(values: Any) -> Ids:
-    """Return a pyarrow array of strings as ids: an object array whose equal entries share one object."""
-    import pyarrow as pa
-
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    found = values.dictionary_encode()
-    names = np.empty(len(found.dictionary), dtype=object)
-    names[:] = found.dictionary.to_pylist()
-    ids: Ids = names[found.indices.to_numpy()]
-    return ids
+def _table(files: FileSet, name: str, columns: Columns) -> TextTable:
+    label = files.label(name)
+    if name.endswith(".parquet"):
+        return TextTable(label, partial(files.open, name))
+    data = decode(files.read(name), label, columns.encoding, key="columns.encoding").encode()
+    return TextTable(label, lambda: io.BytesIO(data), delimiter=columns.delimiter)
 
 
-class _Table:
-    """The mapped columns as what they stand for."""
+def _order(rows: TextRows) -> NDArray[np.int64]:
+    values = rows.numbers("timestamp", is_whole=True)
+    if np.isnan(values).any():
+        raise rows.wrong(np.isnan(values), "timestamp", "be a whole number")
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)  # equal numbers keep the file's order
 
-    def __init__(self, file: TableFile, columns: Columns) -> None:
-        self._file, self._columns = file, columns
-        self._strings = file.strings
 
-    def ids(self, what: str) -> Ids:
-        import pyarrow.compute as pc
+def _ratings(rows: TextRows, columns: Columns) -> NDArray[np.float32]:
+    if columns.rating is None:
+        return np.full(rows.n_rows, np.nan, dtype=np.float32)
+    remedy = "lowest_rating and highest_rating set the scale"
+    return rows.ratings("rating", columns.lowest_rating, columns.highest_rating, remedy)
 
-        empty = pc.equal(self._strings[what], "")
-        if pc.any(empty).as_py():
-            raise self._file.error(
-                empty.to_numpy(zero_copy_only=False), f"{self._file.used[what]} is empty; an id is needed"
-            )
-        unprintable = pc.match_substring_regex(self._strings[what], UNPRINTABLE)
-        if pc.any(unprintable).as_py():
-            raise self._file.wrong(
-                unprintable.to_numpy(zero_copy_only=False),
-                what,
-                "be printable: no line end, tab or zero byte",
-            )
-        return text_ids(self._strings[what])
 
-    def ratings(self) -> NDArray[np.float32]:
-        columns = self._columns
-        if columns.rating is None:
-            return np.full(len(self._strings["user"]), np.nan, dtype=np.float32)
-        values = self._numbers("rating", whole=False)
-        is_off = (values < columns.lowest_rating) | (values > columns.highest_rating)
+def _labels(rows: TextRows) -> NDArray[np.int8]:
+    values = rows.numbers("label", is_whole=True)
+    is_off = ~(np.isnan(values) | (values == 0) | (values == 1))
+    if is_off.any():
+        raise rows.wrong(is_off, "label", "be 1, 0 or empty")
+    return np.nan_to_num(values, nan=-1).astype(np.int8)
+
+
+def _movies(rows: TextRows) -> Movies:
+    """Return the movies; of several rows of one, the first that knows a title, a year or genres counts."""
+    item = rows.ids("item").tolist()
+    if "year" in rows.strings:
+        years = rows.numbers("year", is_whole=True)
+        is_off = (years < FIRST_YEAR) | (years > LAST_YEAR)
         if is_off.any():
-            raise self._file.wrong(
-                is_off,
-                "rating",
-                f"lie in {columns.lowest_rating:g} to {columns.highest_rating:g}; "
-                "lowest_rating and highest_rating set the scale",
-            )
-        return values.astype(np.float32)
-
-    def times(self) -> NDArray[np.int64]:
-        n_rows = len(self._strings["user"])
-        if self._columns.timestamp is None:
-            return np.full(n_rows, -1, dtype=np.int64)
-        unit = self._columns.time_unit
-        if unit == "day":
-            return self._days()
-        values = self._numbers("timestamp", whole=True)
-        is_off = np.isnan(values) | (values < 0) | (values > _LAST_SECOND * _PER_SECOND[unit])
-        if is_off.any():
-            raise self._file.wrong(
-                is_off, "timestamp", f"be {unit} since 1970, not negative; time_unit sets the unit"
-            )
-        return (values // _PER_SECOND[unit]).astype(np.int64)
-
-    def reviews(self) -> Texts | None:
-        return Texts.of_arrow(self._strings["review"]) if "review" in self._strings else None
-
-    def labels(self) -> NDArray[np.int8] | None:
-        if "label" not in self._strings:
-            return None
-        values = self._numbers("label", whole=True)
-        is_off = ~(np.isnan(values) | (values == 0) | (values == 1))
-        if is_off.any():
-            raise self._file.wrong(is_off, "label", "be 1, 0 or empty")
-        return np.nan_to_num(values, nan=-1).astype(np.int8)
-
-    def movies(self) -> Movies:
-        item = self.ids("item").tolist()
-        titles: dict[str, str] = {}
-        genres: dict[str, str] = {}
-        for found, what in ((titles, "title"), (genres, "genres")):
-            if what in self._strings:
-                for key, value in zip(item, self._strings[what].to_pylist(), strict=True):
-                    if value:
-                        found.setdefault(key, value)
-        ids = tuple(sorted(set(item)))
-        return Movies(
-            ids=ids,
-            titles=tuple(titles.get(key, key) for key in ids),
-            years=(0,) * len(ids),
-            genres=tuple(tuple(filter(None, genres.get(key, "").split("|"))) for key in ids),
-        )
-
-    def _days(self) -> NDArray[np.int64]:
-        seconds: dict[str, int] = {"": -1}
-        values = self._strings["timestamp"].to_pylist()
-        for row, text in enumerate(values):
-            if text not in seconds:
-                try:
-                    seconds[text] = int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-                except ValueError:
-                    raise self._file.wrong(
-                        np.arange(len(values)) == row, "timestamp", "be a day such as 2019-06-30"
-                    ) from None
-        return np.array([seconds[text] for text in values], dtype=np.int64)
-
-    def _numbers(self, what: str, *, whole: bool) -> NDArray[np.float64]:
-        """Return a column as numbers, NaN where a field is empty."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        strings = self._strings[what]
-        known = pc.if_else(pc.equal(strings, ""), None, strings)
-        try:
-            values: NDArray[np.float64] = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        except pa.ArrowInvalid:
-            is_off = np.array([not _is_number(text) for text in strings.to_pylist()])
-            raise self._file.wrong(is_off, what, "be a number") from None
-        empty = pc.equal(strings, "").to_numpy(zero_copy_only=False)
-        is_off = ~np.isfinite(values) & ~empty
-        if whole:
-            is_off |= (values != np.floor(values)) & ~empty
-        if is_off.any():
-            raise self._file.wrong(is_off, what, "be a whole number" if whole else "be a finite number")
-        return values
+            raise rows.wrong(is_off, "year", f"lie in {FIRST_YEAR} to {LAST_YEAR}, or be empty")
+    found: dict[str, dict[str, str]] = {what: {} for what in _OF_MOVIES}
+    for what in set(_OF_MOVIES) & set(rows.strings):
+        for key, value in zip(item, rows.strings[what].to_pylist(), strict=True):
+            if value:
+                found[what].setdefault(key, value)
+    ids = tuple(sorted(set(item)))
+    named = [_named(found["title"].get(key, key), found["year"].get(key)) for key in ids]
+    return Movies(
+        ids=ids,
+        titles=tuple(title for title, _ in named),
+        years=tuple(year for _, year in named),
+        genres=tuple(known_genres(found["genres"].get(key, "").split("|")) for key in ids),
+    )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text or 0)
-    except ValueError:
-        return False
-    return True
+def _named(text: str, year: str | None) -> tuple[str, int]:
+    """Return title and year; a year of its own column goes behind the title, so that remakes differ."""
+    title, of_title = titled(text)
+    if year is None or of_title:
+        return title, int(float(year)) if year is not None else of_title
+    return f"{title} ({int(float(year))})", int(float(year))

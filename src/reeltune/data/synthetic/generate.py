@@ -11,7 +11,6 @@ Shapes: U users, V movies, T steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.seeding import derive
 
-__all__ = ["SyntheticData", "synthetic_data", "synthetic_interactions", "synthetic_tuning_data"]
+__all__ = ["SyntheticData", "synthetic_data", "synthetic_interactions"]
 
 _FIRST_SECOND = 946_684_800  # 2000-01-01
 _TIE_SHARE = 0.3  # of the events fall into the second of the event before, as in rating sessions
@@ -112,23 +111,6 @@ def synthetic_interactions(
     """Return the rows of :func:`synthetic_data`."""
     data = synthetic_data(n_users=n_users, n_items=n_items, mean_length=mean_length, seed=seed)
     return data.raw.interactions
-
-
-def synthetic_tuning_data(
-    directory: Path, *, n_users: int = 400, n_items: int = 200, mean_length: int = 40, seed: int = 17
-) -> Path:
-    """Write prepared synthetic data into ``directory`` and return the folder for ``open_tuning``.
-
-    For tests that want another size than the data set ``synthetic``.
-    """
-    from reeltune.data.config import DataConfig
-    from reeltune.data.prepare.entry import write_entry
-
-    data = synthetic_data(n_users=n_users, n_items=n_items, mean_length=mean_length, seed=seed)
-    entry = directory / f"synthetic-{n_users}-{n_items}-{mean_length}-{seed}"
-    if not entry.is_dir():
-        write_entry(entry, data.raw, DataConfig(dataset="synthetic", k_core=1))
-    return entry
 
 
 def _best_scores(chances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reeltune.data.cache import cache_error, cache_lock, list_cache, prepared_root, remove_item
-from reeltune.data.sources import cache_root
+from reeltune.data.cache import cache_error, cache_lock, cache_root, list_cache, prepared_root, remove_item
 from reeltune.errors import DataError, UserError
 from reeltune.serving.recommend.history import MAX_RATING, MIN_RATING
 from reeltune.serving.recommend.titles import TitleIndex

@@ -8,8 +8,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from reeltune.data.cache import cache_lock
-from reeltune.data.sources import cache_root
+from reeltune.data.cache import cache_lock, cache_root
 from reeltune.errors import EngineError
 from reeltune.files import atomic_path
 from reeltune.object_storage import ObjectStorage

@@ -1,4 +1,4 @@
-"""The chain of sources, with a small data set of its own and no network."""
+"""The places where a data set is looked for, with a small data set of its own and no network."""
 
 import hashlib
 import io
@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 from data_parts import write_zip, zip_bytes
 
-from reeltune.data import acquire
-from reeltune.data.acquire import SourceChain
-from reeltune.data.dataset_entry import DatasetEntry, Package
+from reeltune.data import download, locate
+from reeltune.data.locate import Search
 from reeltune.data.readers import movielens
-from reeltune.data.sources import Layout
+from reeltune.data.source import KnownDataset, Layout, Package
 from reeltune.errors import DataError
 
 RATINGS = b"1::1::5::10\n1::2::4::11\n2::1::3::12\n"
 MOVIES = b"1::A (1990)::Drama\n2::B (1991)::Comedy\n"
 MEMBERS = {"ml-tiny/ratings.dat": RATINGS, "ml-tiny/movies.dat": MOVIES}
 DIGEST = {"movies.dat": hashlib.sha256(MOVIES).hexdigest()}
-ENTRY = DatasetEntry(
+TINY = KnownDataset(
     summary="tiny",
     licence="L",
     citation="C",
@@ -45,24 +44,24 @@ def world(tmp_path, monkeypatch):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(offers[name])
 
-    monkeypatch.setattr(acquire, "fetch_address", lambda a, t, n, checksum=None: fetch(t, "address"))
-    monkeypatch.setattr(acquire, "fetch_package", lambda p, t: fetch(t, "package"))
+    monkeypatch.setattr(locate, "fetch_address", lambda a, t, n, checksum=None: fetch(t, "address"))
+    monkeypatch.setattr(download, "fetch_package", lambda p, t: fetch(t, "package"))
     return offers
 
 
 def first(data_dir=None):
-    """Return the first readable source and the lines that were told."""
-    told = []
-    chain = SourceChain(ENTRY, told.append)
-    for sources in (chain.given(data_dir), chain.cached_or_fetched()):
+    """Return the first readable source and the lines that were reported."""
+    reported = []
+    search = Search(TINY, reported.append, data_dir=data_dir)
+    for sources in (search.given(), search.offered()):
         for found in sources:
             try:
                 raw = found.read()
-                chain.tell()
-                return found, raw, told
+                search.report()
+                return found, raw, reported
             except DataError as error:
-                chain.failed(str(error))
-    raise chain.error()
+                search.failed(str(error))
+    raise search.error()
 
 
 @pytest.mark.parametrize("form", ["folder", "parent", "zip", "folder of zip", "parent of zip", "flat zip"])
@@ -80,15 +79,15 @@ def test_a_folder_or_an_archive_is_found(world, tmp_path, form):
     else:
         place = given if form == "folder of zip" else given / "ml-tiny"
         write_zip(place / "ml-tiny.zip", MEMBERS)
-    found, raw, told = first(given)
+    found, raw, reported = first(given)
     assert raw.interactions.n_rows == 3
-    assert told == []
+    assert reported == []
     assert str(tmp_path) in found.origin
 
 
 def test_the_links_are_tried_in_order(world, tmp_path):
     world["package"] = zip_bytes({"tiny/data/ratings.dat": RATINGS, "tiny/data/movies.dat": MOVIES})
-    found, _, told = first(tmp_path)
+    found, _, reported = first(tmp_path)
     assert "tiny-1.0.whl" in found.origin
     expected = [
         "fetching http",
@@ -96,10 +95,10 @@ def test_the_links_are_tried_in_order(world, tmp_path):
         "holds no ml-tiny",
         "address: unreachable",
     ]
-    assert [part in line for part, line in zip(expected, told, strict=True)] == [True] * 4
-    assert all("\n" not in line for line in told)
-    _, _, told = first()
-    assert told == []  # now in the cache
+    assert [part in line for part, line in zip(expected, reported, strict=True)] == [True] * 4
+    assert all("\n" not in line for line in reported)
+    _, _, reported = first()
+    assert reported == []  # now in the cache
 
 
 def test_reeltune_data_names_a_folder(world, tmp_path, monkeypatch):
@@ -131,7 +130,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
-def test_damage_is_told_and_never_used(world, tmp_path, kind):
+def test_damage_is_reported_and_never_used(world, tmp_path, kind):
     data, message = DAMAGED[kind]
     path = tmp_path / "ml-tiny.zip"
     path.write_bytes(data)
@@ -139,10 +138,10 @@ def test_damage_is_told_and_never_used(world, tmp_path, kind):
         first(path)
     assert "\n" not in str(error.value)
     world["address"] = zip_bytes(MEMBERS)
-    found, _, told = first(path)
+    found, _, reported = first(path)
     assert "sources" in found.origin
-    assert told[0].startswith("fetching")
-    assert told[1] in str(error.value)  # what the error says was not told before it
+    assert reported[0].startswith("fetching")
+    assert reported[1] in str(error.value)  # what the error says was not reported before it
 
 
 def test_a_flipped_byte_in_a_member_is_noticed(world, tmp_path):
@@ -160,9 +159,9 @@ def test_a_damaged_cache_does_not_hide_a_good_download(world, tmp_path):
     folder.mkdir(parents=True)
     (folder / "ml-tiny.zip").write_bytes(b"half")
     write_zip(folder / "tiny-1.0.whl", MEMBERS)
-    found, _, told = first()
+    found, _, reported = first()
     assert "tiny-1.0.whl" in found.origin
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_an_absent_data_dir_is_an_error_of_its_own(world, tmp_path):
@@ -179,6 +178,6 @@ def test_a_changed_file_is_checked_again(world, tmp_path):
 
 
 def test_the_folder_and_the_archive_may_have_different_names(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "ENTRY", replace(ENTRY, folder="ml-Tiny100K"))
+    monkeypatch.setattr(sys.modules[__name__], "TINY", replace(TINY, folder="ml-Tiny100K"))
     write_zip(tmp_path / "ml-tiny.zip", {"ml-Tiny100K/" + k.split("/")[1]: v for k, v in MEMBERS.items()})
     assert first(tmp_path)[0].origin.endswith("ml-tiny.zip (publisher's files)")

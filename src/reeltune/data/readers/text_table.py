@@ -1,0 +1,322 @@
+"""A CSV or Parquet table as columns of text, whole or chunk by chunk, with a way back to the line of a row.
+
+Everything that a table of one's own holds goes through here, for training and for lists of many
+users alike: the same ids, the same numbers, the same errors. Only an empty field is unknown.
+
+Shapes: N rows.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltune.data.interactions import Ids
+from reeltune.data.readers.delimited import as_number, decode, rows, shorten
+from reeltune.errors import DataError
+
+__all__ = ["UNPRINTABLE", "TextRows", "TextTable", "text_ids"]
+
+UNPRINTABLE = r"[\x00-\x1f\x7f]"
+"""Pattern of what no id may hold."""
+
+_ID_COLUMNS = ("user", "item")
+_FIELD_LIMIT_BYTES = 1 << 20  # a longer field is damage
+_BLOCK_BYTES = 1 << 24  # what pyarrow reads at once; no line may be longer
+_PARQUET_ROWS = 1 << 17  # of a chunk
+_LAST_WHOLE = 2**53  # up to here every whole number is a float64
+
+
+def text_ids(values: Any) -> Ids:
+    """Return a pyarrow array of strings as ids: an object array whose equal entries share one object."""
+    import pyarrow as pa
+
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    found = values.dictionary_encode()
+    names = np.empty(len(found.dictionary), dtype=object)
+    names[:] = found.dictionary.to_pylist()
+    ids: Ids = names[found.indices.to_numpy()]
+    return ids
+
+
+class TextTable:
+    """A table that is opened as often as needed.
+
+    Args:
+        label: Its name for messages; Parquet when it ends in ``.parquet``.
+        open_file: Opens it; a CSV must be UTF-8.
+        delimiter: What parts the fields of a CSV.
+
+    Raises:
+        DataError: It cannot be read or has no columns.
+    """
+
+    def __init__(self, label: str, open_file: Callable[[], IO[bytes]], *, delimiter: str = ",") -> None:
+        self.label = label
+        self._open, self._delimiter = open_file, delimiter
+        self._is_parquet = label.endswith(".parquet")
+        if not self.header:
+            raise DataError(f"{label}: the file is empty; a line of column names is needed")
+
+    @cached_property
+    def header(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        if not self._is_parquet:
+            return tuple(next(self._rows(), (1, []))[1])
+        try:
+            with self._open() as stream:
+                return tuple(parquet.read_schema(stream).names)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def whole(self, used: Mapping[str, str]) -> TextRows:
+        """Return all rows.
+
+        Args:
+            used: The columns to read: what they hold, and their name in the file.
+
+        Raises:
+            DataError: A column is missing or ambiguous, a line is malformed, or there is no row.
+        """
+        import pyarrow as pa
+
+        chunks = list(self.chunks(used))
+        if not chunks:
+            raise DataError(f"{self.label}: there is no row; at least one is needed")
+        columns = {what: pa.chunked_array([chunk.strings[what] for chunk in chunks]) for what in used}
+        return TextRows(self, used, {what: column.combine_chunks() for what, column in columns.items()})
+
+    def chunks(self, used: Mapping[str, str]) -> Iterator[TextRows]:
+        """Yield the rows some at a time; see :meth:`whole`."""
+        import pyarrow as pa
+
+        self._check(used)
+        first_row = 0
+        batches = self._parquet_batches(used) if self._is_parquet else self._csv_batches(used)
+        try:
+            for batch in batches:
+                if batch.num_rows:
+                    columns = {what: batch.column(name) for what, name in used.items()}
+                    texts = {w: self._as_text(column, w, used[w], first_row) for w, column in columns.items()}
+                    found = TextRows(self, used, texts, first_row)
+                    found.check_lengths()
+                    yield found
+                    first_row += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def where(self, row: int) -> str:
+        """Return ``file:line`` of a row counted from 0, ``file: row`` in Parquet."""
+        if self._is_parquet:
+            return f"{self.label}: row {row + 1}"
+        found = self._rows()
+        line = next(found, (1, []))[0]
+        for _, (line, _fields) in zip(range(row + 1), found, strict=False):  # noqa: B007
+            pass
+        return f"{self.label}:{line}"
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        with self._open() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+            yield from rows(text, self.label, delimiter=self._delimiter)
+
+    def _check(self, used: Mapping[str, str]) -> None:
+        counts = Counter(self.header)
+        for what, name in used.items():
+            if counts[name] > 1:
+                raise DataError(
+                    f"{self.label}:1: {counts[name]} columns are called {name!r}, which is mapped to {what}; "
+                    "give each a name of its own"
+                )
+            if name not in counts:
+                raise DataError(
+                    f"{self.label}:1: there is no column {name!r} for {what}; columns parted by "
+                    f"{self._delimiter!r}: {shorten(', '.join(self.header))}"
+                )
+
+    def _csv_batches(self, used: Mapping[str, str]) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        names = list(dict.fromkeys(used.values()))
+        with self._open() as stream:
+            yield from arrow_csv.open_csv(
+                stream,
+                read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
+                parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.large_string()),
+                    include_columns=names,
+                    strings_can_be_null=False,
+                ),
+            )
+
+    def _parquet_batches(self, used: Mapping[str, str]) -> Iterator[Any]:
+        from pyarrow import parquet
+
+        with self._open() as stream, parquet.ParquetFile(stream) as file:
+            yield from file.iter_batches(_PARQUET_ROWS, columns=list(dict.fromkeys(used.values())))
+
+    def _as_text(self, column: Any, what: str, name: str, first_row: int) -> Any:
+        """Return a column as text without spaces around it; what is absent is empty."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column, kind = column.cast(kind.value_type), kind.value_type
+        if pa.types.is_timestamp(kind):
+            column = column.cast(pa.timestamp("s", kind.tz), safe=False).cast(pa.timestamp("s"))
+        elif pa.types.is_floating(kind) and what in _ID_COLUMNS:
+            is_whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), _LAST_WHOLE))
+            is_off = ~pc.fill_null(is_whole, True).to_numpy(zero_copy_only=False)
+            if is_off.any():
+                row = int(np.flatnonzero(is_off)[0])
+                raise DataError(
+                    f"{self.where(first_row + row)}: {name} is {column[row].as_py()!r}; an id must be text "
+                    "or a whole number"
+                )
+            column = column.cast(pa.int64())
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            raise DataError(
+                f"{self.label}: column {name!r} for {what} holds {kind}; numbers or text are needed"
+            )
+        try:
+            text = column.cast(pa.large_string()).fill_null("")
+        except pa.ArrowException as error:
+            raise DataError(
+                f"{self.label}: column {name!r} for {what} holds {kind}; numbers or text are needed"
+            ) from error
+        return pc.utf8_trim_whitespace(text)
+
+    def _unreadable(self, error: Exception) -> DataError:
+        """Return the error for a file that pyarrow cannot read, with the line where one is to blame."""
+        cause = str(error).splitlines()[0]
+        if self._is_parquet:
+            return DataError(f"{self.label} is no Parquet file: {cause}")
+        try:
+            for _ in self._rows():
+                pass
+        except DataError as located:
+            return located
+        except UnicodeDecodeError:
+            return self._not_utf8()
+        return DataError(f"{self.label}: {cause}")
+
+    def _not_utf8(self) -> DataError:
+        with self._open() as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    decode(line, self.label, "utf-8")
+                except DataError as error:
+                    _, _, fault = str(error).removeprefix(self.label).partition(": ")
+                    return DataError(f"{self.label}:{number}: {fault}")
+        return DataError(f"{self.label}: the file is not UTF-8; save it as UTF-8")
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """The wanted columns of some consecutive rows as what they stand for."""
+
+    table: TextTable
+    used: Mapping[str, str]
+    """What the columns hold, and their name in the file."""
+    strings: Mapping[str, Any]
+    """pyarrow arrays of text by what they hold, [N]."""
+    first_row: int = 0
+    """How many rows of the table come before."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows N."""
+        return len(next(iter(self.strings.values())))
+
+    def ids(self, what: str) -> Ids:
+        """Return a column of ids, [N].
+
+        Raises:
+            DataError: One is empty or not printable.
+        """
+        import pyarrow.compute as pc
+
+        strings = self.strings[what]
+        is_empty = self._mask(pc.equal(strings, ""))
+        if is_empty.any():
+            raise self.error(is_empty, f"{self.used[what]} is empty; an id is needed")
+        is_off = self._mask(pc.match_substring_regex(strings, UNPRINTABLE))
+        if is_off.any():
+            raise self.wrong(is_off, what, "be printable: no line end, tab or zero byte")
+        return text_ids(strings)
+
+    def numbers(self, what: str, *, is_whole: bool = False) -> NDArray[np.float64]:
+        """Return a column as numbers, [N], NaN where a field is empty.
+
+        Raises:
+            DataError: A field is no number, or not finite.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        strings = self.strings[what]
+        is_empty = pc.equal(strings, "")
+        try:
+            known = pc.if_else(is_empty, None, strings)
+            values: NDArray[np.float64] = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            is_off = np.array([bool(text) and as_number(text) is None for text in strings.to_pylist()])
+            raise self.wrong(is_off, what, "be a number with a decimal point, such as 4.5") from None
+        is_off = ~np.isfinite(values)
+        if is_whole:
+            is_off |= values != np.floor(values)
+        is_off &= ~self._mask(is_empty)
+        if is_off.any():
+            raise self.wrong(is_off, what, "be a whole number" if is_whole else "be a finite number")
+        return values
+
+    def ratings(self, what: str, lowest: float, highest: float, remedy: str) -> NDArray[np.float32]:
+        """Return a column of ratings, [N], NaN where a field is empty.
+
+        Raises:
+            DataError: A rating is outside ``lowest`` to ``highest``; ``remedy`` ends the message.
+        """
+        values = self.numbers(what)
+        is_off = (values < lowest) | (values > highest)
+        if is_off.any():
+            raise self.wrong(is_off, what, f"lie in {lowest:g} to {highest:g}; {remedy}")
+        return values.astype(np.float32)
+
+    def check_lengths(self) -> None:
+        """Raise DataError where a field is too long to be true."""
+        import pyarrow.compute as pc
+
+        for what, strings in self.strings.items():
+            lengths = pc.binary_length(strings).to_numpy(zero_copy_only=False)
+            if lengths.max(initial=0) > _FIELD_LIMIT_BYTES:
+                message = f"{lengths.max():,} bytes; at most {_FIELD_LIMIT_BYTES:,} are read"
+                raise self.error(lengths > _FIELD_LIMIT_BYTES, f"{self.used[what]} has {message}")
+
+    def wrong(self, is_off: NDArray[np.bool_], what: str, must: str) -> DataError:
+        """Return the error for the first row of the mask ``is_off`` [N]: its field ``what`` does not fit."""
+        value = self.strings[what][int(np.flatnonzero(is_off)[0])].as_py()
+        shown = f"is {shorten(value)}" if value else "is empty"
+        return self.error(is_off, f"{self.used[what]} {shown}; it must {must}")
+
+    def error(self, is_off: NDArray[np.bool_], message: str) -> DataError:
+        """Return the error for the first row of the mask ``is_off`` [N], with its line."""
+        row = int(np.flatnonzero(is_off)[0])
+        return DataError(f"{self.table.where(self.first_row + row)}: {message}")
+
+    @staticmethod
+    def _mask(values: Any) -> NDArray[np.bool_]:
+        mask: NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
+        return mask
