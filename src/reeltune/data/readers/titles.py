@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 __all__ = ["FIRST_YEAR", "LAST_YEAR", "known_genres", "titled"]
 
-FIRST_YEAR, LAST_YEAR = 1870, 2100
+FIRST_YEAR = 1870
+LAST_YEAR = 2100
 """Years of release that are believed; the first films are of the 1880s."""
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$", re.ASCII)
