@@ -28,7 +28,8 @@ from reeltune.data.store import open_held_out, open_tuning, prepare
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.base import Scorer
-from reeltune.models.baselines.registry import BASELINES, baseline_entry, fit_to_data
+from reeltune.models.baselines.fit import fit_to_data
+from reeltune.models.registry import MODELS, models_of
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -78,7 +79,7 @@ def measure(dataset: str, names: list[str], data_dir: Path | None) -> dict[str, 
         fitted = time.perf_counter()
         metrics = ranking_metrics(rank_queries(model, test))
         rows[name] = {
-            "label": baseline_entry(name).label,
+            "label": MODELS[name].label,
             "config": model.config.plain(),
             "test": metrics,
             "ties_for_the_target": ranking_metrics(optimistic_ranks(model, test)),
@@ -120,7 +121,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", choices=sorted(TARGETS))
     parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--baselines", nargs="+", choices=list(BASELINES), default=list(BASELINES))
+    parser.add_argument(
+        "--baselines", nargs="+", choices=list(models_of("baseline")), default=list(models_of("baseline"))
+    )
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found = measure(options.dataset, options.baselines, options.data_dir)
@@ -128,6 +131,6 @@ if __name__ == "__main__":
         before = json.loads(options.out.read_text(encoding="utf-8"))
         if before["data"] == found["data"]:
             rows = before["baselines"] | found["baselines"]
-            found["baselines"] = {name: rows[name] for name in BASELINES if name in rows}
+            found["baselines"] = {name: rows[name] for name in models_of("baseline") if name in rows}
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

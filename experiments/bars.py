@@ -45,7 +45,7 @@ def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
     from reeltune.evaluation.final import open_test
     from reeltune.experiment import load_experiment
     from reeltune.files import write_json
-    from reeltune.models.baselines.registry import fit_to_data
+    from reeltune.models.baselines.fit import fit_to_data
     from reeltune.training.checkpoint import load_network
     from reeltune.tuning.study.folder import PACKAGES
 

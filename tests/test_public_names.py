@@ -63,3 +63,5 @@ def _defined(tree):
             yield node.target.id
         elif isinstance(node, ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.If):
+            yield from _defined(node)

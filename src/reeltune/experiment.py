@@ -22,7 +22,7 @@ from reeltune.evaluation.repeats import Repeats
 from reeltune.evaluation.retrain import repeat_best, study_executor
 from reeltune.evaluation.studies import open_study_data
 from reeltune.files import write_text
-from reeltune.models.baselines.registry import BASELINES
+from reeltune.models.registry import MODELS, is_network
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig
@@ -30,7 +30,7 @@ from reeltune.tuning.mirror.restore import restore_if_there
 from reeltune.tuning.ray.engine import Outcome, run_study
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.space.file import parse_space
-from reeltune.tuning.space.models import MODELS, model_configs
+from reeltune.tuning.space.models import model_configs
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer
@@ -147,7 +147,7 @@ def resolve(document: Document, path: Path) -> Experiment:
     space = None
     if space_document is not None and spec.study is not None:
         sections: dict[str, Config] = {"model": trial.model}
-        if trial.model.name not in BASELINES:
+        if is_network(trial.model.name):
             sections["training"] = trial.training
         space = parse_space(space_document, sections, trial.model.name, models[1:])
         check_settings(space, spec.study, trial, document)
@@ -196,7 +196,7 @@ def _models(spec: ExperimentSpec, document: Document, space: Document | None) ->
 
 
 def _training(spec: ExperimentSpec, model: Any, document: Document) -> TrainingConfig:
-    if model.name not in BASELINES:
+    if is_network(model.name):
         return parse(TrainingConfig, document.part("training"))
     if spec.training:
         raise ConfigError(

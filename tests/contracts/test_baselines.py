@@ -9,14 +9,10 @@ from reeltune.data.sequences import to_histories
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics
-from reeltune.models.baselines.registry import (
-    BASELINES,
-    fit_baseline,
-    fit_to_data,
-    restore_baseline,
-)
+from reeltune.models.baselines.fit import fit_baseline, fit_to_data, restore_baseline
+from reeltune.models.registry import models_of
 
-each_baseline = pytest.mark.parametrize("name", BASELINES)
+each_baseline = pytest.mark.parametrize("name", models_of("baseline"))
 HISTORIES = to_histories([[3, 9, 1], [5], [2, 2, 7, 8, 4, 30, 12]])
 
 

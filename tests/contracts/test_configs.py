@@ -4,16 +4,13 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 
-from reeltune.models.baselines.registry import BASELINES
-from reeltune.models.rating.baselines import RATING_BASELINES
 from reeltune.models.rating.network import RatingHeadConfig
-from reeltune.models.registry import NETWORKS
+from reeltune.models.registry import MODELS
 from reeltune.training.config import TrainingConfig
 from reeltune.training.rating_config import RatingOptimizer
 
-CLASSES = [entry.config_class for entry in NETWORKS.values()] + [TrainingConfig]
-CLASSES += [entry.config_class for entry in (*BASELINES.values(), *RATING_BASELINES.values())]
-CLASSES += [RatingHeadConfig, RatingOptimizer]
+CLASSES = [entry.config_class for entry in MODELS.values()]
+CLASSES += [TrainingConfig, RatingHeadConfig, RatingOptimizer]
 each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 
 

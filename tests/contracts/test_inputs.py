@@ -13,7 +13,7 @@ from reeltune.data.features.config import FeatureConfig, SideShapes
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
 from reeltune.models.kernels.softmax import full_softmax_loss
-from reeltune.models.registry import NETWORKS, build_network, network_entry
+from reeltune.models.registry import MODELS, build_network, models_of
 
 N_ITEMS = 23
 NAN = float("nan")
@@ -37,7 +37,7 @@ ALL_ON = {key: value for switch in SWITCHES.values() for key, value in switch.it
 SETTINGS = {"sentiment_model", "people_min_movies", "text_model", "text_dim", "in_output"}
 """Fields that say how a table is made or used, not whether a step reads something."""
 
-each_network = pytest.mark.parametrize("name", NETWORKS)
+each_network = pytest.mark.parametrize("name", models_of("network"))
 each_switch = pytest.mark.parametrize("switch", SWITCHES)
 
 
@@ -55,7 +55,7 @@ def shapes_of(inputs: dict) -> SideShapes:
 
 
 def make(name: str, inputs: dict, *, seed: int = 0):
-    config = network_entry(name).config_class(embedding_dim=12, hidden_dim=16, inputs=inputs)
+    config = MODELS[name].config_class(embedding_dim=12, hidden_dim=16, inputs=inputs)
     shapes = shapes_of(inputs)
     torch.manual_seed(seed)
     network = build_network(config, N_ITEMS, shapes).eval()

@@ -13,10 +13,10 @@ from reeltune.data.synthetic.generate import synthetic_data
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.kernels.softmax import full_softmax_loss
-from reeltune.models.networks.recurrent import RecurrentNetwork
-from reeltune.models.registry import NETWORKS, build_network, network_entry
+from reeltune.models.networks.recurrent import as_recurrent
+from reeltune.models.registry import MODELS, build_network, model_entry, models_of
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.trial.run import TrialConfig, run_trial
@@ -41,13 +41,13 @@ MOVED = {
 TINY_OPTIMUM = synthetic_data(n_users=150, n_items=40, mean_length=16).optimum
 """The best expectable score on ``tiny_data``."""
 
-each_network = pytest.mark.parametrize("name", NETWORKS)
+each_network = pytest.mark.parametrize("name", models_of("network"))
 each_depth = pytest.mark.parametrize("n_layers", [1, 3])
 
 
 def make(name: str, *, seed: int = 0, n_items: int = N_ITEMS, **changes):
     torch.manual_seed(seed)
-    return build_network(network_entry(name).config_class(**(SMALL | changes)), n_items)
+    return build_network(MODELS[name].config_class(**(SMALL | changes)), n_items)
 
 
 def some_histories(seed: int = 5, lengths: tuple[int, ...] = (7, 1, 4, 9)) -> Histories:
@@ -145,7 +145,7 @@ def test_gradients_reach_every_parameter(name, n_layers):
 
 @each_network
 def test_every_hyperparameter_has_an_effect(name):
-    fields = set(network_entry(name).config_class.model_fields) - {"name"}
+    fields = set(MODELS[name].config_class.model_fields) - {"name"}
     assert fields <= MOVED.keys(), "give each new hyperparameter another value in MOVED"
     histories = some_histories()
 
@@ -172,15 +172,15 @@ def test_the_seed_decides_the_weights(name):
 def test_bad_sizes_are_refused(name):
     for field in ("embedding_dim", "hidden_dim", "n_layers"):
         with pytest.raises(ValueError, match="greater than or equal to 1"):
-            network_entry(name).config_class(**{field: 0})
+            MODELS[name].config_class(**{field: 0})
     for field in ("dropout", "embedding_dropout"):
         with pytest.raises(ValueError, match=r"less than or equal to 0\.95"):
-            network_entry(name).config_class(**{field: 1.0})
+            MODELS[name].config_class(**{field: 1.0})
 
 
 def test_an_unknown_network_names_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'gru'"):
-        network_entry("grru")
+        model_entry("grru", "network")
 
 
 @pytest.mark.slow
@@ -260,9 +260,8 @@ def test_comes_within_5_percent_of_the_known_optimum(name):
 def test_windows_equal_the_whole_sequence_where_the_state_is_carried(name, n_layers):
     """Scores and gradients of a history read in two windows are those of one pass."""
     network = make(name, n_layers=n_layers, dropout=0.0, embedding_dropout=0.0)
-    if not isinstance(network, RecurrentNetwork):
-        assert name == "sasrec", "a recurrent network carries a state"
-        return
+    if as_recurrent(network) is None:
+        pytest.skip("it carries no state")
     histories = some_histories(lengths=(9, 9))
     parts = [Histories(histories.items[:, span], torch.tensor([span.stop - span.start] * 2))
              for span in (slice(0, 4), slice(4, 9))]  # fmt: skip
@@ -284,7 +283,7 @@ def test_windows_equal_the_whole_sequence_where_the_state_is_carried(name, n_lay
 @each_depth
 def test_reaches_its_floor_and_comes_back_from_a_file(name, n_layers, tiny_data, tmp_path):
     config = TrialConfig(
-        model=network_entry(name).config_class(
+        model=MODELS[name].config_class(
             embedding_dim=32, hidden_dim=48, n_layers=n_layers, embedding_dropout=0.2, dropout=0.2
         ),
         # The world is so small that there are 150 steps: a slow start and little decay.

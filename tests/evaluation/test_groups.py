@@ -10,7 +10,7 @@ from reeltune.evaluation import compare
 from reeltune.evaluation.analyses.groups import Grouping, group_report, people_groupings, query_groupings
 from reeltune.evaluation.analyses.lists import measure_lists, people_of_items
 from reeltune.metrics.evaluate import top_lists
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from reeltune.evaluation.analyses.membership import (
     target_losses,
 )
 from reeltune.evaluation.analyses.privacy import probe_attribute, user_states
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.networks.gru import GRUConfig, GRUNetwork
 
 

@@ -8,7 +8,7 @@ import pytest
 from reeltune.errors import DataError
 from reeltune.evaluation import baselines as module
 from reeltune.evaluation.leaderboard import make_leaderboard
-from reeltune.models.baselines.registry import BASELINES
+from reeltune.models.registry import models_of
 from reeltune.tuning.study.folder import Study
 
 
@@ -24,9 +24,9 @@ def test_all_baselines_stand_in_the_leaderboard_when_none_is_named(study_dir: Pa
     ask_for(study_dir, None)
     board = make_leaderboard(study_dir)
     entries = {entry.name: entry for entry in board.entries if entry.kind == "baseline"}
-    assert entries.keys() == {entry.label for entry in BASELINES.values()}
+    assert entries.keys() == {entry.label for entry in models_of("baseline").values()}
     assert [comparison.opponent for comparison in board.comparisons] == [
-        entry.label for entry in BASELINES.values()
+        entry.label for entry in models_of("baseline").values()
     ]
     assert board.verdict.startswith("beats windowed Markov")
 
@@ -56,7 +56,8 @@ def test_what_the_data_do_not_allow_is_told_and_left_out_unless_it_was_named(
         raise DataError("no")
 
     monkeypatch.setattr(ease.EASE, "fit", refuse)
-    monkeypatch.setattr(module, "BASELINES", {name: BASELINES[name] for name in ("popularity", "ease")})
+    few = {name: entry for name, entry in models_of("baseline").items() if name in ("popularity", "ease")}
+    monkeypatch.setattr(module, "models_of", lambda kind: few)
     told: list[str] = []
     ask_for(study_dir, None)
     board = make_leaderboard(study_dir, notify=told.append)

@@ -8,7 +8,7 @@ from reeltune.data.prepared import PAD
 from reeltune.data.sequences import query_batches
 from reeltune.errors import DivergedError
 from reeltune.metrics.evaluate import rank_queries, target_ranks, top_items, top_lists
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.networks.gru import GRUConfig, GRUNetwork
 
 

@@ -7,7 +7,7 @@ from reeltune.data.prepared import Catalogue
 from reeltune.data.sequences import to_histories
 from reeltune.errors import DataError
 from reeltune.models.baselines.content import ContentConfig, content_terms
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
 
 TERMS = [["war", "star"], ["star", "trek"], ["war"], ["love"], ["love", "trek"]]
 TRAIN = as_sequences([[1, 2, 3], [4, 5, 1]])

@@ -7,9 +7,9 @@ from test_neighbours import as_sequences
 
 from reeltune.data.sequences import to_histories
 from reeltune.errors import ConfigError
-from reeltune.models.baselines import factors
 from reeltune.models.baselines.factors import BPR, IALS, BPRConfig, IALSConfig
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
+from reeltune.models.registry import Package
 
 N_ITEMS = 6
 TRAIN = as_sequences([[1, 2, 3]] * 8 + [[4, 5, 6]] * 8 + [[1, 3, 2], [4, 6, 5]])
@@ -58,6 +58,6 @@ def test_learns_which_movies_go_together(name):
 
 @pytest.mark.parametrize("name", ["ials", "bpr"])
 def test_a_missing_package_is_named_with_its_remedy(name, monkeypatch):
-    monkeypatch.setattr(factors, "is_implicit_available", lambda: False)
+    monkeypatch.setattr(Package, "is_installed", False)
     with pytest.raises(ConfigError, match=r'pip install "reeltune\[baselines\]"'):
         fit_baseline(name, TRAIN, N_ITEMS)

@@ -9,8 +9,8 @@ from reeltune.data.prepared import Sequences
 from reeltune.data.sequences import to_histories
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics
+from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.baselines.markov import MarkovConfig
-from reeltune.models.baselines.registry import fit_baseline
 
 N_ITEMS = 7
 

@@ -11,8 +11,8 @@ from reeltune.data.sequences import to_histories
 from reeltune.errors import DataError
 from reeltune.models.baselines import ease
 from reeltune.models.baselines.ease import EASEConfig
+from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.baselines.item_knn import ItemKNNConfig, RecentItemKNNConfig
-from reeltune.models.baselines.registry import fit_baseline
 
 N_ITEMS = 6
 people = st.lists(st.lists(st.integers(1, N_ITEMS), min_size=1, max_size=8), min_size=2, max_size=8)

@@ -14,7 +14,7 @@ from reeltune.data.sequences import to_histories
 from reeltune.errors import BundleError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.models import prior as prior_module
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.prior import CountPrior
 from reeltune.models.registry import build_network

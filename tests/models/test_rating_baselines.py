@@ -4,8 +4,10 @@ import pytest
 from reeltune.data.prepared import Sequences
 from reeltune.data.ratings import known_ratings
 from reeltune.errors import ConfigError
+from reeltune.models.baselines.fit import fit_rating_baseline
 from reeltune.models.rating import baselines as rating_baselines
-from reeltune.models.rating.baselines import RATING_BASELINES, BiasesConfig, fit_rating_baseline
+from reeltune.models.rating.baselines import BiasesConfig
+from reeltune.models.registry import MODELS, Package, models_of
 
 N_USERS, N_ITEMS = 30, 12
 
@@ -23,7 +25,7 @@ def world(seed=1):
     )
 
 
-@pytest.mark.parametrize("name", RATING_BASELINES)
+@pytest.mark.parametrize("name", models_of("rating baseline"))
 def test_predicts_each_question_the_same_whatever_its_order(name):
     if name in ("svd", "svd++"):
         pytest.importorskip("surprise")
@@ -66,7 +68,7 @@ def test_biases_solve_their_normal_equations():
 def test_the_arrays_predict_what_surprise_does(name):
     surprise = pytest.importorskip("surprise")
     train = world()
-    config = RATING_BASELINES[name].config_class(embedding_dim=3, max_epochs=4)
+    config = MODELS[name].config_class(embedding_dim=3, max_epochs=4)
     model = fit_rating_baseline(config, train, N_ITEMS, seed=9)
     algorithm = {"svd": surprise.SVD, "svd++": surprise.SVDpp}[name](
         n_factors=3, n_epochs=4, lr_all=config.learning_rate, reg_all=0.02, random_state=9
@@ -78,7 +80,7 @@ def test_the_arrays_predict_what_surprise_does(name):
 
 
 def test_a_missing_package_or_name_is_told(monkeypatch):
-    monkeypatch.setattr(rating_baselines, "is_surprise_available", lambda: False)
+    monkeypatch.setattr(Package, "is_installed", False)
     with pytest.raises(ConfigError, match=r'pip install "reeltune\[ratings\]"'):
         fit_rating_baseline("svd", world(), N_ITEMS)
     with pytest.raises(ConfigError, match="did you mean 'biases'"):

@@ -7,7 +7,7 @@ from reeltune.data.batch import Histories
 from reeltune.data.features.config import FeatureConfig
 from reeltune.data.sequences import to_histories
 from reeltune.models.rating.network import RatingHeadConfig, RatingNetwork
-from reeltune.models.registry import NETWORKS, build_network, network_entry
+from reeltune.models.registry import MODELS, build_network, models_of
 
 N_ITEMS, N_USERS = 11, 4
 HISTORIES = to_histories([[3, 9, 1, 4], [5, 2]], ratings=[[1, 5, 2, 4], [3, 3]])
@@ -17,7 +17,7 @@ BEFORE, ITEMS = torch.tensor([0, 3, 2, 1]), torch.tensor([7, 4, 7, 2])
 
 def make(name="gru", **head):
     torch.manual_seed(3)
-    config = network_entry(name).config_class(
+    config = MODELS[name].config_class(
         embedding_dim=8, hidden_dim=8, inputs=FeatureConfig(rating=True), dropout=0.0, embedding_dropout=0.0
     )
     network = RatingNetwork(
@@ -33,7 +33,7 @@ def stars(network, histories=HISTORIES, users=USERS):
     return network(histories, users, ROW, BEFORE, ITEMS)[0]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", models_of("network"))
 def test_no_question_sees_what_came_after_it(name):
     network = make(name).eval()
     before = stars(network)
@@ -47,7 +47,7 @@ def test_no_question_sees_what_came_after_it(name):
     assert moved[1] != before[1]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", models_of("network"))
 def test_padding_and_the_other_people_have_no_influence(name):
     network = make(name).eval()
     alone = network(to_histories([[5, 2]], ratings=[[3, 3]]), USERS[1:], ROW[2:] - 1, BEFORE[2:], ITEMS[2:])[

@@ -4,13 +4,13 @@ import torch
 from reeltune.data.batch import TrainingBatch
 from reeltune.data.sequences import to_histories
 from reeltune.errors import DivergedError
-from reeltune.models.registry import NETWORKS
+from reeltune.models.registry import MODELS, models_of
 from reeltune.training.config import TrainingConfig
 from reeltune.training.module import NextItemModule, parameter_groups
 
 
 def make(name: str = "gru", **training) -> NextItemModule:
-    model = NETWORKS[name].config_class(embedding_dim=6, hidden_dim=8, dropout=0.0, embedding_dropout=0.0)
+    model = MODELS[name].config_class(embedding_dim=6, hidden_dim=8, dropout=0.0, embedding_dropout=0.0)
     return NextItemModule(
         model.plain(), TrainingConfig(**({"label_smoothing": 0.0} | training)).plain(), n_items=9
     )
@@ -41,7 +41,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step():
         module.training_step(batch_of([1, 2]), 0)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", models_of("network"))
 def test_every_parameter_is_in_one_group(name):
     network = make(name).network
     groups = parameter_groups(network, 0.1)

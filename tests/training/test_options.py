@@ -9,7 +9,7 @@ from reeltune.data.store import open_tuning
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.models.baselines.popularity import count_items
 from reeltune.models.networks.gru import GRUConfig
-from reeltune.models.registry import NETWORKS
+from reeltune.models.registry import MODELS, models_of
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
 from reeltune.training.module import NextItemModule
@@ -98,11 +98,11 @@ def test_what_is_validated_and_kept_are_the_averaged_weights(few, tmp_path):
     assert np.array_equal(ranks, np.load(tmp_path / "validation_ranks.npy"))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", models_of("network"))
 @pytest.mark.parametrize("loss", ["softmax", "sampled-softmax"])
 def test_every_network_trains_in_mixed_precision(name, loss, few):
     torch.manual_seed(0)
-    model = NETWORKS[name].config_class(embedding_dim=16, hidden_dim=16, n_layers=2)
+    model = MODELS[name].config_class(embedding_dim=16, hidden_dim=16, n_layers=2)
     training = TrainingConfig(loss=loss, n_negatives=8)
     module = NextItemModule(model.plain(), training.plain(), few.n_items)
     module.sample_from(count_items(few.train, few.n_items))

@@ -17,8 +17,9 @@ from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.leaderboard import make_leaderboard
 from reeltune.experiment import load_experiment, train
 from reeltune.metrics.evaluate import rank_queries
+from reeltune.models.baselines.fit import fit_to_data
 from reeltune.models.baselines.item_knn import ItemKNNConfig
-from reeltune.models.baselines.registry import BASELINES, baseline_entry, fit_to_data
+from reeltune.models.registry import MODELS, models_of
 from reeltune.serving.bundle.bundle import load_bundle
 from reeltune.serving.bundle.export import export_study
 from reeltune.training.checkpoint import load_model, load_network
@@ -42,10 +43,10 @@ study:
 """
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", models_of("baseline"))
 def test_a_trial_keeps_what_was_fitted_and_its_ranks(name, tiny_data, tmp_path):
     epochs = []
-    config = TrialConfig(model=baseline_entry(name).default(), training=ONE_GO, objective="hr@5")
+    config = TrialConfig(model=MODELS[name].default(), training=ONE_GO, objective="hr@5")
     result = run_trial(config, tiny_data, epochs.append, directory=tmp_path, seed=3)
     assert result.state is TrialState.COMPLETE
     assert [epoch.epoch for epoch in epochs] == [1]

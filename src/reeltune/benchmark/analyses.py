@@ -30,7 +30,8 @@ from reeltune.evaluation.analyses.membership import (
 from reeltune.evaluation.leaderboard import VERDICT_METRIC
 from reeltune.evaluation.studies import Notify
 from reeltune.metrics.evaluate import top_lists
-from reeltune.models.baselines.registry import fit_baseline
+from reeltune.models.baselines.fit import fit_baseline
+from reeltune.models.baselines.popularity import PopularityConfig
 from reeltune.serving.recommend.audit import probe_people
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study.folder import Study
@@ -46,7 +47,7 @@ def judge_lists(
 ) -> dict[str, dict[str, Any]]:
     """Return the measures of each contestant's lists, by its name."""
     counts = people_of_items(test, data.n_items)
-    popularity = fit_baseline("popularity", test.known(), data.n_items)
+    popularity = fit_baseline(PopularityConfig(), test.known(), data.n_items)
     obvious = top_lists(popularity, test, LIST_LENGTH)
     return {
         name: {

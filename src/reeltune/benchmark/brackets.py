@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from reeltune.benchmark.spec import Contest, Entrant
 from reeltune.data.prepared import TuningData
-from reeltune.errors import ConfigError, StudyError
+from reeltune.errors import StudyError
 from reeltune.evaluation.seeds import SeedSpread, WinnersCurse, seed_spread
 from reeltune.evaluation.studies import Notify, selected_trial
-from reeltune.models.baselines.factors import is_implicit_available
-from reeltune.models.rating.baselines import is_surprise_available
+from reeltune.models.registry import check_packages as check_packages_of
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.tuning.records.rows import TrialState
@@ -74,22 +73,11 @@ def check_packages(contest: Contest) -> None:
     Raises:
         ConfigError: A package is not installed.
     """
-    named: list[tuple[str, str]] = [(one.name, one.experiment.trial.model.name) for one in contest.entrants]
+    named = [one.experiment.trial.model.name for one in contest.entrants]
     part = contest.spec.ratings
     if part is not None:
-        named += [
-            (name, one.predictor.name) for name, one in part.contestants.items() if one.predictor is not None
-        ]
-    for extra, is_there, models in (
-        ("baselines", is_implicit_available(), ("ials", "bpr")),
-        ("ratings", is_surprise_available(), ("svd", "svd++")),
-    ):
-        wanting = [name for name, model in named if model in models]
-        if wanting and not is_there:
-            raise ConfigError(
-                f"{', '.join(wanting)} need a package that is not installed: "
-                f'pip install "reeltune[{extra}]", or leave them out'
-            )
+        named += [one.predictor.name for one in part.contestants.values() if one.predictor is not None]
+    check_packages_of(named)
 
 
 def study_of(entrant: Entrant, out: Path) -> Path:

@@ -26,7 +26,8 @@ from reeltune.errors import DivergedError
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.rating import rating_errors
-from reeltune.models.rating.baselines import RatingBaselineConfig, fit_rating_baseline
+from reeltune.models.baselines.fit import fit_rating_baseline
+from reeltune.models.registry import AnyRatingBaselineConfig
 from reeltune.training.rating_config import RatingTrainingConfig
 from reeltune.tuning.trial.processes import stop_without_parent
 
@@ -93,7 +94,7 @@ def _train_network(job: dict[str, Any], data: TuningData, folder: Path, notify: 
 
 
 def _fit_predictor(job: dict[str, Any], data: TuningData, folder: Path) -> dict[str, Any]:
-    config = TypeAdapter(RatingBaselineConfig).validate_python(job["config"])
+    config = TypeAdapter(AnyRatingBaselineConfig).validate_python(job["config"])
     train, validation = known_ratings(data.train), Ratings.of(data.validation)
     if job["task"] != "predict":
         fitted = fit_rating_baseline(config, train, data.n_items, seed=job["seed"])

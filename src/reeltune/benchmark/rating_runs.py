@@ -10,6 +10,7 @@ from typing import Any
 from reeltune.benchmark.rating_job import run_rating_job
 from reeltune.evaluation.studies import Notify
 from reeltune.files import read_json, write_json
+from reeltune.models.registry import MODELS
 from reeltune.tuning.trial.processes import run_folders
 
 __all__ = ["RatingJob", "run_rating_jobs"]
@@ -26,7 +27,7 @@ class RatingJob:
     @property
     def is_long(self) -> bool:
         """Whether it takes longer than a process to start."""
-        return bool(self.value["kind"] == "network" or self.value["config"]["name"] == "svd++")
+        return bool(self.value["kind"] == "network" or MODELS[self.value["config"]["name"]].is_slow)
 
     def result(self) -> dict[str, Any] | None:
         """Return how it ended, None where it has not, or was another job."""

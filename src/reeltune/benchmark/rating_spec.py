@@ -11,16 +11,13 @@ from reeltune.benchmark.names import check_folders
 from reeltune.config import Config
 from reeltune.data.prepare.folds import KFold, OfficialFold
 from reeltune.metrics.decisions import DEFAULT_THRESHOLD
-from reeltune.models.rating.baselines import RatingBaselineConfig
+from reeltune.models.registry import MODELS, AnyRatingBaselineConfig
 from reeltune.seeding import derive
 from reeltune.training.rating_config import RatingTrainingConfig
 from reeltune.tuning.space.parameters import Choice, Parameter, Scalar
 from reeltune.tuning.space.search_space import flatten, unflatten
 
 __all__ = ["RatingContestant", "RatingPart"]
-
-RANDOM_PREDICTORS = ("svd", "svd++")
-"""Predictors without a network that depend on a seed."""
 
 
 class RatingContestant(Config):
@@ -30,7 +27,7 @@ class RatingContestant(Config):
     """What the contestant stands for in the claim."""
     network: RatingTrainingConfig | None = None
     """A recurrent network, its head and its training."""
-    predictor: RatingBaselineConfig | None = None
+    predictor: AnyRatingBaselineConfig | None = None
     """A predictor without a network."""
     space: dict[str, Annotated[Parameter, Field(discriminator="kind")]] = Field(default={})
     """Searched fields of the network or predictor by dotted name, such as ``training.learning_rate``."""
@@ -51,7 +48,7 @@ class RatingContestant(Config):
         return self
 
     @property
-    def config(self) -> RatingTrainingConfig | RatingBaselineConfig:
+    def config(self) -> RatingTrainingConfig | AnyRatingBaselineConfig:
         """The configuration as the file gives it."""
         config = self.network or self.predictor
         assert config is not None
@@ -60,9 +57,9 @@ class RatingContestant(Config):
     @property
     def is_random(self) -> bool:
         """Whether another seed gives another predictor."""
-        return self.predictor is None or self.predictor.name in RANDOM_PREDICTORS
+        return self.predictor is None or MODELS[self.predictor.name].is_seeded
 
-    def configured(self, params: dict[str, Scalar]) -> RatingTrainingConfig | RatingBaselineConfig:
+    def configured(self, params: dict[str, Scalar]) -> RatingTrainingConfig | AnyRatingBaselineConfig:
         """Return the configuration with ``params`` put in."""
         return type(self.config).model_validate(unflatten(flatten(self.config.plain()) | params))
 

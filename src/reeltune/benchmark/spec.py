@@ -17,7 +17,7 @@ from reeltune.data.prepare.splits import LeaveOneOut
 from reeltune.errors import ConfigError
 from reeltune.experiment import Experiment, resolve
 from reeltune.metrics.registry import RankingLabel
-from reeltune.models.registry import NETWORKS
+from reeltune.models.registry import MODELS, is_network
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.trial.jobs import Executor, LocalPool
 
@@ -33,9 +33,6 @@ __all__ = [
 
 CHAMPION_ROLE = "optimized RNN"
 """The role of those whose superiority is claimed."""
-
-RANDOM_BASELINES = ("bpr", "ials")
-"""Baselines that depend on a seed."""
 
 
 class Contestant(Config):
@@ -187,12 +184,12 @@ class Entrant:
     @property
     def is_network(self) -> bool:
         """Whether it is a recurrent network."""
-        return self.experiment.trial.model.name in NETWORKS
+        return is_network(self.experiment.trial.model.name)
 
     @property
     def is_random(self) -> bool:
         """Whether another seed gives another model."""
-        return self.is_network or self.experiment.trial.model.name in RANDOM_BASELINES
+        return MODELS[self.experiment.trial.model.name].is_seeded
 
 
 @dataclass(frozen=True)

@@ -234,17 +234,9 @@ def _scorer_of(
     A network is what was trained on the training events. Fitting a baseline costs little, so it is fitted
     again to all that precedes the targets, the validation movies too.
     """
-    from reeltune.data.features.assemble import query_features
-    from reeltune.models.baselines.base import BaselineConfig
-    from reeltune.models.baselines.registry import fit_to_data
+    from reeltune.models.baselines.fit import scorer_for
     from reeltune.seeding import derive
-    from reeltune.training.checkpoint import load_network
-    from reeltune.tuning.trial.run import TrialConfig
+    from reeltune.training.checkpoint import load_model
 
-    if one.entrant.is_network:
-        network = load_network(one.checkpoints[k - 1])
-        return network, query_features(network.side.config, data, test)
-    model = TrialConfig.model_validate(one.config).model
-    assert isinstance(model, BaselineConfig)
     seed = derive(contest.seed, one.config, "test", k)
-    return fit_to_data(model, data, test.known(), seed=seed), test
+    return scorer_for(load_model(one.checkpoints[k - 1]), data, test, seed=seed)

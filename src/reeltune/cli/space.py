@@ -21,14 +21,14 @@ def _space() -> None:
 @app.command("import")
 def import_verb(
     file: Path = typer.Argument(help="A hyper.test file of RecBole or a paramspaces file of GRU4Rec."),
-    model: str = typer.Option("gru", "--model", help="The network that is searched."),
+    model: str | None = typer.Option(None, "--model", help="The network that is searched; else a GRU."),
     out: Path | None = typer.Option(None, "--out", help="File to write. [default: the screen]"),
 ) -> None:
     """Write the space in FILE as a file for search_spaces/; what it cannot take is told."""
     from reeltune.files import write_text
     from reeltune.tuning.space.imports import import_space
 
-    imported = import_space(file, model)
+    imported = import_space(file) if model is None else import_space(file, model)
     for problem in imported.left_out:
         note(f"not taken: {problem}")
     if out is None:

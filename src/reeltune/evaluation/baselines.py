@@ -16,7 +16,8 @@ from reeltune.errors import ConfigError, DataError, StudyError
 from reeltune.evaluation.studies import Notify
 from reeltune.files import write_json
 from reeltune.models.base import Scorer
-from reeltune.models.baselines.registry import BASELINES, fit_to_data
+from reeltune.models.baselines.fit import fit_to_data
+from reeltune.models.registry import MODELS, models_of
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.tuning.records.rows import TrialState
@@ -27,16 +28,13 @@ __all__ = ["baseline_label", "rank_baselines"]
 
 Ranks = NDArray[np.int32]
 
-SLOW = ("ials", "bpr")
-"""Baselines that pass over all events many times."""
-
 MAX_EVENTS = 2_000_000
-"""Events beyond which the slow ones are fitted only where the experiment names them."""
+"""Events beyond which slow baselines are fitted only where the experiment names them."""
 
 
 def baseline_label(name: str) -> str:
     """Return how a table or sentence names the baseline ``name``."""
-    return "untuned RNN" if name == UNTUNED_RNN else BASELINES[name].label
+    return "untuned RNN" if name == UNTUNED_RNN else MODELS[name].label
 
 
 def rank_baselines(
@@ -79,11 +77,11 @@ def rank_baselines(
 
 
 def _names(study: Study) -> Sequence[str]:
-    return tuple(BASELINES) if study.spec.baselines is None else study.spec.baselines
+    return tuple(models_of("baseline")) if study.spec.baselines is None else study.spec.baselines
 
 
 def _check_cost(name: str, n_events: int, *, is_asked: bool) -> None:
-    if not is_asked and name in SLOW and n_events > MAX_EVENTS:
+    if not is_asked and n_events > MAX_EVENTS and name in MODELS and MODELS[name].is_slow:
         raise DataError(f"{n_events:,} events take it minutes; ask for it with the key baselines")
 
 

@@ -262,19 +262,13 @@ def _rank_all(
     notify: Notify,
 ) -> list[Ranks]:
     """Return the ranks by each model; a baseline is fitted again to all that precedes the targets."""
-    from reeltune.data.features.assemble import query_features
     from reeltune.metrics.evaluate import rank_queries
-    from reeltune.models.base import SequenceNetwork
-    from reeltune.models.baselines.registry import fit_to_data
+    from reeltune.models.baselines.fit import scorer_for
 
     ranks = []
     for number, (model, seed) in enumerate(zip(models, seeds, strict=True), start=1):
         notify(f"ranking the test set with checkpoint {number} of {len(models)}")
-        if isinstance(model, SequenceNetwork):
-            ranks.append(rank_queries(model, query_features(model.side.config, data, test)))
-        else:
-            again = fit_to_data(model.config, data, test.known(), seed=derive(seed, "weights"))
-            ranks.append(rank_queries(again, test))
+        ranks.append(rank_queries(*scorer_for(model, data, test, seed=derive(seed, "weights"))))
     return ranks
 
 

@@ -29,15 +29,8 @@ from reeltune.errors import DataError
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.metrics.decisions import DEFAULT_THRESHOLD, decide
 from reeltune.metrics.rating import rating_errors
-from reeltune.models.rating.baselines import (
-    RATING_BASELINES,
-    BiasesConfig,
-    GlobalMeanConfig,
-    RatingBaselineConfig,
-    SVDConfig,
-    SVDPlusPlusConfig,
-    fit_rating_baseline,
-)
+from reeltune.models.baselines.fit import fit_rating_baseline
+from reeltune.models.registry import MODELS, AnyRatingBaselineConfig, models_of
 from reeltune.seeding import derive
 from reeltune.training.rating_config import RatingTrainingConfig
 
@@ -86,8 +79,8 @@ class RatingSpec(Config):
     """How rows are parted."""
     network: RatingTrainingConfig = RatingTrainingConfig()
     """The recurrent network, its head and its training."""
-    baselines: list[RatingBaselineConfig] = Field(
-        default=[GlobalMeanConfig(), BiasesConfig(), SVDConfig(), SVDPlusPlusConfig()]
+    baselines: list[AnyRatingBaselineConfig] = Field(
+        default=[entry.default() for entry in models_of("rating baseline").values()]
     )
     """Predictors without a network."""
     threshold: float = Field(default=DEFAULT_THRESHOLD, gt=0.0, le=10.0)
@@ -171,7 +164,7 @@ def _fold(
     config = DataConfig(dataset=spec.dataset, split=split, k_core=1)
     prepared = prepare(config, data_dir=data_dir, notify=notify)
     data = open_tuning(prepared)
-    label, seed = spec.network.model.name.upper(), derive(spec.seed, split.text())
+    label, seed = MODELS[spec.network.model.name].label, derive(spec.seed, split.text())
 
     def report(epoch: int, rmse: float) -> None:
         notify(f"  {label} epoch {epoch}: validation RMSE {rmse:.4f}")
@@ -199,7 +192,7 @@ def _fold(
     )
     fold.predicted[label] = predict_ratings(again.network, test, bounds=train.bounds)
     for baseline in spec.baselines:
-        name = RATING_BASELINES[baseline.name].model.LABEL
+        name = MODELS[baseline.name].label
         predictor = fit_rating_baseline(baseline, rest, data.n_items, seed=seed)
         fold.predicted[name] = np.clip(predictor.predict(test), *train.bounds)
     for name, of in fold.predicted.items():

@@ -17,7 +17,7 @@ from reeltune.models.inputs import SideInputs
 if TYPE_CHECKING:
     from reeltune.models.prior import CountPrior
 
-__all__ = ["Scorer", "SequenceNetwork"]
+__all__ = ["Scorer", "SequenceNetwork", "as_network"]
 
 
 class Scorer(Protocol):
@@ -62,3 +62,8 @@ class SequenceNetwork(nn.Module, abc.ABC):
     @abc.abstractmethod
     def scores(self, histories: Histories) -> Tensor:
         """Return scores of the catalogue after the last position, [B, V+1]; see :class:`Scorer`."""
+
+
+def as_network(model: object) -> SequenceNetwork | None:
+    """Return ``model`` where it is a network, else None."""
+    return model if isinstance(model, SequenceNetwork) else None

@@ -14,8 +14,8 @@ from reeltune.errors import StudyError
 from reeltune.files import atomic_path
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.baselines.base import Baseline
-from reeltune.models.baselines.registry import BASELINES, restore_baseline
-from reeltune.models.registry import ModelConfig, build_network
+from reeltune.models.baselines.fit import restore_baseline
+from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
 
 __all__ = ["load_model", "load_network", "read_checkpoint", "write_checkpoint"]
 
@@ -61,9 +61,9 @@ def load_network(path: Path) -> SequenceNetwork:
     checkpoint = read_checkpoint(path)
     hyper_parameters = checkpoint["hyper_parameters"]
     name = hyper_parameters["model"]["name"]
-    if name in BASELINES:
+    if name in models_of("baseline"):
         raise StudyError(f"{path} holds the baseline {name}, this needs a network; choose a trial of one")
-    config: ModelConfig = TypeAdapter(ModelConfig).validate_python(hyper_parameters["model"])
+    config = TypeAdapter(AnyNetworkConfig).validate_python(hyper_parameters["model"])
     with torch.random.fork_rng(devices=[]):
         shapes = SideShapes.model_validate(hyper_parameters.get("side") or {})
         network = build_network(config, hyper_parameters["n_items"], shapes)
@@ -80,7 +80,7 @@ def load_model(path: Path) -> SequenceNetwork | Baseline:
     """
     checkpoint = read_checkpoint(path)
     plain = checkpoint["hyper_parameters"]["model"]
-    if plain["name"] not in BASELINES:
+    if plain["name"] not in models_of("baseline"):
         return load_network(path)
     try:
         return restore_baseline(plain, {k: table.numpy() for k, table in checkpoint["state_dict"].items()})

@@ -25,7 +25,7 @@ from reeltune.metrics.evaluate import target_ranks, top_items
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.losses import bpr_max, gbce, sampled_scores, sampled_softmax, top1_max
 from reeltune.models.negatives import NegativeSampler
-from reeltune.models.registry import ModelConfig, build_network
+from reeltune.models.registry import AnyNetworkConfig, build_network
 from reeltune.seeding import derive
 from reeltune.training.averaging import WeightAverage
 from reeltune.training.config import TrainingConfig
@@ -66,7 +66,7 @@ class NextItemModule(pl.LightningModule):
         """Draw the network; ``side`` gives the plain sizes of its tables of side information."""
         super().__init__()
         self.save_hyperparameters()
-        config: ModelConfig = TypeAdapter(ModelConfig).validate_python(model)
+        config = TypeAdapter(AnyNetworkConfig).validate_python(model)
         self.training_config = TrainingConfig.model_validate(training)
         self.network = build_network(config, n_items, SideShapes.model_validate(side or {}))
         self.seed = seed

@@ -10,7 +10,7 @@ from reeltune.config import Config
 from reeltune.data.features.config import FeatureConfig
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.rating.network import RatingHeadConfig
-from reeltune.models.registry import ModelConfig
+from reeltune.models.registry import AnyNetworkConfig
 from reeltune.training.config import TrainingConfig
 
 __all__ = ["RatingOptimizer", "RatingTrainingConfig"]
@@ -54,7 +54,7 @@ class RatingOptimizer(Config):
 class RatingTrainingConfig(Config):
     """A rating network and how it is trained."""
 
-    model: ModelConfig = Field(
+    model: AnyNetworkConfig = Field(
         default_factory=lambda: GRUConfig(inputs=FeatureConfig(rating=True, time_gap=True))
     )
     """The network whose states the head reads."""

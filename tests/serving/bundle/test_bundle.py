@@ -12,7 +12,7 @@ import torch
 from reeltune.data.batch import Histories
 from reeltune.errors import BundleError, EngineError
 from reeltune.files import read_json, sha256_file, write_json
-from reeltune.models.registry import NETWORKS, build_network
+from reeltune.models.registry import MODELS, build_network, models_of
 from reeltune.serving.bundle import folder as folder_module
 from reeltune.serving.bundle.bundle import BundleParts, export_bundle, load_bundle
 from reeltune.serving.bundle.manifest import is_bundle
@@ -32,9 +32,9 @@ def _scores(network: torch.nn.Module) -> torch.Tensor:
         return network.scores(histories)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(models_of("network")))
 def test_every_network_comes_back_with_the_same_scores(name: str, parts: BundleParts, tmp_path: Path) -> None:
-    config = NETWORKS[name].config_class(embedding_dim=6, hidden_dim=5, n_layers=2)
+    config = MODELS[name].config_class(embedding_dim=6, hidden_dim=5, n_layers=2)
     network = build_network(config, parts.catalogue.n_items).eval()  # type: ignore[arg-type]
     changed = BundleParts(network, parts.training, parts.catalogue, parts.ledger, parts.metrics, parts.card)
     loaded = load_bundle(export_bundle(changed, tmp_path / "b"))

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from reeltune.data.sequences import to_histories
 from reeltune.errors import BundleError, ConfigError, UserError
 from reeltune.files import read_json
-from reeltune.models.baselines.registry import BASELINES
+from reeltune.models.registry import models_of
 from reeltune.serving.bundle import onnx_model
 from reeltune.serving.bundle.bundle import load_bundle
 from reeltune.serving.bundle.export_baseline import export_baseline
@@ -19,7 +19,7 @@ from reeltune.serving.recommend.recommender import Recommender
 from reeltune.serving.recommend.rerank import Reranking
 
 
-@pytest.mark.parametrize("name", sorted(BASELINES))
+@pytest.mark.parametrize("name", sorted(models_of("baseline")))
 def test_a_baseline_recommends_as_a_network_does(study_dir: Path, tmp_path: Path, name: str) -> None:
     recommender = Recommender.load(export_baseline(study_dir, tmp_path / "b", name, with_onnx=False))
     assert not (tmp_path / "b" / "model.onnx").exists()
@@ -38,7 +38,7 @@ def test_a_baseline_recommends_as_a_network_does(study_dir: Path, tmp_path: Path
     assert 0 <= recommender.bundle.metrics["validation"]["ndcg@10"] < 1  # generated titles tell nothing
 
 
-@pytest.mark.parametrize("name", sorted(BASELINES))
+@pytest.mark.parametrize("name", sorted(models_of("baseline")))
 def test_a_linear_baseline_has_a_graph_that_answers_alike(study_dir: Path, tmp_path: Path, name: str) -> None:
     pytest.importorskip("onnxruntime")
     out = export_baseline(study_dir, tmp_path / "b", name)

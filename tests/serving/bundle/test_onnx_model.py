@@ -9,7 +9,7 @@ from reeltune.data.features.config import FeatureConfig, SideShapes
 from reeltune.data.sequences import to_histories
 from reeltune.errors import BundleError
 from reeltune.models.base import SequenceNetwork
-from reeltune.models.registry import NETWORKS, build_network
+from reeltune.models.registry import MODELS, build_network, models_of
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -20,12 +20,12 @@ from reeltune.serving.bundle.onnx_scorer import OnnxScorer
 
 def _network(name: str, n_layers: int) -> SequenceNetwork:
     torch.manual_seed(0)
-    config = NETWORKS[name].config_class(embedding_dim=8, hidden_dim=12, n_layers=n_layers)
+    config = MODELS[name].config_class(embedding_dim=8, hidden_dim=12, n_layers=n_layers)
     return build_network(config, 50).eval()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(models_of("network")))
 def test_every_network_answers_alike_at_any_batch_and_length(
     name: str, n_layers: int, tmp_path: Path
 ) -> None:
@@ -45,7 +45,7 @@ def test_another_networks_file_is_refused(tmp_path: Path) -> None:
 def test_stars_enter_the_graph_of_a_network_that_reads_them(tmp_path: Path) -> None:
     torch.manual_seed(0)
     inputs = FeatureConfig(rating=True, taste=True, time_gap=True, genres=True)
-    config = NETWORKS["gru"].config_class(embedding_dim=8, hidden_dim=12, inputs=inputs)
+    config = MODELS["gru"].config_class(embedding_dim=8, hidden_dim=12, inputs=inputs)
     network = build_network(config, 50, SideShapes(n_taste=4, n_item_features=3)).eval()  # type: ignore[arg-type]
     write_onnx(network, tmp_path / "model.onnx")
     assert check_parity(network, tmp_path / "model.onnx").largest_difference <= 1e-4

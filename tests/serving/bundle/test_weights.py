@@ -7,16 +7,16 @@ import torch
 from safetensors.torch import load_file
 
 from reeltune.errors import BundleError
-from reeltune.models.registry import NETWORKS, build_network
+from reeltune.models.registry import MODELS, build_network, models_of
 from reeltune.serving.bundle.bundle import export_bundle, load_bundle
 from reeltune.serving.bundle.weights import as_stored, read_weights, write_weights
 from serving_parts import make_parts
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(models_of("network")))
 def test_int8_is_within_half_a_step_of_each_row(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = NETWORKS[name].config_class(embedding_dim=6, hidden_dim=5, n_layers=2)
+    config = MODELS[name].config_class(embedding_dim=6, hidden_dim=5, n_layers=2)
     network = build_network(config, 30).eval()  # type: ignore[arg-type]
     loaded = load_bundle(
         export_bundle(make_parts(network=network, weight_format="int8"), tmp_path / "b")

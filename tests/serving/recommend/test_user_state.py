@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reeltune.errors import UserError
-from reeltune.models.registry import NETWORKS, build_network
+from reeltune.models.registry import MODELS, build_network, models_of
 from reeltune.serving.bundle.bundle import export_bundle
 from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
@@ -15,7 +15,7 @@ from serving_parts import make_parts
 
 def _recommender(folder: Path, name: str, n_layers: int, **inputs: bool) -> Recommender:
     torch.manual_seed(1)
-    config = NETWORKS[name].config_class(embedding_dim=8, hidden_dim=12, n_layers=n_layers, inputs=inputs)
+    config = MODELS[name].config_class(embedding_dim=8, hidden_dim=12, n_layers=n_layers, inputs=inputs)
     network = build_network(config, 30)  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in network.parameters():
@@ -25,7 +25,7 @@ def _recommender(folder: Path, name: str, n_layers: int, **inputs: bool) -> Reco
 
 @pytest.mark.parametrize("inputs", [{}, {"rating": True}])
 @pytest.mark.parametrize("n_layers", [1, 3])
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(models_of("network")))
 def test_steps_give_the_scores_of_the_whole_history(
     name: str, n_layers: int, inputs: dict[str, bool], tmp_path: Path
 ) -> None:

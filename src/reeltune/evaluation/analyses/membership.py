@@ -82,10 +82,11 @@ def check_membership(scorer: Scorer, data: TuningData, *, seed: int = 0) -> Memb
         data: The data that it was trained on.
         seed: Origin of the draws.
     """
-    from reeltune.models.baselines.registry import fit_baseline
+    from reeltune.models.baselines.fit import fit_baseline
+    from reeltune.models.baselines.markov import MarkovConfig
 
     members, others = last_training_queries(data), data.validation.one_a_user("first")
-    reference = fit_baseline("windowed-markov", members.known(), data.n_items)
+    reference = fit_baseline(MarkovConfig(), members.known(), data.n_items)
     return membership_attack(
         target_losses(scorer, members),
         target_losses(scorer, others),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,8 +63,6 @@ class Known:
 class Baseline(abc.ABC):
     """A recommender that is fitted in one go; it satisfies :class:`reeltune.models.base.Scorer`."""
 
-    LABEL: ClassVar[str]
-    """How a table or sentence names it."""
     config: BaselineConfig
     n_items: int
 

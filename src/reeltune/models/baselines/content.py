@@ -6,7 +6,7 @@ Shapes: B batch, V catalogue, F terms.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,6 @@ class Content(Baseline):
     Billsus, 2007, https://doi.org/10.1007/978-3-540-72079-9_10.
     """
 
-    LABEL: ClassVar[str] = "TF-IDF content"
     config: ContentConfig
 
     def __init__(self, config: ContentConfig, vectors: sparse.csr_array) -> None:

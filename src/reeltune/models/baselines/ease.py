@@ -6,7 +6,7 @@ Shapes: B batch, U users, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,6 @@ class EASE(Baseline):
     2019, https://arxiv.org/abs/1905.03375.
     """
 
-    LABEL: ClassVar[str] = "EASE"
     config: EASEConfig
 
     def __init__(self, config: EASEConfig, weights: NDArray[np.float32]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD
-from reeltune.errors import ConfigError
 from reeltune.models.baselines.base import (
     Baseline,
     Known,
@@ -29,7 +28,7 @@ from reeltune.models.baselines.base import (
     interaction_matrix,
 )
 
-__all__ = ["BPR", "BPRConfig", "IALS", "IALSConfig", "is_implicit_available"]
+__all__ = ["BPR", "BPRConfig", "IALS", "IALSConfig"]
 
 
 class IALSConfig(RecentConfig):
@@ -107,17 +106,11 @@ class IALS(_Factors):
     the exact solution of the same problem; there, weights above 1 fade with ``decay ** (steps back)``.
     """
 
-    LABEL: ClassVar[str] = "iALS"
     config: IALSConfig
 
     @classmethod
     def fit(cls, config: IALSConfig, known: Known) -> IALS:
-        """Return the baseline trained on ``known``.
-
-        Raises:
-            ConfigError: The package ``implicit`` is not installed.
-        """
-        _need_implicit(config.name)
+        """Return the baseline trained on ``known``."""
         from implicit.cpu.als import AlternatingLeastSquares
 
         model = _train(
@@ -160,17 +153,11 @@ class BPR(_Factors):
     weighed by ``decay ** (steps back)``.
     """
 
-    LABEL: ClassVar[str] = "BPR"
     config: BPRConfig
 
     @classmethod
     def fit(cls, config: BPRConfig, known: Known) -> BPR:
-        """Return the baseline trained on ``known``.
-
-        Raises:
-            ConfigError: The package ``implicit`` is not installed.
-        """
-        _need_implicit(config.name)
+        """Return the baseline trained on ``known``."""
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         model = _train(
@@ -202,20 +189,6 @@ class BPR(_Factors):
             pull.data = query.data / (1.0 + np.exp(np.clip(margin, -50, 50)))
             people += step * (pull @ vectors - np.float32(self.config.regularization) * people)
         return as_scores(people @ self._vectors.T + self._bias)
-
-
-def is_implicit_available() -> bool:
-    """Return whether the package ``implicit`` is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("implicit") is not None
-
-
-def _need_implicit(name: str) -> None:
-    if not is_implicit_available():
-        raise ConfigError(
-            f'the baseline {name} needs a package that is not installed: pip install "reeltune[baselines]"'
-        )
 
 
 def _train(build: Callable[[], Any], known: Known) -> Any:

@@ -6,7 +6,7 @@ Shapes: B batch, U users, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,6 @@ class ItemKNN(Baseline):
     https://doi.org/10.1145/371920.372071; the shrunken cosine as in Ferrari Dacrema et al., 2019.
     """
 
-    LABEL: ClassVar[str] = "ItemKNN"
     config: ItemKNNConfig
 
     def __init__(self, config: ItemKNNConfig, similar: sparse.csr_array) -> None:
@@ -108,8 +107,6 @@ class RecentItemKNNConfig(ItemKNNConfig):
 
 class RecentItemKNN(ItemKNN):
     """:class:`ItemKNN` that listens to the latest movies: all it knows of order."""
-
-    LABEL: ClassVar[str] = "ItemKNN with recency"
 
 
 def _nearest(seen: sparse.csr_array, n_neighbours: int, shrinkage: float) -> sparse.csr_array:

@@ -6,7 +6,7 @@ Shapes: B batch, N events, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,6 @@ class Markov(Baseline):
     With one lag, one recent movie and no shrinkage it is the first-order Markov chain.
     """
 
-    LABEL: ClassVar[str] = "windowed Markov"
     config: MarkovConfig
 
     def __init__(
@@ -125,8 +124,6 @@ class FirstOrderConfig(MarkovConfig):
 
 class FirstOrderMarkov(Markov):
     """The chain of single steps: what most often came directly after the last movie."""
-
-    LABEL: ClassVar[str] = "first-order Markov"
 
 
 def _transitions(config: MarkovConfig, train: Sequences, n_items: int) -> sparse.csr_array:

@@ -6,7 +6,7 @@ Shapes: B batch, V catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,8 +36,6 @@ class PopularityConfig(BaselineConfig):
 
 class Popularity(Baseline):
     """Scores a movie by the number of times it was seen in training."""
-
-    LABEL: ClassVar[str] = "popularity"
 
     def __init__(self, config: PopularityConfig, counts: Tensor) -> None:
         """Take the ``counts`` of all movies, [V+1]."""

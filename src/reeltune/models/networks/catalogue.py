@@ -47,6 +47,8 @@ class NetworkConfig(Config):
     does not see it."""
     inputs: FeatureConfig = FeatureConfig()
     """What each step reads besides the movie."""
+    name: str
+    """Name in the registry of models."""
 
 
 class CatalogueNetwork(SequenceNetwork):

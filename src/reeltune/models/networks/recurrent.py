@@ -14,7 +14,7 @@ from reeltune.data.batch import Histories
 from reeltune.models.kernels.dropout import Dropout
 from reeltune.models.networks.catalogue import CatalogueNetwork, NetworkConfig
 
-__all__ = ["Memory", "RecurrentConfig", "RecurrentNetwork"]
+__all__ = ["Memory", "RecurrentConfig", "RecurrentNetwork", "as_recurrent"]
 
 Memory = list[Any]
 """What each recurrent layer carries from step to step: a tensor, an LSTM's pair, None at the start."""
@@ -75,3 +75,8 @@ class RecurrentNetwork(CatalogueNetwork):
     def states(self, histories: Histories) -> Tensor:
         """Return the state after each position, shape [B, T, S]."""
         return self.advance(histories)[0]
+
+
+def as_recurrent(model: object) -> RecurrentNetwork | None:
+    """Return ``model`` where it carries a state from movie to movie, else None."""
+    return model if isinstance(model, RecurrentNetwork) else None

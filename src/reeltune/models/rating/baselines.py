@@ -6,8 +6,7 @@ Shapes: M questions, U users, V catalogue, D factors.
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,8 @@ from pydantic import Field
 
 from reeltune.config import Config
 from reeltune.data.ratings import Ratings
-from reeltune.errors import ConfigError, unknown_name
 
 __all__ = [
-    "RATING_BASELINES",
     "Biases",
     "BiasesConfig",
     "GlobalMean",
@@ -26,22 +23,23 @@ __all__ = [
     "MatrixFactorization",
     "RatingBaseline",
     "RatingBaselineConfig",
-    "RatingBaselineEntry",
     "SVDConfig",
     "SVDPlusPlus",
     "SVDPlusPlusConfig",
-    "fit_rating_baseline",
-    "is_surprise_available",
 ]
 
 Stars = NDArray[np.float32]
 
 
+class RatingBaselineConfig(Config):
+    """Base of the rating baselines' configs; each has the field ``name``."""
+
+    name: str
+    """Name in the registry of models."""
+
+
 class RatingBaseline(abc.ABC):
     """Predicts the stars of a person and a movie, whatever came before."""
-
-    LABEL: ClassVar[str]
-    """How a table or sentence names it."""
 
     @classmethod
     @abc.abstractmethod
@@ -53,7 +51,7 @@ class RatingBaseline(abc.ABC):
         """Return the predicted stars of each question, not cut to any scale, float32 [M]."""
 
 
-class GlobalMeanConfig(Config):
+class GlobalMeanConfig(RatingBaselineConfig):
     """Configuration of :class:`GlobalMean`: there is nothing to choose."""
 
     name: Literal["global-mean"] = "global-mean"
@@ -62,8 +60,6 @@ class GlobalMeanConfig(Config):
 
 class GlobalMean(RatingBaseline):
     """Predicts the mean of all training ratings."""
-
-    LABEL = "global mean"
 
     def __init__(self, mean: float) -> None:
         self.mean = mean
@@ -78,7 +74,7 @@ class GlobalMean(RatingBaseline):
         return np.full(ratings.n_ratings, self.mean, dtype=np.float32)
 
 
-class BiasesConfig(Config):
+class BiasesConfig(RatingBaselineConfig):
     """Configuration of :class:`Biases`; the defaults are those of Koren, 2010, and Surprise."""
 
     name: Literal["biases"] = "biases"
@@ -96,8 +92,6 @@ class Biases(RatingBaseline):
 
     Koren, 2010, https://doi.org/10.1145/1644873.1644874, section 2.1.
     """
-
-    LABEL = "biases"
 
     def __init__(self, mean: float, of_user: NDArray[np.float64], of_item: NDArray[np.float64]) -> None:
         """Take the biases of users [U] and items [V+1]."""
@@ -123,7 +117,7 @@ class Biases(RatingBaseline):
         return (self.mean + self.of_user[ratings.user] + self.of_item[ratings.item]).astype(np.float32)
 
 
-class SVDConfig(Config):
+class SVDConfig(RatingBaselineConfig):
     """Configuration of :class:`MatrixFactorization`; the defaults are those of Surprise."""
 
     name: Literal["svd"] = "svd"
@@ -144,7 +138,6 @@ class MatrixFactorization(RatingBaseline):
     Koren, Bell and Volinsky, 2009, https://doi.org/10.1109/MC.2009.263.
     """
 
-    LABEL = "biased MF (SVD)"
     ALGORITHM: ClassVar[str] = "SVD"
 
     def __init__(
@@ -158,16 +151,7 @@ class MatrixFactorization(RatingBaseline):
 
     @classmethod
     def fit(cls, config: SVDConfig, train: Ratings, n_items: int, seed: int) -> MatrixFactorization:
-        """Return the factors of ``train``.
-
-        Raises:
-            ConfigError: The package scikit-surprise is not installed.
-        """
-        if not is_surprise_available():
-            raise ConfigError(
-                f"the predictor {config.name} needs a package that is not installed: "
-                'pip install "reeltune[ratings]"'
-            )
+        """Return the factors of ``train``."""
         import surprise
 
         algorithm: Any = getattr(surprise, cls.ALGORITHM)(
@@ -211,7 +195,6 @@ class SVDPlusPlus(MatrixFactorization):
     ``p[u] + n(u) ** -.5 * sum over rated j of y[j]``. Koren, 2008, https://doi.org/10.1145/1401890.1401944.
     """
 
-    LABEL = "SVD++"
     ALGORITHM = "SVDpp"
 
     @classmethod
@@ -221,57 +204,6 @@ class SVDPlusPlus(MatrixFactorization):
         np.add.at(sums, train.user, algorithm.yj[train.item])
         n_rated = np.maximum(np.bincount(train.user, minlength=len(people)), 1)
         return people + sums / np.sqrt(n_rated)[:, None]
-
-
-@dataclass(frozen=True)
-class RatingBaselineEntry:
-    """A predictor's configuration class and the class that is fitted with it."""
-
-    config_class: type[GlobalMeanConfig | BiasesConfig | SVDConfig]
-    model: type[RatingBaseline]
-
-
-RATING_BASELINES: dict[str, RatingBaselineEntry] = {
-    "global-mean": RatingBaselineEntry(GlobalMeanConfig, GlobalMean),
-    "biases": RatingBaselineEntry(BiasesConfig, Biases),
-    "svd": RatingBaselineEntry(SVDConfig, MatrixFactorization),
-    "svd++": RatingBaselineEntry(SVDPlusPlusConfig, SVDPlusPlus),
-}
-"""The predictors by name."""
-
-RatingBaselineConfig = Annotated[
-    GlobalMeanConfig | BiasesConfig | SVDConfig | SVDPlusPlusConfig, Field(discriminator="name")
-]
-"""The configuration of any predictor; the field ``name`` tells which."""
-
-
-def fit_rating_baseline(
-    model: str | GlobalMeanConfig | BiasesConfig | SVDConfig, train: Ratings, n_items: int, *, seed: int = 0
-) -> RatingBaseline:
-    """Return a predictor fitted to ``train``.
-
-    Args:
-        model: Its name, or its configuration.
-        train: Questions whose answers are known; their order in time is not used.
-        n_items: Movies V of the catalogue.
-        seed: Origin of all randomness.
-
-    Raises:
-        ConfigError: No predictor has that name, or its package is not installed.
-    """
-    name = model if isinstance(model, str) else model.name
-    if name not in RATING_BASELINES:
-        raise ConfigError(unknown_name("rating baseline", name, RATING_BASELINES))
-    entry = RATING_BASELINES[name]
-    config = entry.config_class.model_validate({}) if isinstance(model, str) else model
-    return entry.model.fit(config, train, n_items, seed)
-
-
-def is_surprise_available() -> bool:
-    """Return whether the package scikit-surprise is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("surprise") is not None
 
 
 def _trainset(train: Ratings, n_items: int) -> Any:

@@ -32,9 +32,8 @@ from reeltune.data.features.config import SideShapes
 from reeltune.data.prepared import Catalogue, Ledger
 from reeltune.errors import BundleError, UserError, first_line
 from reeltune.files import write_json, write_text
-from reeltune.models.base import Scorer, SequenceNetwork
-from reeltune.models.baselines.registry import BASELINES
-from reeltune.models.registry import ModelConfig, build_network
+from reeltune.models.base import Scorer, SequenceNetwork, as_network
+from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
 from reeltune.serving.bundle.folder import atomic_folder
 from reeltune.serving.bundle.manifest import is_bundle, make_manifest, read_bundle_json, verify_bundle
 from reeltune.serving.bundle.reranking import Reranking
@@ -105,9 +104,10 @@ class Bundle:
         Raises:
             BundleError: The bundle holds a baseline.
         """
-        if not isinstance(self.scorer, SequenceNetwork):
+        network = as_network(self.scorer)
+        if network is None:
             raise BundleError(f"{self.directory} holds a baseline, no network; export a trial for this")
-        return self.scorer
+        return network
 
 
 def export_bundle(
@@ -176,7 +176,7 @@ def load_bundle(directory: Path) -> Bundle:
         ledger = Ledger.model_validate(read_bundle_json(directory / "ledger.json"))
         if catalogue.n_items != n_items:
             raise BundleError(f"{path} lists {catalogue.n_items} movies, the model knows {n_items}")
-        network = None if name in BASELINES else _unfilled(config, n_items)
+        network = None if name in models_of("baseline") else _unfilled(config, n_items)
     except (ValidationError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else first_line(error)
         raise BundleError(
@@ -212,7 +212,7 @@ def _write_model(parts: BundleParts, path: Path) -> dict[str, Any]:
 
 def _unfilled(config: dict[str, Any], n_items: int) -> SequenceNetwork:
     TypeAdapter[WeightFormat](WeightFormat).validate_python(config.get("weights", "float32"))
-    model = TypeAdapter[Any](ModelConfig).validate_python(config["model"])
+    model = TypeAdapter[Any](AnyNetworkConfig).validate_python(config["model"])
     return build_network(model, n_items, SideShapes.model_validate(config.get("side", {})))
 
 

@@ -11,7 +11,7 @@ from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import write_text
-from reeltune.models.baselines.registry import BASELINES
+from reeltune.models.registry import MODELS, is_network
 from reeltune.report.tradeoff import TradeOff, read_trade_off
 from reeltune.seeding import derive
 from reeltune.serving.bundle.bundle import BundleParts, check_target, export_bundle
@@ -76,10 +76,10 @@ def export_study(
         checkpoint = study.trial_directory(row.number) / BEST_CHECKPOINT
         if evaluation is not None and checkpoint != study_dir / evaluation.checkpoint:
             evaluation = None
-    if row.config["model"]["name"] in BASELINES:
+    if not is_network(row.config["model"]["name"]):
         if is_int8 or is_hub:
             raise UserError("a baseline has no int8 or hub form; leave those options out")
-        config = BASELINES[row.config["model"]["name"]].config_class.model_validate(row.config["model"])
+        config: Any = MODELS[row.config["model"]["name"]].config_class.model_validate(row.config["model"])
         seed = derive(row.seed, "weights")
         return export_baseline(
             study_dir,

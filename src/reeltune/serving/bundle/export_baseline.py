@@ -11,7 +11,8 @@ from reeltune.evaluation.studies import Notify, open_study_data, protocol, silen
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import per_query
 from reeltune.models.baselines.base import BaselineConfig
-from reeltune.models.baselines.registry import baseline_entry, fit_to_data
+from reeltune.models.baselines.fit import fit_to_data
+from reeltune.models.registry import model_entry
 from reeltune.serving.bundle.bundle import BundleParts, FittedBaseline, check_target, export_bundle
 from reeltune.serving.bundle.card import data_section
 from reeltune.serving.bundle.onnx_model import has_small_matrix, is_onnx_wanted, write_proved_onnx
@@ -54,7 +55,7 @@ def export_baseline(
         BundleError: ``out`` exists and may not be replaced.
     """
     name = model if isinstance(model, str) else model.name
-    baseline_entry(name)
+    model_entry(name, "baseline")
     check_target(out, force)
     has_onnx = is_onnx_wanted(with_onnx)
     study = Study.open(study_dir)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from reeltune.errors import BundleError
 from reeltune.models.base import Scorer, SequenceNetwork
-from reeltune.models.baselines.registry import restore_baseline
+from reeltune.models.baselines.fit import restore_baseline
 
 __all__ = ["WeightFormat", "as_stored", "read_baseline", "read_weights", "write_baseline", "write_weights"]
 

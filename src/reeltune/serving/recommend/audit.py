@@ -16,7 +16,7 @@ from reeltune.data.store import open_side, open_tuning
 from reeltune.errors import BundleError, ConfigError
 from reeltune.evaluation.analyses.membership import check_membership
 from reeltune.evaluation.analyses.privacy import probe_attribute, user_states
-from reeltune.models.base import SequenceNetwork
+from reeltune.models.base import SequenceNetwork, as_network
 from reeltune.serving.bundle.bundle import Bundle
 from reeltune.serving.recommend.reasons import check_faithfulness
 from reeltune.serving.recommend.recommender import Recommender
@@ -57,9 +57,9 @@ def audit_bundle(
         seed: Origin of the draws.
     """
     found: dict[str, Any] = {"files": _files(bundle.directory), "probes": {}, "explanations": None}
-    if isinstance(bundle.scorer, SequenceNetwork):
-        data = make_features(bundle.scorer.side.config, data).data
-        found["probes"] = probe_people(bundle.scorer, data, open_side(data.directory).users, seed=seed)
+    if (network := as_network(bundle.scorer)) is not None:
+        data = make_features(network.side.config, data).data
+        found["probes"] = probe_people(network, data, open_side(data.directory).users, seed=seed)
     found["membership"] = check_membership(bundle.scorer, data, seed=seed).plain()
     recommender, queries = Recommender(bundle), data.validation.one_a_user("last")
     rng = np.random.default_rng(seed)

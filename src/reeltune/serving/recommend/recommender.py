@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
-from reeltune.models.base import Scorer, SequenceNetwork
-from reeltune.models.networks.recurrent import Memory, RecurrentNetwork
+from reeltune.models.base import Scorer, as_network
+from reeltune.models.networks.recurrent import Memory, as_recurrent
 from reeltune.serving.bundle.bundle import Bundle, load_bundle
 from reeltune.serving.bundle.engine import open_scorer
 from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
@@ -205,8 +205,8 @@ class Recommender:
 
     @functools.cached_property
     def _directions(self) -> Floats | None:
-        scorer = self.bundle.scorer
-        return directions_of(scorer) if isinstance(scorer, SequenceNetwork) else None
+        network = as_network(self.bundle.scorer)
+        return None if network is None else directions_of(network)
 
     def _listable(self, scores: Floats, hidden: Iterable[int], filters: Filters) -> Floats:
         """Return ``scores`` [V+1] with minus infinity for twins of ``hidden`` and what fails ``filters``."""
@@ -307,8 +307,8 @@ class UserState:
         return self.recommender.list_for(self.scores(), self.codes, self.ratings, k, **choice)
 
     def _read(self, n_new: int) -> None:
-        scorer = self.recommender.bundle.scorer
-        if not isinstance(scorer, RecurrentNetwork):
+        scorer = as_recurrent(self.recommender.bundle.scorer)
+        if scorer is None:
             self._scores = self.recommender.scores([self.codes], [self.ratings])[0]
             return
         # Side information of a step may rest on all steps before it; the layers do not.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.models.baselines.base import BaselineConfig
+from reeltune.models.registry import is_network
 from reeltune.seeding import derive
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
@@ -175,7 +175,7 @@ def check_population(space: Space, study: StudySettings, trial: TrialConfig) -> 
     if not isinstance(population, PopulationConfig):
         return
     name, size, n_epochs = population.name, population.population, trial.training.max_epochs
-    if isinstance(trial.model, BaselineConfig):
+    if not is_network(trial.model.name):
         raise ConfigError(f"{name} trains networks epoch by epoch, {trial.model.name} has none; use none")
     if "training.max_epochs" in space.space:
         raise ConfigError(

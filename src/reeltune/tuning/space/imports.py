@@ -12,7 +12,7 @@ from typing import Any
 
 from reeltune.config import Config, Document
 from reeltune.errors import ConfigError, first_line
-from reeltune.models.registry import network_entry
+from reeltune.models.registry import DEFAULT_NETWORK, model_entry
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.space.parameters import Parameter
@@ -55,7 +55,7 @@ class ImportedSpace:
     left_out: tuple[str, ...]  # a parameter and why it was not taken
 
 
-def import_space(path: Path, model: str = "gru") -> ImportedSpace:
+def import_space(path: Path, model: str = DEFAULT_NETWORK) -> ImportedSpace:
     """Return the space in the file ``path`` of RecBole or GRU4Rec as one for ``model``.
 
     Parameters that reeltune has under another name are renamed. Those that it has not, or whose bounds
@@ -75,7 +75,7 @@ def import_space(path: Path, model: str = "gru") -> ImportedSpace:
     is_json = numbered[0][1].startswith("{")
     read, names = (_read_gru4rec, GRU4REC) if is_json else (_read_recbole, RECBOLE)
     sections: dict[str, Config] = {
-        "model": network_entry(model).config_class(),
+        "model": model_entry(model, "network").config_class(),
         "training": TrainingConfig(),
     }
     taken: dict[str, dict[str, Any]] = {}

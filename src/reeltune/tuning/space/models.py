@@ -7,13 +7,9 @@ from typing import Any
 
 from reeltune.config import Document, parse
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.models.baselines.registry import BASELINES, BaselineEntry
-from reeltune.models.registry import NETWORKS, NetworkEntry
+from reeltune.models.registry import MODELS, is_network
 
-__all__ = ["MODELS", "model_configs"]
-
-MODELS: dict[str, NetworkEntry | BaselineEntry] = {**NETWORKS, **BASELINES}
-"""What a space may search: a network, or a baseline that is tuned as one."""
+__all__ = ["model_configs"]
 
 
 def model_configs(names: Sequence[str], fixed: Document) -> list[Any]:
@@ -27,9 +23,9 @@ def model_configs(names: Sequence[str], fixed: Document) -> list[Any]:
     if len(names) == 1:
         return [parse(MODELS[names[0]].config_class, fixed)]
     for name in names:
-        if name in BASELINES:
+        if not is_network(name):
             raise ConfigError(f"{fixed.at()}: the baseline {name} has no training to share; search it alone")
-    fields = {name: set(NETWORKS[name].config_class.model_fields) - {"name"} for name in names}
+    fields = {name: set(MODELS[name].config_class.model_fields) - {"name"} for name in names}
     known = set().union(*fields.values())
     for key in fixed.value:
         if key == "name":
@@ -42,5 +38,5 @@ def model_configs(names: Sequence[str], fixed: Document) -> list[Any]:
     for name in names:
         own = {key: value for key, value in fixed.value.items() if key in fields[name]}
         document = Document(own, fixed.lines, fixed.source)
-        configs.append(parse(NETWORKS[name].config_class, document))
+        configs.append(parse(MODELS[name].config_class, document))
     return configs

@@ -11,7 +11,7 @@ from reeltune.config import Config
 from reeltune.data.config import DataConfig
 from reeltune.errors import ConfigError, unknown_name
 from reeltune.metrics.registry import MetricLabel, RankingLabel, parse_metric
-from reeltune.models.baselines.registry import BASELINES
+from reeltune.models.registry import models_of
 from reeltune.object_storage import check_address
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.search.goal import Goal, Limit
@@ -178,9 +178,10 @@ UNTUNED_RNN = "untuned-rnn"
 def _known_baselines(value: list[str]) -> list[str]:
     if not value:
         raise ValueError("no baseline is named; name at least one, or leave the key out for all")
+    known = (*models_of("baseline"), UNTUNED_RNN)
     for name in value:
-        if name not in (*BASELINES, UNTUNED_RNN):
-            raise ValueError(unknown_name("baseline", name, (*BASELINES, UNTUNED_RNN)))
+        if name not in known:
+            raise ValueError(unknown_name("baseline", name, known))
         if value.count(name) > 1:
             raise ValueError(f"the baseline {name!r} stands twice; keep one")
     return value

@@ -154,12 +154,11 @@ def count_parameters(config: dict[str, Any], n_items: int) -> int:
     import torch
     from torch.overrides import TorchFunctionMode
 
-    from reeltune.models.baselines.base import BaselineConfig
-    from reeltune.models.registry import build_network
+    from reeltune.models.registry import build_network, is_network
     from reeltune.tuning.trial.run import TrialConfig
 
-    model = TrialConfig.model_validate(config).model
-    if isinstance(model, BaselineConfig):
+    model: Any = TrialConfig.model_validate(config).model
+    if not is_network(model.name):
         return 0
 
     class Unfilled(TorchFunctionMode):

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from reeltune.errors import EngineError, StudyError
 from reeltune.files import append_line, read_json, read_lines, write_json
-from reeltune.models.registry import NETWORKS
+from reeltune.models.registry import is_network
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialState
 from reeltune.tuning.trial.job import TrialJob, run_job
@@ -89,7 +89,7 @@ class LocalPool:
             slots = [{}] * self.concurrency
         for job in jobs:
             write_job(job)
-        networks = [job for job in jobs if job.config["model"]["name"] in NETWORKS]
+        networks = [job for job in jobs if is_network(job.config["model"]["name"])]
         here = jobs if min(len(networks), len(slots)) <= 1 else [job for job in jobs if job not in networks]
         apart = [job for job in jobs if job not in here]
         for job in here:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,11 +16,9 @@ from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError, DivergedError
 from reeltune.files import atomic_path
 from reeltune.metrics.registry import Evidence, RankingLabel, list_length, measure, parse_metric
-from reeltune.models.baselines.base import BaselineConfig
+from reeltune.models.baselines.fit import fit_to_data
 from reeltune.models.baselines.popularity import count_items
-from reeltune.models.baselines.registry import BaselineModelConfig, fit_to_data
-from reeltune.models.networks.gru import GRUConfig
-from reeltune.models.registry import ModelConfig
+from reeltune.models.registry import DEFAULT_NETWORK, MODELS, AnyModelConfig, is_network
 from reeltune.seeding import derive
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS, EpochReport, Report, best_epoch
@@ -40,9 +38,7 @@ ONE_GO = TrainingConfig(max_epochs=1, patience=1)
 class TrialConfig(Config):
     """Everything about a trial that changes its numbers, besides the data and the seed."""
 
-    model: Annotated[ModelConfig | BaselineModelConfig, Field(discriminator="name")] = Field(
-        default_factory=GRUConfig
-    )
+    model: AnyModelConfig = Field(default_factory=MODELS[DEFAULT_NETWORK].default)
     """The network and its sizes, or a baseline and its settings."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     """How it is trained; a baseline is fitted in one go and reads none of it."""
@@ -94,7 +90,7 @@ def run_trial(
         report(epoch)
 
     with isolated(n_threads):
-        if isinstance(config.model, BaselineConfig):
+        if not is_network(config.model.name):
             if leg is not None:
                 raise ConfigError(
                     f"{config.model.name} is fitted in one go, it has no legs; choose a network"
@@ -150,11 +146,11 @@ def _train(
     from reeltune.training.fit import fit
     from reeltune.training.module import NextItemModule
 
-    assert not isinstance(config.model, BaselineConfig)
-    features = make_features(config.model.inputs, data)
+    model: Any = config.model
+    features = make_features(model.inputs, data)
     torch.manual_seed(derive(seed, "weights"))
     module = NextItemModule(
-        config.model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
+        model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
     )
     module.network.side.fill(features.tables)
     if config.training.loss != "softmax":
@@ -187,7 +183,7 @@ def _train(
 
 
 def _fit_baseline(
-    model: BaselineConfig,
+    model: Any,
     metric: str,
     data: TuningData,
     report: Report,
