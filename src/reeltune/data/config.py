@@ -13,6 +13,7 @@ from reeltune.data.datasets import DATASETS
 from reeltune.data.prepare.folds import KFold, OfficialFold
 from reeltune.data.prepare.splits import GlobalTime, LeaveLast, LeaveOneOut, SplitConfig
 from reeltune.data.readers.columns import Columns
+from reeltune.data.scale import RatingScale
 from reeltune.data.source import Layout
 from reeltune.errors import unknown_name
 
@@ -125,11 +126,20 @@ class DataConfig(Config):
         names = (path,) if movies is None else (path, movies)
         return Layout("your own file", names, lambda files: own.read(files, path, movies, self.columns))
 
+    @property
+    def scale(self) -> RatingScale:
+        """Scale of the ratings: that of the user's own table, else half stars up to five."""
+        return RatingScale() if self.columns is None else self.columns.scale
+
     def protocol(self) -> dict[str, Any]:
         """Return the fields that change a number, as plain values: where the files lie is not among them."""
-        plain = {name: value for name, value in self.plain().items() if name not in _PLACES}
-        if (
-            self.on_bad_rows == "refuse"
-        ):  # as it was before there was a choice: prepared data keep their names
-            del plain["on_bad_rows"]
-        return plain
+        fields = {name: value for name, value in self.plain().items() if name not in _PLACES}
+        # Prepared data keep the names that they had before these keys.
+        if self.on_bad_rows == "refuse":
+            del fields["on_bad_rows"]
+        if fields["columns"] is not None:
+            newer = ("rating_step", "year")
+            fields["columns"] = {
+                k: v for k, v in fields["columns"].items() if v is not None or k not in newer
+            }
+        return fields

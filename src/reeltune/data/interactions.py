@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["BadRows", "Ids", "Interactions", "Movies", "RawDataset", "TagTable", "UserTable"]
+__all__ = ["SOURCE_SCHEME", "BadRows", "Ids", "Interactions", "Movies", "RawDataset", "TagTable", "UserTable"]
+
+SOURCE_SCHEME = 2
+"""How rows are hashed; see :meth:`Interactions.sha256`."""
+
+_BLOCK_ROWS = 1 << 20
 
 Ids = NDArray[Any]
 """Ids of users or movies: whole numbers, or text in an object array."""
@@ -50,12 +55,42 @@ class Interactions:
         """Number of rows N."""
         return len(self.user)
 
-    def sha256(self) -> str:
+    def sha256(self, scheme: int = SOURCE_SCHEME) -> str:
         """Return the SHA-256 of all columns in file order.
 
         It depends on the values only, so two forms of the same data (the publisher's
-        archive and a copy in a package) give the same digits.
+        archive and a copy in a package) give the same digits. By scheme 2 each column is hashed with its
+        name and size, and ids with all 64 bits. Scheme 1, whose digits stand in older records, had columns
+        without borders and ids modulo 2^32.
         """
+        return self._sha256_1() if scheme == 1 else self._sha256_2()
+
+    def _sha256_2(self) -> str:
+        digest = hashlib.sha256(b"interactions-2")
+
+        def add(name: str, column: NDArray[Any], form: str) -> None:
+            digest.update(f"\n{name} {form} {len(column)}\n".encode())
+            for start in range(0, len(column), _BLOCK_ROWS):  # the wide copy stays small
+                digest.update(np.ascontiguousarray(column[start : start + _BLOCK_ROWS], dtype=form).data)
+
+        def add_texts(name: str, texts: Texts) -> None:
+            add(f"{name} ends", texts.offsets, "<i8")
+            add(name, texts.data, "<u1")
+
+        for name in ("user", "item"):
+            ids = getattr(self, name)
+            add_texts(name, Texts.of(ids)) if ids.dtype == object else add(name, ids, "<i8")
+        add("rating", self.rating, "<f4")
+        add("timestamp", self.timestamp, "<i8")
+        if self.rank is not None:
+            add("rank", self.rank, "<i8")
+        if self.review is not None:
+            add_texts("review", self.review)
+        if self.label is not None:
+            add("label", self.label, "<i1")
+        return digest.hexdigest()
+
+    def _sha256_1(self) -> str:
         digest = hashlib.sha256(b"interactions-1")
         for column in (self.user, self.item):
             if column.dtype == object:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.config import Config
+from reeltune.data.scale import RatingScale
 from reeltune.data.texts import Texts
 
 __all__ = ["PAD", "Catalogue", "HeldOut", "Ledger", "Queries", "Sequences", "TuningData"]
@@ -149,6 +150,10 @@ class Ledger(Config):
     """Name in the registry of data sets."""
     source_sha256: str
     """SHA-256 of the rows as read, in file order; the same for each form of the same data."""
+    source_scheme: int = 1
+    """How ``source_sha256`` was computed; see :meth:`reeltune.data.interactions.Interactions.sha256`."""
+    source_sha256_1: str = ""
+    """The digest by scheme 1, by which data are known to studies from before scheme 2; empty in these."""
     split: str
     """Name of the split."""
     tie_rule: str
@@ -167,6 +172,8 @@ class Ledger(Config):
     """Users with too few events for the split, who are trained on and never asked."""
     n_duplicates: int
     """Exact duplicate rows that were dropped."""
+    rating_scale: RatingScale | None = None
+    """Scale of the ratings; None where it was not written down: half stars up to five."""
     fingerprint: str
     """SHA-256 of the test users and targets."""
     people_sha256: str = ""
@@ -174,10 +181,31 @@ class Ledger(Config):
     preparation: str
     """Version of the preparation code."""
 
+    @property
+    def scale(self) -> RatingScale:
+        """Scale of the ratings."""
+        return self.rating_scale or RatingScale()
+
     def differences(self, other: Ledger) -> tuple[str, ...]:
-        """Return the names of the fields in which the two differ; results then are not comparable."""
-        mine, theirs = self.plain(), other.plain()
+        """Return the names of the fields in which the two differ; results then are not comparable.
+
+        The sources are compared by the older of the two ledgers' schemes.
+        """
+        scheme = min(self.source_scheme, other.source_scheme)
+        mine, theirs = (
+            ledger.plain()
+            | {
+                "source_sha256": ledger._source(scheme),
+                "source_scheme": scheme,
+                "source_sha256_1": "",
+                "rating_scale": ledger.scale.plain(),
+            }
+            for ledger in (self, other)
+        )
         return tuple(name for name in mine if mine[name] != theirs[name])
+
+    def _source(self, scheme: int) -> str:
+        return self.source_sha256 if scheme == self.source_scheme else self.source_sha256_1
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def _in_cache(study: Study) -> Path | None:
     for entry in sorted(prepared_root().glob(f"{study.spec.data.dataset}-*/")):
         # An entry of an older version, or in work, may lack its ledger.
         with contextlib.suppress(OSError, ValueError):
-            if read_ledger(entry) == study.ledger:
+            if not read_ledger(entry).differences(study.ledger):
                 return entry
     return None
 

@@ -156,8 +156,11 @@ class SideInputs(nn.Module):
 
     def _of_steps(self, histories: Histories) -> list[Tensor]:
         parts: list[Tensor] = []
-        if self.stars is not None and histories.ratings is not None:
-            half_stars = (2 * histories.ratings).round().clamp(1, _N_STAR_BUCKETS - 1)
+        ratings = histories.ratings
+        if ratings is not None:
+            ratings = self.shapes.rating_scale.to_stars(ratings)
+        if self.stars is not None and ratings is not None:
+            half_stars = (2 * ratings).round().clamp(1, _N_STAR_BUCKETS - 1)
             parts.append(self.stars(half_stars.nan_to_num(nan=0.0).long()))
         if self.gaps is not None and histories.timestamps is not None:
             parts.append(self.gaps(gap_buckets(histories.timestamps)))
@@ -168,7 +171,7 @@ class SideInputs(nn.Module):
             parts.append(self.sentiment(torch.stack([known, known.abs()], dim=-1)))
         if self.taste is not None:
             table = self.get_buffer("taste_table")
-            parts.append(self.taste(running_taste(histories.items, histories.ratings, table)))
+            parts.append(self.taste(running_taste(histories.items, ratings, table)))
         return parts
 
     def _of_people(self, histories: Histories) -> Tensor | None:

@@ -76,7 +76,7 @@ def make_features(config: FeatureConfig, data: TuningData) -> Features:
     if dense:
         # Each group has rows of length about 1, so that none is heard more than another at the start.
         tables["item_features"] = np.concatenate([_unit_rows(group) for group in dense], axis=1)
-    shapes: dict[str, int] = {"n_item_features": sum(group.shape[1] for group in dense)}
+    shapes: dict[str, Any] = {"n_item_features": sum(group.shape[1] for group in dense)}
     if config.people:
         people = people_codes(
             data.train,
@@ -87,6 +87,8 @@ def make_features(config: FeatureConfig, data: TuningData) -> Features:
         _need(people.names, "people", "directors or actors that enough movies share")
         tables["people"] = people.codes
         shapes |= {"n_people": len(people.names), "max_people": people.codes.shape[1]}
+    if config.rating or config.taste:
+        shapes["rating_scale"] = data.ledger.scale
     if config.taste:
         tables["taste"] = taste_table(data.train, data.catalogue)
         shapes["n_taste"] = tables["taste"].shape[1]

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from reeltune.config import Config
+from reeltune.data.scale import RatingScale
 
 __all__ = ["NO_SIDE", "FeatureConfig", "SideShapes"]
 
@@ -55,7 +56,7 @@ class FeatureConfig(Config):
 
 
 class SideShapes(Config):
-    """Sizes of the tables that a network holds; they depend on the data."""
+    """What a network must know of the data beside its tables: their sizes, and the scale of the ratings."""
 
     n_item_features: int = Field(default=0, ge=0)
     """Dense features F of a movie."""
@@ -67,6 +68,8 @@ class SideShapes(Config):
     """Columns of the table behind a person's taste."""
     n_profile_codes: int = Field(default=0, ge=0)
     """Values that people tell of themselves, all columns together."""
+    rating_scale: RatingScale = RatingScale()
+    """Scale of the ratings that a step reads; half stars up to five where none is read."""
 
 
 NO_SIDE = SideShapes()

@@ -49,7 +49,7 @@ def running_taste(items: Tensor, ratings: Tensor | None, table: Tensor) -> Tenso
 
     Args:
         items: Item codes, shape [B, T].
-        ratings: Stars, NaN where absent, shape [B, T], or None.
+        ratings: On the scale from half a star to five, NaN where absent, shape [B, T], or None.
         table: Of :func:`taste_table`, shape [V+1, 1+G].
     """
     n_steps = torch.arange(1, items.shape[1] + 1, device=items.device, dtype=table.dtype)  # [T]

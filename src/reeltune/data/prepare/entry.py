@@ -27,7 +27,7 @@ import numpy as np
 
 from reeltune.data.cache import cache_error
 from reeltune.data.config import DataConfig
-from reeltune.data.interactions import Movies, RawDataset
+from reeltune.data.interactions import SOURCE_SCHEME, Movies, RawDataset
 from reeltune.data.prepare.preparation import PREPARATION, Prepared, prepare_sequences
 from reeltune.data.prepare.side_files import side_of, write_side
 from reeltune.data.prepare.splits import Parts, fingerprint
@@ -85,13 +85,16 @@ def write_entry(entry: Path, raw: RawDataset, config: DataConfig, *, origin: str
         ties=config.ties,
     )
     catalogue = _catalogue(prepared, raw.movies)
-    with ThreadPoolExecutor(2) as others:  # NumPy and hashlib let go of the interpreter
-        digest = others.submit(raw.interactions.sha256)
+    with ThreadPoolExecutor(3) as others:  # NumPy and hashlib let go of the interpreter
+        digests = [others.submit(raw.interactions.sha256, scheme) for scheme in (SOURCE_SCHEME, 1)]
         summary = others.submit(summarize, prepared.sequences, catalogue)
         parts = config.split.parts(prepared)
     ledger = Ledger(
         dataset=config.dataset,
-        source_sha256=digest.result(),
+        source_sha256=digests[0].result(),
+        source_scheme=SOURCE_SCHEME,
+        source_sha256_1=digests[1].result(),
+        rating_scale=config.scale,
         split=config.split.text(),
         tie_rule=TIE_RULES[config.ties],
         k_core=config.k_core,

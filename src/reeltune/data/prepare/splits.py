@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
@@ -186,9 +187,11 @@ def fingerprint(test: Queries, user_ids: Ids, item_ids: Ids) -> str:
 
     Two preparations with the same digits ask the same questions, whatever their codes.
     """
-    users = id_texts(user_ids[test.user])
-    targets = id_texts(item_ids[test.target - 1])
-    text = "\n".join(f"{user}\t{item}" for user, item in zip(users, targets, strict=True))
+    pairs = list(zip(id_texts(user_ids[test.user]), id_texts(item_ids[test.target - 1]), strict=True))
+    if any("\t" in name or "\n" in name for pair in pairs for name in pair):
+        text = json.dumps(pairs)  # such ids have no plain form of their own
+    else:
+        text = "\n".join(f"{user}\t{item}" for user, item in pairs)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from reeltune.config import Config
+from reeltune.data.scale import RatingScale
 
 __all__ = ["Columns"]
 
@@ -44,13 +45,28 @@ class Columns(Config):
     highest_rating: float = Field(default=5.0, gt=0)
     """Highest rating of the scale; a larger one is an error."""
 
+    rating_step: float | None = Field(default=None, gt=0)
+    """Distance of neighbouring ratings; None for 0.5 on a scale up to five and 1 on a longer one."""
+
     @model_validator(mode="after")
     def _scale_rises(self) -> Columns:
         if not self.lowest_rating < self.highest_rating:
             raise ValueError(
                 f"lowest_rating {self.lowest_rating} must be below highest_rating {self.highest_rating}"
             )
+        if self.rating_step is not None and self.rating_step > self.highest_rating - self.lowest_rating:
+            raise ValueError(
+                f"rating_step {self.rating_step} is wider than the scale {self.lowest_rating} to "
+                f"{self.highest_rating}"
+            )
         return self
+
+    @property
+    def scale(self) -> RatingScale:
+        """Scale of the ratings."""
+        width = self.highest_rating - self.lowest_rating
+        step = self.rating_step or min(width, 1.0 if self.highest_rating > 5 else 0.5)
+        return RatingScale(lowest=self.lowest_rating, highest=self.highest_rating, step=step)
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Columns:

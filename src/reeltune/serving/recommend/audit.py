@@ -33,7 +33,7 @@ def data_of(bundle: Bundle) -> TuningData:
     wanted = bundle.ledger
     for entry in sorted(prepared_root().glob(f"{wanted.dataset}-*/")):
         try:
-            if read_ledger(entry) == wanted:
+            if not read_ledger(entry).differences(wanted):
                 return open_tuning(entry)
         except (OSError, ValueError):
             continue  # an entry of another version, or in work
