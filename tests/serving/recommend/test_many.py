@@ -106,10 +106,19 @@ def test_movies_of_one_title_are_one_movie(tmp_path: Path) -> None:
     [
         ("who,item\na,500\n", "columns who, item; it needs user"),
         ("user,rating\na,3\n", "it needs user, and item"),
-        ("user,item,rating\na,500,good\n", "rating that is no number"),
-        ("user,item,rating\na,500,7\n", "rating of 7; ratings go from 0.5 to 5"),
-        ("user,item\na,500\n,501\n", "rows without user"),
-        ("", "cannot read"),
+        ("user,item,rating\na,500,good\n", "t.csv:2: rating is 'good'; it must be a number"),
+        ("user,item,rating\na,500,7\n", "t.csv:2: rating is '7'; it must lie in 0.5 to 5"),
+        ("user,item\na,500\n,501\n", "t.csv:3: user is empty"),
+        ("", "the file is empty"),
+        ("user,item\n", "none of its 0 rows"),
+        (
+            "user,item\na,9999\nb,9998\n",
+            "none of its 2 rows is of a movie of the catalogue, e.g. '9999', '9998'",
+        ),
+        ("user,item,item\na,500,501\n", "t.csv:1: 2 columns are called 'item'"),
+        ("user,item,rating\na,500,4,5\n", "t.csv:2: 4 fields in 'a,500,4,5'; 3 parted by"),
+        ("user,item,rating\na,500,4\nb,500,1_0\n", "t.csv:3: rating is '1_0'; it must be a number"),
+        ("user,item,timestamp\na,500,1561888801000\n", "t.csv:2: timestamp is .* it must be seconds"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(
@@ -138,6 +147,33 @@ def test_a_folder_that_cannot_be_written_is_told(recommender: Recommender, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="a file stands where its folder should be"):
         recommend_many(recommender, tmp_path / "t.csv", tmp_path / "file" / "o.parquet")
+
+
+def test_ids_are_read_as_in_training(recommender: Recommender, tmp_path: Path) -> None:
+    pd.DataFrame({"user": [7.0, 8.0, 7.0], "item": [500.0, 501.0, 502.0]}).to_parquet(tmp_path / "f.parquet")
+    pd.DataFrame({"user": [7, 8, 7], "item": [500, 501, 502]}).to_parquet(tmp_path / "i.parquet")
+    for name in ("f", "i"):
+        recommend_many(recommender, tmp_path / f"{name}.parquet", tmp_path / f"{name}.out", k=3)
+    lists = [pd.read_parquet(tmp_path / f"{name}.out") for name in ("f", "i")]
+    pd.testing.assert_frame_equal(*lists)
+    assert set(lists[0]["user"]) == {"7", "8"}
+
+
+def test_a_user_may_have_any_name_and_times_any_form(recommender: Recommender, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("user,item,timestamp\nNA,500,2019-06-30\nnull,501,\nNA,502,2019-06-29T12:00:00\n")
+    recommend_many(recommender, path, tmp_path / "o.parquet", k=3)
+    lists = pd.read_parquet(tmp_path / "o.parquet").groupby("user")["item"].agg(list)
+    assert set(lists.index) == {"NA", "null"}
+    expected = recommender.recommend(["id:502", "id:500"], 3)
+    assert lists["NA"] == [line.item_id for line in expected]
+
+
+def test_the_type_is_that_of_the_whole_column(recommender: Recommender, tmp_path: Path) -> None:
+    rows = "".join(f"a{i},500,4\n" for i in range(120_000))
+    (tmp_path / "t.csv").write_text("user,item,rating\n" + rows + "b,500,4.5\nb,501,x\n")
+    with pytest.raises(DataError, match=r"t.csv:120003: rating is 'x'"):
+        recommend_many(recommender, tmp_path / "t.csv", tmp_path / "o.parquet", k=1)
 
 
 @pytest.mark.slow

@@ -28,7 +28,14 @@ _ISO = re.compile(r"\d{4}-\d\d")
 _SUCH_AS = "be a time such as 2019-06-30, 2019-06-30 18:00:00 or 2019-06-30T18:00:00+02:00"
 
 
-def seconds_of(rows: TextRows, what: str, unit: str, *, may_be_absent: bool = False) -> NDArray[np.int64]:
+def seconds_of(
+    rows: TextRows,
+    what: str,
+    unit: str,
+    *,
+    may_be_absent: bool = False,
+    remedy: str = "time_unit sets the unit",
+) -> NDArray[np.int64]:
     """Return a column of times as whole seconds since 1970, [N]; -1 where a field is empty.
 
     Text that begins like ``2019-06`` is read as ISO 8601, in UTC where it names no zone; anything else
@@ -39,6 +46,7 @@ def seconds_of(rows: TextRows, what: str, unit: str, *, may_be_absent: bool = Fa
         what: Which column.
         unit: Unit of numbers, of :data:`PER_UNIT`; ``day`` allows ISO 8601 only, and empty fields.
         may_be_absent: Whether a field may be empty.
+        remedy: What to do about numbers of another unit.
 
     Raises:
         DataError: A field is no time, or all of them lie in January 1970 or after today.
@@ -50,7 +58,7 @@ def seconds_of(rows: TextRows, what: str, unit: str, *, may_be_absent: bool = Fa
         values = rows.numbers(what, is_whole=True)
         is_off = (values < 0) | (values * PER_UNIT[unit] > _LAST_SECOND)
         if is_off.any():
-            raise rows.wrong(is_off, what, f"be {unit} since 1970, not negative; time_unit sets the unit")
+            raise rows.wrong(is_off, what, f"be {unit} since 1970, not negative; {remedy}")
         per_second = round(1 / PER_UNIT[unit])
         whole = np.nan_to_num(values, nan=-1.0)
         seconds = (whole * _DAY if unit == "days" else whole // max(per_second, 1)).astype(np.int64)

@@ -14,24 +14,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reeltune.data.cache import cache_error, cache_lock, cache_root, list_cache, prepared_root, remove_item
+from reeltune.data.readers.text_table import TextRows, TextTable
+from reeltune.data.readers.times import seconds_of
 from reeltune.errors import DataError, UserError
 from reeltune.serving.recommend.history import MAX_RATING, MIN_RATING
 from reeltune.serving.recommend.titles import TitleIndex
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["UserTable", "deal_rows"]
-
-COLUMNS = ("user", "item", "title", "rating", "timestamp")
-"""What a table may hold: ``user``, ``item`` (the data set's id) or ``title``, and the optional others."""
 
 ROWS_A_PART = 500_000
 """Rows of a part, some 100 MB in memory with the copies that sorting makes."""
@@ -74,7 +73,7 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
     """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards.
 
     Raises:
-        DataError: The file cannot be read, lacks a column, or holds a rating that is no number.
+        DataError: The file cannot be read, lacks a column, holds a wrong value, or no movie of the catalogue.
     """
     import pyarrow as pa
     import pyarrow.ipc
@@ -91,12 +90,18 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
         with ExitStack() as files:
             writers = [files.enter_context(pa.ipc.new_stream(str(part), schema)) for part in table.parts]
             for chunk in _chunks(path):
-                frame = _checked(chunk, path, table, codes, titles)
+                frame = _checked(chunk, table, codes, titles)
                 for part, rows in _deal(frame, n_parts):
                     writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
                 if time.monotonic() - told >= TELL_SECONDS:
                     told = time.monotonic()
                     notify(f"read {table.n_rows:,} rows of {path.name}")
+        if table.n_unknown == table.n_rows:
+            some = ", ".join(map(repr, table.unknown))
+            raise DataError(
+                f"{path}: none of its {table.n_rows:,} rows is of a movie of the catalogue"
+                + (f", e.g. {some}; item holds ids of the data set, title holds titles" if some else "")
+            )
         notify(f"read all {table.n_rows:,} rows of {path.name}")
         yield table
 
@@ -109,9 +114,9 @@ def _own_folder() -> Iterator[Path]:
         DataError: The cache cannot be written.
     """
     for item in list_cache():
-        if item.kind == "leftover" and item.path.name.startswith(".people-"):
+        if item.kind == "leftover" and item.path.name.startswith(".users-"):
             remove_item(item)
-    name = f"people-{secrets.token_hex(6)}"
+    name = f"users-{secrets.token_hex(6)}"
     with cache_lock(name, lambda _: None):
         folder = prepared_root() / f".{name}.part"
         try:
@@ -125,94 +130,50 @@ def _own_folder() -> Iterator[Path]:
 
 
 def _n_rows_at_most(path: Path) -> int:
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        with _told(path):
-            return int(pyarrow.parquet.read_metadata(path).num_rows)
     try:
-        return path.stat().st_size // BYTES_A_ROW
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; give a CSV or Parquet file") from error
-
-
-def _chunks(path: Path) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    with _told(path):
         if path.suffix == ".parquet":
-            with pyarrow.parquet.ParquetFile(path) as file:
-                wanted = [name for name in COLUMNS if name in file.schema_arrow.names]
-                yield from file.iter_batches(batch_size=1 << 17, columns=wanted)
-            return
-        text = {name: pa.string() for name in ("user", "item", "title")}
-        options = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=True)
-        with pyarrow.csv.open_csv(path, convert_options=options) as reader:
-            yield from reader
+            import pyarrow.parquet
 
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    import pyarrow as pa
-
-    try:
-        yield
-    except (OSError, pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            return int(pyarrow.parquet.read_metadata(path).num_rows)
+        return path.stat().st_size // BYTES_A_ROW
+    except (OSError, ValueError) as error:  # pyarrow's errors are values that are wrong
         raise DataError(
             f"cannot read {path}: {str(error).splitlines()[0]}; give a CSV or Parquet file"
         ) from error
 
 
-def _checked(
-    chunk: pa.RecordBatch, path: Path, table: UserTable, codes: dict[str, int], titles: TitleIndex
-) -> pd.DataFrame:
-    """Return a chunk with the columns that parts hold; counts its rows in ``table``."""
+def _chunks(path: Path) -> Iterator[TextRows]:
+    """Yield ``user``, ``item`` (the data set's id) or ``title``, and any ``rating`` and ``timestamp``."""
+    table = TextTable(str(path), partial(path.open, "rb"))
+    movie = next((name for name in ("item", "title") if name in table.header), None)
+    if "user" not in table.header or movie is None:
+        raise DataError(
+            f"{path} has the columns {', '.join(table.header)}; it needs user, and item (the id) or title, "
+            "and may have rating and timestamp"
+        )
+    others = [name for name in ("rating", "timestamp") if name in table.header]
+    return table.chunks({name: name for name in ("user", movie, *others)})
+
+
+def _checked(rows: TextRows, table: UserTable, codes: dict[str, int], titles: TitleIndex) -> pd.DataFrame:
+    """Return some rows with the columns that parts hold; counts them in ``table``."""
     import pandas as pd
 
-    names = chunk.schema.names
-    movie = next((name for name in ("item", "title") if name in names), None)
-    if "user" not in names or movie is None:
-        raise DataError(
-            f"{path} has the columns {', '.join(names)}; it needs user, and item (the id) or title, and may "
-            "have rating and timestamp"
-        )
-    raw = chunk.to_pandas()
-    if raw["user"].isna().any() or raw[movie].isna().any():
-        raise DataError(f"{path} has rows without user or {movie}; leave them out")
-    number, names_of = pd.factorize(raw[movie].astype(str))
-    found = np.array([_code(name, movie, codes, titles) for name in names_of], dtype=np.int32)
-    code = found[number] if len(found) else np.zeros(0, np.int32)
-    stars = _numbers(raw, "rating", path).astype(np.float32)
-    wrong = stars[stars.notna() & ~stars.between(MIN_RATING, MAX_RATING)]
-    if len(wrong):
-        raise DataError(
-            f"{path} has a rating of {wrong.iloc[0]:g}; stars go from {MIN_RATING:g} to {MAX_RATING:g}"
-        )
-    table.n_rows += len(raw)
+    movie = "item" if "item" in rows.strings else "title"
+    number, names = pd.factorize(rows.ids(movie))
+    found = np.array([_code(name, movie, codes, titles) for name in names], dtype=np.int32)
+    code = found[number]
+    rating = np.full(rows.n_rows, np.nan, dtype=np.float32)
+    if "rating" in rows.strings:
+        rating = rows.ratings("rating", MIN_RATING, MAX_RATING, "the scale is that of the bundle")
+    timestamp = np.full(rows.n_rows, -1, dtype=np.int64)
+    if "timestamp" in rows.strings:
+        timestamp = seconds_of(rows, "timestamp", "seconds", may_be_absent=True, remedy="give it in seconds")
+    table.n_rows += rows.n_rows
     table.n_unknown += int((code == 0).sum())
-    missed = (str(name) for name, c in zip(names_of, found, strict=True) if c == 0)
+    missed = (name for name, c in zip(names, found, strict=True) if c == 0)
     table.unknown.extend(list(missed)[: max(0, 5 - len(table.unknown))])
-    return pd.DataFrame(
-        {
-            "user": raw["user"].astype(str),
-            "code": code,
-            "rating": stars,
-            "timestamp": _numbers(raw, "timestamp", path).fillna(-1).astype(np.int64),
-        }
-    )
-
-
-def _numbers(raw: pd.DataFrame, name: str, path: Path) -> pd.Series[Any]:
-    import pandas as pd
-
-    if name not in raw:
-        return pd.Series(np.full(len(raw), np.nan))
-    try:
-        return pd.to_numeric(raw[name]).astype(np.float64)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} has a {name} that is no number: {error}") from error
+    return pd.DataFrame({"user": rows.ids("user"), "code": code, "rating": rating, "timestamp": timestamp})
 
 
 def _code(name: str, kind: str, codes: dict[str, int], titles: TitleIndex) -> int:
