@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,7 +143,7 @@ def _n_rows_at_most(path: Path) -> int:
 
 def _chunks(path: Path) -> Iterator[TextRows]:
     """Yield ``user``, ``item`` (the data set's id) or ``title``, and any ``rating`` and ``timestamp``."""
-    table = TextTable(str(path), partial(path.open, "rb"))
+    table = TextTable(str(path), lambda: path.open("rb"))
     movie = next((name for name in ("item", "title") if name in table.header), None)
     if "user" not in table.header or movie is None:
         raise DataError(
