@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "reeltune"
 
 LAYERS = [
-    {"errors", "version", "seeding", "files", "config", "object_storage", ""},
+    {"errors", "version", "seeding", "files", "config", "shipped", "object_storage", ""},
     {"data"},
     {"models"},
     {"metrics"},

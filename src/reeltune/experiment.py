@@ -24,6 +24,7 @@ from reeltune.evaluation.studies import open_study_data
 from reeltune.files import write_text
 from reeltune.models.registry import MODELS, is_network
 from reeltune.seeding import derive
+from reeltune.shipped import find_yaml
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.mirror.restore import restore_if_there
@@ -59,7 +60,7 @@ class StudySection(StudySettings):
     """The key ``study`` of an experiment: the settings and the space."""
 
     space: str | dict[str, Any]
-    """A file of ``search_spaces/``, or its contents in place."""
+    """The name of a shipped space such as ``gru``, a file, or its contents in place."""
 
 
 class ExperimentSpec(Config):
@@ -119,12 +120,13 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     """Return the experiment in the YAML file ``path``.
 
     Args:
-        path: The file.
+        path: The file, or the name of a shipped one.
         changes: Fields put over those of the file, each ``dotted.name=value``.
 
     Raises:
         ConfigError: A key, value or bound is wrong; the message gives file and line.
     """
+    path = find_yaml(path, "experiments")
     document = load_yaml(path)
     for change in changes:
         document = with_change(document, change)
@@ -159,16 +161,10 @@ def _space_document(spec: ExperimentSpec, document: Document, path: Path) -> Doc
         return None
     if isinstance(spec.study.space, dict):
         return document.child("study").child("space")
-    name = Path(spec.study.space)
     # Files of a checkout name each other from its root, of which experiments/ is a child.
-    candidates = [name] if name.is_absolute() else [path.parent / name, path.parent.parent / name, name]
-    for candidate in candidates:
-        if candidate.is_file():
-            return load_yaml(candidate)
-    raise ConfigError(
-        f"{document.at('study', 'space')}: study.space: there is no file {spec.study.space!r} beside the "
-        "experiment, in the folder above it, or in the working directory"
-    )
+    folders = (path.parent, path.parent.parent, Path())
+    where = f"{document.at('study', 'space')}: study.space: "
+    return load_yaml(find_yaml(spec.study.space, "search_spaces", folders, where))
 
 
 def _models(spec: ExperimentSpec, document: Document, space: Document | None) -> list[Any]:

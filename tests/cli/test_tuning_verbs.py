@@ -109,9 +109,7 @@ def test_trials_are_compared(smoke, run, monkeypatch):
     assert [row["number"] for row in rows if row["state"] == "complete"][:1] == [rows[0]["number"]]
     assert len(rows) == 6
     code, out, _ = run("studies")
-    assert re.search(
-        r"^smoke +finished +20\d\d-\d\d-\d\d +6/6 trials  best ndcg@10 0\.\d+$", out, re.MULTILINE
-    )
+    assert re.search(r"^smoke +finished +20\d\d-\d\d-\d\d +6/6 +ndcg@10 0\.\d+$", out, re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -173,7 +171,7 @@ def test_studies_that_are_not_there(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["tune", "no.yaml"], "cannot read no.yaml: No such file"),
+        (["tune", "no.yaml"], "there is no file no.yaml (looked in .)"),
         (["tune", SMOKE, "--name", "a/b"], "'a/b' cannot name a study"),
         (["tune", SMOKE, "--set", "study.seed"], "is not of the form name=value"),
         (
@@ -287,7 +285,7 @@ def test_lines_where_there_is_no_terminal(capsys):
     lines = [re.sub(r" +\d+s so far.*", "", line) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "study demo: 5 trials, 1 of them ended before, 2 at a time",
-        "trial 1 goes on after epoch 2: hidden_dim 64  learning_rate 0.00123",
+        "trial 1 resumes after epoch 2: hidden_dim 64  learning_rate 0.00123",
         "trial 2 starts: hidden_dim 64  learning_rate 0.00123",
         "trial 1: its worker died",
         "trial 2 diverged: after 5 epochs; loss is nan",

@@ -15,7 +15,10 @@ def audit(
     people: int = typer.Option(200, "--people", min=1, help="People whose explanations are tested."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object with everything known."),
 ) -> None:
-    """Tell what a bundle gives away about people, and whether its explanations are true."""
+    """Measure what a bundle reveals about users.
+
+    Also whether its explanations are true.
+    """
     from reeltune.serving.bundle.bundle import load_bundle
     from reeltune.serving.recommend.audit import audit_bundle, data_of
 

@@ -26,7 +26,10 @@ def compare(
     as_json: bool = AS_JSON,
     as_csv: bool = AS_CSV,
 ) -> None:
-    """Compare the winners of several studies on validation, best first, with a paired test."""
+    """Compare the winners of several studies on validation.
+
+    The best is first; a paired test compares it with each of the others.
+    """
     from reeltune.evaluation.across import compare_studies
 
     paths = [study_path(name, studies) for name in names]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from reeltune.cli.options import DATA_DIR, note
+from reeltune.cli.options import AS_CSV, AS_JSON, DATA_DIR, example, note
+from reeltune.cli.tables import Table, print_plain, print_table
 
 if TYPE_CHECKING:
     from reeltune.data.config import DataConfig
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, prepare and inspect data sets; look after the cache.", no_args_is_help=True)
+app = typer.Typer(
+    name="data", help="List, prepare and inspect data sets; look after the cache.", no_args_is_help=True
+)
 
 _BAR_WIDTH = 40
 _CREDITS = typer.Option(
@@ -30,12 +33,16 @@ _CREDITS = typer.Option(
 _K_CORE = typer.Option(None, "--k-core", min=1, help="Least number of interactions a movie. [default: 5]")
 
 
-@app.command("list")
-def list_datasets() -> None:
+@app.command("list", epilog=example("data list --csv"))
+def list_datasets(as_json: bool = AS_JSON, as_csv: bool = AS_CSV) -> None:
     """Show the known data sets: where they come from, size, licence."""
     from reeltune.data.datasets import DATASETS
     from reeltune.data.features.labelled import PACKAGE
 
+    fields = ("summary", "address", "size_bytes", "licence", "citation")
+    rows = [{"name": name} | {key: getattr(entry, key) for key in fields} for name, entry in DATASETS.items()]
+    if print_plain(rows, as_json=as_json, as_csv=as_csv):
+        return
     for name, entry in DATASETS.items():
         print(name)
         print(f"  {entry.summary}")
@@ -52,7 +59,7 @@ def list_datasets() -> None:
     print(f"  licence   {PACKAGE.licence}")
 
 
-@app.command()
+@app.command(epilog=example("data prepare movielens-100k"))
 def prepare(
     name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
@@ -64,7 +71,7 @@ def prepare(
     print(directory)
 
 
-@app.command()
+@app.command(epilog=example("data inspect movielens-100k"))
 def inspect(
     name: str = typer.Argument(help="Data set, as `reeltune data list` shows it, or an experiment file."),
     data_dir: Path | None = DATA_DIR,
@@ -86,7 +93,7 @@ def inspect(
     print(f"folder         {directory}")
 
 
-@app.command()
+@app.command(epilog=example("data sentiment package --out sentiment"))
 def sentiment(
     texts: list[Path] = typer.Argument(
         help="CSV files with text and label, the Cornell polarity archives, or: package (33,530 reviews)."
@@ -94,7 +101,10 @@ def sentiment(
     out: Path = typer.Option(help="Folder for the classifier."),
     seed: int = typer.Option(17, min=0, help="Draws the tenth of the texts that is held out."),
 ) -> None:
-    """Train a sentiment classifier for model.inputs.sentiment_model, and compare it with the lexicon."""
+    """Train a sentiment classifier and compare it with the lexicon.
+
+    It is used by model.inputs.sentiment_model.
+    """
     from functools import reduce
 
     from reeltune.data.features.labelled import Labelled, find_labelled, read_labelled
@@ -112,7 +122,7 @@ def sentiment(
     print(f"written to     {out}")
 
 
-@app.command()
+@app.command(epilog=example("data cache --prune"))
 def cache(
     prune: bool = typer.Option(
         False, "--prune", help="Remove leftovers of killed processes and outdated entries."
@@ -120,9 +130,11 @@ def cache(
     everything: bool = typer.Option(
         False, "--all", help="With --prune: remove all prepared data and downloads."
     ),
+    as_json: bool = AS_JSON,
+    as_csv: bool = AS_CSV,
 ) -> None:
     """Show what the cache holds, or prune it."""
-    from datetime import datetime
+    from datetime import UTC, datetime
 
     from reeltune.data.cache import cache_root, list_cache, remove_item
     from reeltune.data.store import is_outdated
@@ -130,18 +142,25 @@ def cache(
 
     if everything and not prune:
         raise ConfigError("--all goes with --prune")
-    items = list_cache()
-    total = 0
-    for item in items:
+    rows: list[dict[str, Any]] = []
+    for item in list_cache():
         outdated = item.kind == "prepared" and is_outdated(item.path)
         removed = prune and (everything or outdated or item.kind == "leftover")
         if removed:
             remove_item(item)
-        else:
-            total += item.size_bytes
+        modified = datetime.fromtimestamp(item.modified, UTC).isoformat(timespec="seconds")
         remark = "removed" if removed else "outdated" if outdated else ""
-        when = datetime.fromtimestamp(item.modified).strftime("%Y-%m-%d %H:%M")
-        print(f"{item.kind:<9} {item.size_bytes / 1e6:10.1f} MB  {when}  {item.path.name}  {remark}".rstrip())
+        rows.append({"kind": item.kind, "size_bytes": item.size_bytes, "modified": modified})
+        rows[-1] |= {"name": item.path.name, "remark": remark}
+    if print_plain(rows, as_json=as_json, as_csv=as_csv):
+        return
+    table = Table("kind", "size", "modified", "name", "remark", left=["name", "remark"], spare=["modified"])
+    for row in rows:
+        size, when = f"{row['size_bytes'] / 1e6:,.1f} MB", row["modified"][:16].replace("T", " ")
+        table.add(row["kind"], size, when, row["name"], row["remark"])
+    if rows:
+        print_table(table)
+    total = sum(row["size_bytes"] for row in rows if row["remark"] != "removed")
     print(f"{total / 1e6:.1f} MB in {cache_root()}")
 
 

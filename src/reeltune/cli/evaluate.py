@@ -41,7 +41,10 @@ def evaluate(
     as_json: bool = AS_JSON,
     as_csv: bool = AS_CSV,
 ) -> None:
-    """Give the test figures of the selected configuration; only the first call opens the test set."""
+    """Test the selected configuration; opens the test set once.
+
+    Further calls print what the first one found.
+    """
     from reeltune.evaluation.final import evaluate_study
 
     path = study_path(study, studies)

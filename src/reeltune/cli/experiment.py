@@ -22,7 +22,10 @@ def experiment(
     ),
     changes: list[str] = CHANGES,
 ) -> None:
-    """Tune all contestants, open the test set once, and write what came out; the same command goes on."""
+    """Tune several models alike, test them once, compare them.
+
+    The same command resumes a run that was interrupted.
+    """
     from reeltune.benchmark.run import run_contest
     from reeltune.benchmark.spec import load_contest
     from reeltune.cli.progress import make_observer

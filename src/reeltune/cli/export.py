@@ -32,7 +32,10 @@ def export(
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
 ) -> None:
-    """Export weights, vocabulary, figures and model card: all that recommending needs."""
+    """Export the best trial as a bundle that recommends.
+
+    A bundle holds weights, vocabulary, metrics and model card.
+    """
     from reeltune.files import read_json
     from reeltune.serving.bundle.export import export_study
 

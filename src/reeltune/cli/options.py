@@ -17,6 +17,7 @@ __all__ = [
     "STUDIES",
     "STUDY",
     "TAKE_OVER",
+    "example",
     "note",
     "send_to_storage",
     "studies_root",
@@ -50,6 +51,11 @@ AS_CSV = typer.Option(False, "--csv", help="Print CSV with everything known, a c
 CHANGES = typer.Option(
     [], "--set", metavar="NAME=VALUE", help="Put a value over that of the file, e.g. training.max_epochs=3."
 )
+
+
+def example(words: str) -> str:
+    """Return the end of a verb's ``--help``, which shows an example of its use."""
+    return f"Example:\n\n\b\n  reeltune {words}"
 
 
 def studies_root(given: Path | None) -> Path:

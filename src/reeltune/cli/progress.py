@@ -119,12 +119,12 @@ class LineObserver:
         )
 
     def trial_started(self, row: TrialRow, max_epochs: int) -> None:
-        """Say which configuration begins or goes on."""
+        """Say which configuration begins or resumes."""
         self.board.rows[row.number] = row
         self.board.max_epochs[row.number] = max_epochs
         last = self.board.epochs.get(row.number)
         verb = "starts" if row.parent is None else f"starts from the weights of trial {row.parent}"
-        verb = f"goes on after epoch {last.epoch}" if last else verb
+        verb = f"resumes after epoch {last.epoch}" if last else verb
         self._say(f"trial {row.number} {verb}: {short_params(row.params)}")
 
     def epoch_ended(self, number: int, report: EpochReport) -> None:

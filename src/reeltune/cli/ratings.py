@@ -20,7 +20,7 @@ def ratings(
     threads: int = typer.Option(1, "--threads", min=1, max=256, help="Threads that torch may use."),
     changes: list[str] = CHANGES,
 ) -> None:
-    """Train and test a rating network on each fold, and tell errors, decisions and confusion matrices."""
+    """Predict ratings over folds: errors and decisions."""
     from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
     from reeltune.files import write_json, write_text
     from reeltune.report.ratings_report import render_rating_report

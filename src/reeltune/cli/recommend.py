@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from reeltune.cli.options import note
+from reeltune.cli.options import AS_CSV, AS_JSON, note
+from reeltune.cli.tables import Table, print_plain, print_table
 
 if TYPE_CHECKING:
     from reeltune.serving.recommend.recommender import Recommender
@@ -60,7 +60,8 @@ def recommend(
     ),
     is_explained: bool = typer.Option(False, "--why", help="Say which seen movie speaks for each line."),
     k: int = typer.Option(10, "--k", "-k", help="Number of movies."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON list."),
+    as_json: bool = AS_JSON,
+    as_csv: bool = AS_CSV,
     batch: Path | None = typer.Option(
         None,
         "--batch",
@@ -72,7 +73,9 @@ def recommend(
         "auto", "--engine", help="What computes: torch, onnx, or auto: onnx where installed and exported."
     ),
 ) -> None:
-    """Recommend movies; titles may leave out case, article and, where one movie bears it, the year.
+    """Recommend movies from a bundle.
+
+    Titles may leave out case, article and, where one movie bears it, the year.
 
     With --batch, for all people of a table: lists are written to the Parquet file --out.
     """
@@ -102,14 +105,11 @@ def recommend(
         rerank=rerank,
         is_explained=is_explained,
     )
-    if as_json:
-        print(json.dumps([line.plain() for line in found], indent=2, ensure_ascii=False))
+    if print_plain([line.plain() for line in found], as_json=as_json, as_csv=as_csv):
         return
     if not found:
         note("no movie is left: every one of these genres and years is seen or disliked; ask for more")
         return
-    from reeltune.cli.tables import Table, print_table
-
     heads = ["title", "score", "genres", *(["because of"] if is_explained else [])]
     table = Table(*heads, left=heads[2:], spare=["genres"])
     for line in found:

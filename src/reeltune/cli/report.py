@@ -17,7 +17,10 @@ def report(
     data_dir: Path | None = DATA_DIR,
     is_opened: bool = typer.Option(False, "--open", help="Open the page in a browser."),
 ) -> None:
-    """Write a study as one HTML page that opens without a network; also while it runs."""
+    """Write a study as one HTML page.
+
+    The page opens without a network. A study that still runs can be reported too.
+    """
     from reeltune.report.study import write_report
 
     folder = study_path(study, studies)

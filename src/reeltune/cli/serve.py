@@ -32,7 +32,10 @@ def serve(
     inherited: int | None = typer.Option(None, "--socket", hidden=True),
     parent: int | None = typer.Option(None, "--parent", hidden=True),
 ) -> None:
-    """Serve recommendations, a page to try them, and their description until Ctrl-C; SIGHUP reloads."""
+    """Serve a bundle over HTTP, with a page to try it.
+
+    Ctrl-C ends it; SIGHUP reloads the bundle.
+    """
     from reeltune.errors import UserError
 
     try:

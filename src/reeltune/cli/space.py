@@ -6,11 +6,11 @@ from pathlib import Path
 
 import typer
 
-from reeltune.cli.options import note
+from reeltune.cli.options import example, note
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Search spaces of other tools.", no_args_is_help=True)
+app = typer.Typer(name="space", help="Search spaces of other tools.", no_args_is_help=True)
 
 
 @app.callback()
@@ -18,13 +18,13 @@ def _space() -> None:
     pass
 
 
-@app.command("import")
+@app.command("import", epilog=example("space import hyper.test --out mine.yaml"))
 def import_verb(
     file: Path = typer.Argument(help="A hyper.test file of RecBole or a paramspaces file of GRU4Rec."),
     model: str | None = typer.Option(None, "--model", help="The network that is searched; else a GRU."),
     out: Path | None = typer.Option(None, "--out", help="File to write. [default: the screen]"),
 ) -> None:
-    """Write the space in FILE as a file for search_spaces/; what it cannot take is told."""
+    """Write the space in FILE as one of reeltune; says what it cannot take."""
     from reeltune.files import write_text
     from reeltune.tuning.space.imports import import_space
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
+from reeltune.cli.options import AS_CSV, AS_JSON, DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
+from reeltune.cli.tables import Table, print_plain, print_table
 
 __all__ = ["tradeoff"]
 
@@ -18,9 +20,13 @@ def tradeoff(
     tolerance: float = typer.Option(0.02, "--tolerance", help="Share of NDCG@10 that may be lost, 0 to 1."),
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
+    as_json: bool = AS_JSON,
+    as_csv: bool = AS_CSV,
 ) -> None:
-    """Measure on validation what popularity, novelty and calibration cost; tune and draw them."""
-    from reeltune.cli.tables import Table, print_table
+    """Measure and tune what re-ranking costs on validation.
+
+    Popularity, novelty and calibration are measured, tuned and drawn.
+    """
     from reeltune.report.tradeoff import GAINS
     from reeltune.serving.recommend.tradeoff import measure_trade_off
 
@@ -28,6 +34,11 @@ def tradeoff(
     found = measure_trade_off(
         folder, trial=trial, n_people=n_people, tolerance=tolerance, data_dir=data_dir, notify=note
     )
+    curves = {**found.curves, "together": found.together}
+    rows = [{"name": name} | asdict(point) for name, points in curves.items() for point in points]
+    if print_plain(rows, as_json=as_json, as_csv=as_csv):
+        send_to_storage(folder)
+        return
     table = Table("weight", "value", "NDCG@10", "moves", "to", "coverage")
     for name, points in found.curves.items():
         for point in points:

@@ -18,7 +18,9 @@ __all__ = ["train"]
 
 
 def train(
-    experiment: Path = typer.Argument(metavar="EXPERIMENT", help="An experiments/*.yaml file."),
+    experiment: Path = typer.Argument(
+        metavar="EXPERIMENT", help="A YAML file, or a shipped experiment such as ml100k_gru."
+    ),
     out: Path | None = typer.Option(
         None, "--out", help="Folder of the training. [default: runs/ and the file's name]"
     ),
@@ -26,7 +28,10 @@ def train(
     threads: int = typer.Option(1, "--threads", min=1, max=256, help="Threads that torch may use."),
     changes: list[str] = CHANGES,
 ) -> None:
-    """Train the default configuration of an experiment; the same command goes on after an interruption."""
+    """Train the default configuration of an experiment, without Ray.
+
+    The same command resumes a training that was interrupted.
+    """
     from reeltune import experiment as composition
     from reeltune.tuning.records.rows import TrialState
 

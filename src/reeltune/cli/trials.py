@@ -21,7 +21,7 @@ def trials(
     as_json: bool = AS_JSON,
     as_csv: bool = AS_CSV,
 ) -> None:
-    """Compare the trials of a study, best first; also while it runs."""
+    """List the trials of a study, best first; also while it runs."""
     from reeltune.tuning.study.folder import Study
 
     opened = Study.open(study_path(study, studies))

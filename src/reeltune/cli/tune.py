@@ -27,7 +27,9 @@ __all__ = ["resume", "tune"]
 
 
 def tune(
-    experiment: Path = typer.Argument(metavar="EXPERIMENT", help="An experiments/*.yaml file."),
+    experiment: Path = typer.Argument(
+        metavar="EXPERIMENT", help="A YAML file, or a shipped experiment such as ml100k_gru."
+    ),
     name: str | None = typer.Option(None, "--name", help="Name of the study. [default: the file's name]"),
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,
@@ -46,7 +48,10 @@ def tune(
     is_taking_over: bool = TAKE_OVER,
     changes: list[str] = CHANGES,
 ) -> None:
-    """Run the study of an experiment; the same command goes on with one that was interrupted."""
+    """Run the study of an experiment.
+
+    The same command resumes a study that was interrupted.
+    """
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
 
@@ -78,7 +83,10 @@ def resume(
     address: str | None = ADDRESS,
     is_taking_over: bool = TAKE_OVER,
 ) -> None:
-    """Go on with a study that was interrupted, also on another machine from its storage."""
+    """Resume a study that was interrupted.
+
+    Given the address of its storage, it is resumed on another machine.
+    """
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
     from reeltune.object_storage import is_address
@@ -112,7 +120,7 @@ def _checked_name(name: str) -> str:
 
 
 def _conclude(run: Run, data_dir: Path | None) -> None:
-    """Print where the study stands: an interruption and how to go on, or the leaderboard."""
+    """Print where the study stands: an interruption and how to resume, or the leaderboard."""
     from reeltune.tuning.ray.engine import Outcome
 
     study = run.study
@@ -121,7 +129,7 @@ def _conclude(run: Run, data_dir: Path | None) -> None:
     if run.outcome is Outcome.INTERRUPTED:
         note(
             f"interrupted with {n_finished} of {study.n_trials} trials ended; "
-            f"go on with: reeltune resume {study.name}"
+            f"resume with: reeltune resume {study.name}"
         )
         raise typer.Exit(130)
     if run.outcome is Outcome.TIME_OVER:
