@@ -5,6 +5,7 @@ import pytest
 
 from reeltune.benchmark.rating_job import PREDICTED, QUESTIONS, run_rating_job
 from reeltune.benchmark.rating_runs import RatingJob, run_rating_jobs
+from reeltune.benchmark.rating_spec import RatingContestant
 from reeltune.data.config import DataConfig
 from reeltune.data.prepare.folds import KFold
 from reeltune.data.ratings import Ratings
@@ -83,3 +84,27 @@ def test_a_predictor_answers_questions_without_knowing_the_stars(tmp_path, data)
     run_rating_job(alone)
     error = float(np.sqrt(np.mean((predicted - asked.stars) ** 2)))
     assert error < read_json(alone / "result.json")["rmse"]
+
+
+def test_a_space_of_ratings_draws_as_every_space_does():
+    one = RatingContestant.model_validate(
+        {
+            "role": "optimized RNN",
+            "network": {},
+            "space": {
+                "model.n_layers": {"kind": "int", "low": 1, "high": 3},
+                "model.dropout": {
+                    "kind": "float",
+                    "low": 0.1,
+                    "high": 0.5,
+                    "when": {"model.n_layers": [2, 3]},
+                },
+            },
+        }
+    )
+    points = [one.point(number, seed=5) for number in range(1, 1201)]
+    counts = np.bincount([point["model.n_layers"] for point in points], minlength=4)[1:]
+    assert (abs(counts - 400) < 80).all(), "each whole number a third, not 25, 50 and 25 in 100"
+    assert all(("model.dropout" in point) == (point["model.n_layers"] > 1) for point in points)
+    assert one.point(0, seed=5) == {"model.n_layers": 1}, "the file's own point first"
+    assert one.configured(points[0]).model.n_layers == points[0]["model.n_layers"]

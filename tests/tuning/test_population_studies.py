@@ -44,7 +44,7 @@ def check_lineages(study):
 
 def test_a_population_killed_at_two_trials_at_once_gives_what_one_at_a_time_gives(tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    killed = make(tmp_path / "killed", "pb2", concurrency=2)
+    killed = make(tmp_path / "killed", "pbt", concurrency=2)
     process = drive(killed, "run_very_slowly")
     wait_for(lambda: len(finished(killed)) >= 5, process)
     restart_machine(process)
@@ -56,7 +56,7 @@ def test_a_population_killed_at_two_trials_at_once_gives_what_one_at_a_time_give
     check_lineages(killed)
     rows = killed.rows()
     assert [rows[row.number] for row in before] == before, "what had ended stays as it was"
-    whole = make(tmp_path / "whole", "pb2", concurrency=1)
+    whole = make(tmp_path / "whole", "pbt", concurrency=1)
     assert run(whole, "run") is Outcome.FINISHED
     assert comparable(killed) == comparable(whole)
 

@@ -73,7 +73,7 @@ def test_an_earlier_study_that_cannot_teach(tmp_path):
     [
         ({"searcher": "random", "warm_start": ["old"]}, "the searcher random learns from no trial"),
         ({"concurrency": 8}, "study.concurrency is 8, but with study.lag 3 a trial waits"),
-        ({"searcher": "grid"}, "so a grid over it never ends"),
+        ({"searcher": "grid"}, "has a logarithmic scale, which a grid cannot hold"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):

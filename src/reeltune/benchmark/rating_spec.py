@@ -14,8 +14,8 @@ from reeltune.metrics.decisions import DEFAULT_THRESHOLD
 from reeltune.models.registry import MODELS, AnyRatingBaselineConfig
 from reeltune.seeding import derive
 from reeltune.training.rating_config import RatingTrainingConfig
-from reeltune.tuning.space.parameters import Choice, Parameter, Scalar
-from reeltune.tuning.space.search_space import flatten, unflatten
+from reeltune.tuning.space.parameters import Parameter, Scalar
+from reeltune.tuning.space.search_space import Space, flatten, unflatten
 
 __all__ = ["RatingContestant", "RatingPart"]
 
@@ -40,6 +40,10 @@ class RatingContestant(Config):
         for name, parameter in self.space.items():
             if name not in known:
                 raise ValueError(f"the searched {name!r} is no field with a value; known: {', '.join(known)}")
+            above = list(self.space)[: list(self.space).index(name)]
+            for other in parameter.when:
+                if other not in known or (other in self.space and other not in above):
+                    raise ValueError(f"{name}: when: {other!r} is no field, or stands below; name one above")
             for end in parameter.ends():
                 try:
                     self.configured({name: end})
@@ -65,11 +69,11 @@ class RatingContestant(Config):
 
     def point(self, number: int, seed: int) -> dict[str, Scalar]:
         """Return the point of trial ``number``: the file's own first, then drawn at random."""
+        space, base = Space(model="", space=self.space), self.config.plain()
         if number == 0:
-            known = flatten(self.config.plain())
-            return {name: parameter.nearest(known[name]) for name, parameter in self.space.items()}
+            return space.default(base)
         rng = np.random.default_rng(derive(seed, "point", number))
-        return {name: _drawn(parameter, rng) for name, parameter in self.space.items()}
+        return space.point(base, lambda name, _: self.space[name].at(float(rng.random())))
 
 
 class RatingPart(Config):
@@ -96,12 +100,3 @@ class RatingPart(Config):
                 "at least one has it and one has not"
             )
         return self
-
-
-def _drawn(parameter: Parameter, rng: np.random.Generator) -> Scalar:
-    if isinstance(parameter, Choice):
-        return parameter.values[int(rng.integers(len(parameter.values)))]
-    low, high = float(parameter.low), float(parameter.high)
-    if parameter.log:
-        return parameter.nearest(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
-    return parameter.nearest(float(rng.uniform(low, high)))

@@ -125,7 +125,7 @@ class ContestSpec(Config):
             )
         scheduler = value.get("scheduler")
         name = scheduler.get("name") if isinstance(scheduler, dict) else scheduler
-        if name in ("pbt", "pb2"):
+        if name == "pbt":
             raise ValueError(
                 f"scheduler {name}: a contest trains each winner again in many ways, from one set of "
                 "parameters, a population changes them while it trains; use asha, hyperband, median or none"

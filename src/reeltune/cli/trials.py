@@ -41,10 +41,8 @@ def trials(
 
 def trials_table(study: Study, rows: list[TrialRow]) -> Table:
     """Return the trials as a table, in the order of ``rows``."""
-    from reeltune.tuning.search.population import population_of
-
     others = sorted({metric for row in rows for metric in row.metrics} - {study.objective})
-    is_population = population_of(study.spec) is not None
+    is_population = study.spec.population is not None
     after_head = ["after"] if is_population else []
     table = Table(
         "trial",

@@ -16,7 +16,7 @@ from reeltune.files import write_json
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.records.rows import TrialRow, TrialState
-from reeltune.tuning.search.population import end_epoch, lineage
+from reeltune.tuning.search.population import lineage
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import Executor, LocalPool, run_jobs
@@ -112,6 +112,7 @@ def retrain(
 
 
 def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob:
+    population = study.spec.population
     chain = lineage({row.number: row for row in study.rows()}, selected.number)
     return TrialJob(
         number=k,
@@ -125,7 +126,7 @@ def _job(study: Study, selected: TrialRow, data: TuningData, k: int) -> TrialJob
         n_threads=study.spec.study.n_threads,
         accelerator=study.spec.study.accelerator,
         measures=list(study.goal.extra_measures),
-        end_epoch=end_epoch(study.spec, selected.number),
+        end_epoch=None if population is None else population.end_epoch(selected.number),
         past=[
             {"params": row.params, "config": row.config, "end_epoch": row.start_epoch + row.n_epochs}
             for row in chain[:-1]

@@ -15,7 +15,6 @@ from reeltune.evaluation.studies import Notify, protocol, selected_trial, silent
 from reeltune.files import write_text
 from reeltune.report.sections import account, population, search, summary
 from reeltune.report.tradeoff import read_trade_off, trade_off_section
-from reeltune.tuning.search.population import population_of
 from reeltune.tuning.search.results import pressed_bounds
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.importance import importance
@@ -48,7 +47,7 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         )
     board = _leaderboard(study, data_dir, notify)
     evaluation = read_evaluation(study_dir)
-    is_population = population_of(study.spec) is not None
+    is_population = study.spec.population is not None
     shares = importance(study)
     pressed = pressed_bounds(study.spec.space, study.best(N_BEST))
     parts = [

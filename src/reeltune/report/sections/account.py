@@ -10,7 +10,6 @@ from reeltune.evaluation.final import Evaluation
 from reeltune.report.plots import Bar, trial_bars
 from reeltune.report.sections.parts import cell, duration, facts_list, section, winner
 from reeltune.tuning.records.rows import TrialRow, TrialState
-from reeltune.tuning.search.population import end_epoch, population_of
 from reeltune.tuning.study.folder import Study
 
 __all__ = ["cost", "failures", "ledger", "trials"]
@@ -20,7 +19,7 @@ def trials(study: Study) -> str:
     """Return the table of all trials."""
     names = [name for name, _ in study.spec.space]
     rows, best = study.rows(), winner(study)
-    is_population = population_of(study.spec) is not None
+    is_population = study.spec.population is not None
     heads = ["trial", "state", study.objective.upper(), "epochs", "parameters", "seconds"]
     heads += ["goes on from trial", "after epoch"] if is_population else []
     heads += [name.rpartition(".")[2].replace("_", " ") for name in names]
@@ -66,8 +65,10 @@ def cost(study: Study) -> str:
     rows, settings = study.rows(), study.spec.study
     n_epochs = sum(row.n_epochs for row in rows)
     seconds = sum(row.seconds for row in rows)
+    population = study.spec.population
     n_full = sum(
-        (end_epoch(study.spec, row.number) or int(row.config["training"]["max_epochs"])) - row.start_epoch
+        (population.end_epoch(row.number) if population else int(row.config["training"]["max_epochs"]))
+        - row.start_epoch
         for row in rows
         if row.state is not TrialState.RUNNING
     )

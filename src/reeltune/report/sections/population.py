@@ -6,21 +6,21 @@ from html import escape
 
 from reeltune.report.sections.parts import cell, section, winner
 from reeltune.tuning.records.rows import TrialRow
-from reeltune.tuning.search.population import lineage, n_legs, population_of
+from reeltune.tuning.search.population import lineage
 from reeltune.tuning.study.folder import Study
 
 __all__ = ["course", "lineage_of_winner"]
 
 
 def lineage_of_winner(study: Study) -> list[TrialRow]:
-    """Return the legs behind the selected trial, oldest first; empty where there is none."""
+    """Return the segments behind the selected trial, oldest first; empty where there is none."""
     best = winner(study)
     return [] if best is None else lineage({row.number: row for row in study.rows()}, best)
 
 
 def course(study: Study) -> str:
     """Return how the selected trial came about, empty where trials are whole trainings."""
-    population, chain = population_of(study.spec), lineage_of_winner(study)
+    population, chain = study.spec.population, lineage_of_winner(study)
     if population is None or not chain:
         return ""
     names = [name for name, _ in study.spec.space if any(name in row.params for row in chain)]
@@ -35,20 +35,20 @@ def course(study: Study) -> str:
             f"<tr><td>{row.start_epoch + 1} to {row.start_epoch + row.n_epochs}</td><td>{row.number}</td>"
             f"{cell(last)}{''.join(cells)}</tr>"
         )
-    total = n_legs(study.spec) or 0
+    total = population.n_segments
     n_ended = sum(row.state.is_finished for row in study.rows())
     rest = (
-        f" {n_ended} of the {total} legs that train the population to its end are done, and the learning "
+        f" {n_ended} of the {total} segments that train the population to its end are done, and the learning "
         "rate has not come down to its end: raise study.trials."
         if n_ended < total and study.n_trials < total
         else ""
     )
     return section(
         "How the winner was trained",
-        f'<p class="note">A population of {population.population} networks, compared every '
-        f"{population.interval_epochs} epochs; each trial is one leg and goes on from the weights of the "
-        "trial above it. Thick values changed there. What is trained again from other seeds follows the "
-        f"same course.{rest}</p>"
+        f'<p class="note">A population of {population.settings.population} networks, compared every '
+        f"{population.settings.interval_epochs} epochs; each trial is one segment and resumes from the "
+        "weights of the trial above it. Thick values changed there. What is trained again from other seeds "
+        f"follows the same course.{rest}</p>"
         f'<div class="scroll"><table class="dense"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>",
     )

@@ -28,7 +28,6 @@ from reeltune.tuning.mirror.claim import (
     take,
 )
 from reeltune.tuning.mirror.outbox import ROW_FILES, TRIALS, Outbox, trial_prefix
-from reeltune.tuning.search.population import population_of
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.node_data import ARCHIVE
 
@@ -185,7 +184,7 @@ class Mirror:
     def _fetch_owed(self) -> None:
         for number in sorted(self._owed):
             # The last checkpoint of an ended trial serves those that begin from it alone.
-            self._fetch(number, with_last=population_of(self._study.spec) is not None)
+            self._fetch(number, with_last=self._study.spec.population is not None)
             self._owed.discard(number)
 
     def _fetch(self, number: int, *, with_last: bool) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from reeltune.errors import EngineError, ReeltuneError
 from reeltune.tuning.mirror.study_mirror import mirrored
 from reeltune.tuning.records.rows import TrialState
-from reeltune.tuning.search.population import population_of
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer, Outcome, SilentObserver, StudyProgress
 from reeltune.tuning.study.plan import given_points
@@ -67,8 +66,7 @@ def run_study(
 
 def open_storage(study: Study) -> TrialStorage:
     """Return the Optuna storage of ``study``, opened or made."""
-    spec = study.spec
-    population = population_of(spec)
+    spec, population = study.spec, study.spec.population
     return TrialStorage(
         study.storage_path,
         name=study.first_name,
@@ -78,7 +76,7 @@ def open_storage(study: Study) -> TrialStorage:
         goal=study.goal,
         base=spec.trial.plain(),
         given=given_points(spec),
-        lag=spec.study.lag if population is None else population.population,  # it learns from none
+        lag=spec.study.lag if population is None else population.settings.population,  # it learns from none
         prior=read_prior(study),
     )
 

@@ -129,7 +129,6 @@ BUILDERS: dict[str, Callable[[Any, str, int], TrialScheduler]] = {
     "hyperband": _hyperband,
     "median": _median,
     "none": _none,
-    "pb2": _none,
     "pbt": _none,
 }
 

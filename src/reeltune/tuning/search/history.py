@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import optuna
-from optuna.samplers import BaseSampler
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from reeltune.errors import ConfigError
 from reeltune.tuning.records.rows import TrialState
-from reeltune.tuning.search.samplers import distribution
-from reeltune.tuning.search.searchers import SEARCHERS, Draw, RandomConfig, make_sampler
-from reeltune.tuning.space.parameters import is_active
+from reeltune.tuning.search.searchers import SEARCHERS, Draw, n_initial, random_point, sobol_point
+from reeltune.tuning.space.parameters import Choice, IntRange, Parameter, Scalar
 from reeltune.tuning.space.search_space import Space
 
-__all__ = ["CONSTRAINT", "Direction", "History"]
+__all__ = ["CONSTRAINT", "Direction", "History", "distribution"]
 
 CONSTRAINT = "constraints:"
 """What Optuna's samplers look for, from version 5 on: above 0 breaks the limit."""
@@ -35,6 +39,15 @@ SEARCHER_TRIES = 16
 """Suggestions that a searcher may make for one trial until one meets the constraints and is new."""
 RANDOM_TRIES = 2000
 """Uniform draws after that."""
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """Return ``parameter`` as Optuna knows it."""
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.values)
+    if isinstance(parameter, IntRange):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step or 1)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
 
 
 class History:
@@ -54,7 +67,7 @@ class History:
         self._seed = seed
         self._study = optuna.create_study(directions=list(directions))
         self._ids: list[int] = []  # of the study's own trials, by number
-        self._told: set[int] = set()
+        self._finished: set[int] = set()
         self._points: set[str] = set()
         self.n_results = 0
         for trial in prior:
@@ -88,12 +101,12 @@ class History:
     def advance(self, trials: Sequence[FrozenTrial], horizon: int | None) -> None:
         """Take in the ends of ``trials`` below ``horizon``, of all that ended where it is None."""
         for number in range(self.n_known if horizon is None else max(min(horizon, self.n_known), 0)):
-            if number in self._told:
+            if number in self._finished:
                 continue
             if trials[number].state.is_finished():
-                self._tell(number, trials[number])
+                self._finish(number, trials[number])
             elif horizon is not None:
-                break  # told in the order of their numbers
+                break  # in the order of their numbers
 
     def suggest(self, base: Mapping[str, Any], fixed: Mapping[str, Any]) -> FrozenTrial:
         """Return the next trial with its parameters, known as running from now on.
@@ -119,15 +132,15 @@ class History:
         broken: dict[str, None] = {}
         spare: dict[str, Any] | None = None  # meets the constraints, but is not new
         for attempt in range(SEARCHER_TRIES + RANDOM_TRIES):
-            config = self._searcher if attempt < SEARCHER_TRIES else RandomConfig()
             draw = Draw(self.space, base, self._seed, number, attempt)
-            sampler = make_sampler(config, draw, self.n_results)
-            params = self._propose(sampler, number, base, fixed)
+            suggested = self._suggested(draw) if attempt < SEARCHER_TRIES else random_point(draw).__getitem__
+            params = self.space.point(base, _first_of(fixed, suggested))
             constraint = self.space.broken(base, params)
             if constraint is not None:
                 broken[constraint] = None
             else:
-                if fixed or _key(params) not in self._points or config.name == "grid":
+                is_grid = self._searcher.name == "grid" and attempt < SEARCHER_TRIES
+                if fixed or _key(params) not in self._points or is_grid:
                     return params
                 spare = spare or params
             if spare is not None and attempt >= 2 * SEARCHER_TRIES:
@@ -139,36 +152,41 @@ class History:
             f"{', '.join(map(repr, broken))} stood in the way; loosen them or narrow the ranges they concern"
         )
 
-    def _propose(
-        self, sampler: BaseSampler, number: int, base: Mapping[str, Any], fixed: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Return one value a searched field that is active, in the order of the space."""
-        params: dict[str, Any] = {}
+    def _suggested(self, draw: Draw) -> Callable[[str], Scalar]:
+        """Return what gives the value that the searcher suggests for a parameter."""
+        config, entry = self._searcher, SEARCHERS[self._searcher.name]
+        if entry.point is not None:
+            return entry.point(draw).__getitem__
+        # A genetic algorithm draws its first generation by itself.
+        if hasattr(config, "n_initial") and self.n_results < n_initial(config):
+            return sobol_point(draw).__getitem__
+        assert entry.sampler is not None
         with warnings.catch_warnings():
+            # Multivariate TPE, the constant liar and CMA-ES with margin are experimental; tests hold them.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            trial = self._storage.get_trial(self._ids[number])
+            sampler = entry.sampler(config, draw)
+            trial = self._storage.get_trial(self._ids[draw.number])
             joint_space = sampler.infer_relative_search_space(self._study, trial)
             joint = sampler.sample_relative(self._study, trial, joint_space)
-            for name, parameter in self.space:
-                if not is_active(parameter, self.space.values(base, params)):
-                    continue
-                if name in fixed:
-                    params[name] = fixed[name]
-                elif name in joint:
-                    params[name] = joint[name]
-                else:
-                    kind = distribution(parameter)
-                    params[name] = sampler.sample_independent(self._study, trial, name, kind)
-        return params
+
+        def value(name: str) -> Any:
+            kind = distribution(self.space.space[name])
+            if name in joint:
+                return joint[name]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return sampler.sample_independent(self._study, trial, name, kind)
+
+        return value
 
     @property
     def _storage(self) -> optuna.storages.BaseStorage:
         return self._study._storage
 
-    def _tell(self, number: int, trial: FrozenTrial) -> None:
+    def _finish(self, number: int, trial: FrozenTrial) -> None:
         seen = self._seen(trial)
         trial_id = self._ids[number]
-        self._told.add(number)
+        self._finished.add(number)
         for epoch, value in seen.intermediate_values.items():
             self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         for key, value in seen.system_attrs.items():  # how far it breaks the limits of the study
@@ -180,8 +198,8 @@ class History:
     def _seen(self, trial: FrozenTrial) -> FrozenTrial:
         """Return a finished trial as the searcher is to see it.
 
-        Most of Optuna's samplers overlook a pruned trial. They are told the value that it had reached, or
-        the worst one known where it diverged.
+        Most of Optuna's samplers overlook a pruned trial. They are given the value that it had reached,
+        or the worst one known where it diverged.
         """
         is_plain = len(self._study.directions) > 1 or SEARCHERS[self._searcher.name].takes_pruned
         if trial.state is not OptunaState.PRUNED or is_plain:
@@ -203,6 +221,12 @@ class History:
         if not known:
             return None
         return min(known) if self._study.direction is optuna.study.StudyDirection.MAXIMIZE else max(known)
+
+
+def _first_of(
+    fixed: Mapping[str, Any], suggested: Callable[[str], Scalar]
+) -> Callable[[str, Mapping[str, Scalar]], Scalar]:
+    return lambda name, _: fixed[name] if name in fixed else suggested(name)
 
 
 def _key(params: Mapping[str, Any]) -> str:

@@ -1,19 +1,15 @@
-"""How the parameters of a population change between two legs."""
+"""How the parameters of a population change between two segments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from reeltune.seeding import derive
-from reeltune.tuning.records.rows import EpochReport, TrialRow
-from reeltune.tuning.search.bandit import propose
-from reeltune.tuning.search.samplers import distribution, from_unit
-from reeltune.tuning.search.schedulers import Pb2Config, PbtConfig, PopulationConfig
-from reeltune.tuning.space.parameters import Choice, Parameter, Scalar, is_active
+from reeltune.tuning.search.schedulers import PopulationConfig
+from reeltune.tuning.space.parameters import Choice, Parameter, Scalar, is_active, is_number
 from reeltune.tuning.space.search_space import Space
-from reeltune.tuning.study.spec import StudySpec
 
 __all__ = ["can_change", "changing_fields", "explore", "moved"]
 
@@ -42,60 +38,54 @@ def changing_fields(space: Space, population: PopulationConfig) -> list[str]:
 
 
 def explore(
-    spec: StudySpec,
-    number: int,
+    population: PopulationConfig,
+    space: Space,
+    base: Mapping[str, Any],
     params: Mapping[str, Scalar],
-    rows: Mapping[int, TrialRow],
-    epochs: Callable[[int], Sequence[EpochReport]],
+    seed: Callable[[int], int],
 ) -> dict[str, Scalar]:
-    """Return ``params`` with some changed, for trial ``number``; they meet the constraints of the space.
+    """Return ``params`` with some changed; they meet the constraints of the space.
 
     Where no change that was drawn meets them, ``params`` are kept. What becomes active through a change is
     drawn from its range.
 
     Args:
-        spec: The study.
-        number: Of the trial that explores.
-        params: Those of its parent.
-        rows: The trials known, by number.
-        epochs: Gives the epochs of each.
+        population: Which fields change, and how often one is drawn afresh.
+        space: What is searched.
+        base: The configuration whose fields are searched, nested plain values.
+        params: Those of the parent.
+        seed: Gives the seed of each attempt.
     """
-    config, space, base = spec.study.scheduler, spec.space, spec.trial.plain()
-    assert isinstance(config, PopulationConfig)
-    names = [name for name in changing_fields(space, config) if name in params]
-    proposals = propose(spec, number, names, rows, epochs) if isinstance(config, Pb2Config) else []
+    names = [name for name in changing_fields(space, population) if name in params]
     for attempt in range(TRIES):
-        chance = np.random.default_rng(derive(spec.study.seed, "explore", number, attempt))
-        resample = config.resample_probability if isinstance(config, PbtConfig) else 0.0
-        changed = {name: moved(space.space[name], params[name], resample, chance) for name in names}
-        if proposals:
-            changed |= proposals[attempt]
+        rng = np.random.default_rng(seed(attempt))
+        resample = population.resample_probability
+        changed = {name: moved(space.space[name], params[name], resample, rng) for name in names}
         point: dict[str, Scalar] = {}
         for name, parameter in space:
             if is_active(parameter, space.values(base, point)):
-                fresh = from_unit(float(chance.random()), distribution(parameter))
+                fresh = parameter.at(float(rng.random()))
                 point[name] = changed.get(name, params.get(name, fresh))
         if space.broken(base, point) is None:
             return point
     return dict(params)
 
 
-def moved(parameter: Parameter, value: Scalar, resample: float, chance: np.random.Generator) -> Scalar:
+def moved(parameter: Parameter, value: Scalar, resample: float, rng: np.random.Generator) -> Scalar:
     """Return a value near ``value``, or with the probability ``resample`` any of the range.
 
-    A number is multiplied by .8 or 1.2, kept inside its range, and drawn anew where that changes nothing. Of
-    choices that are numbers it is a neighbour, of others any.
+    A number is multiplied by .8 or 1.2, kept inside its range, and drawn afresh where that changes nothing.
+    Of choices that are numbers it is a neighbour, of others any.
     """
-    anew, up = bool(chance.random() < resample), bool(chance.random() < 0.5)
-    fresh: Scalar = from_unit(float(chance.random()), distribution(parameter))
-    if anew:
+    is_fresh, is_up = bool(rng.random() < resample), bool(rng.random() < 0.5)
+    fresh = parameter.at(float(rng.random()))
+    if is_fresh:
         return fresh
     if not isinstance(parameter, Choice):
-        near = parameter.nearest(float(value) * FACTORS[up])
+        near = parameter.nearest(float(value) * FACTORS[is_up])
         return fresh if near == value else near
-    numbers = [v for v in parameter.values if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) < len(parameter.values):
+    if not all(map(is_number, parameter.values)):
         return fresh
-    ordered = sorted(numbers)
-    place = ordered.index(value) + (1 if up else -1)  # type: ignore[arg-type]
+    ordered = sorted(parameter.values)
+    place = ordered.index(value) + (1 if is_up else -1)
     return ordered[place] if 0 <= place < len(ordered) else fresh

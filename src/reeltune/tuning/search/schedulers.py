@@ -1,7 +1,7 @@
 """Which trials are stopped early, or take over another's weights: rules by name.
 
-Stopping rules, which ``ray_schedulers`` makes, see the best objective so far after each epoch. A population
-stops none: its trials are legs of a few epochs, see ``population``.
+Stopping rules, which ``tuning/ray`` makes, see the best objective so far after each epoch. A population
+stops none: its trials are segments of a few epochs, see ``population``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ __all__ = [
     "HyperBandConfig",
     "MedianConfig",
     "NoSchedulerConfig",
-    "Pb2Config",
-    "PbtConfig",
     "PopulationConfig",
     "SchedulerConfig",
 ]
@@ -33,7 +31,7 @@ class AshaConfig(Config):
     grace_epochs: int = Field(default=3, ge=1, le=10000)
     """Epochs that every trial gets, 1 to 10000."""
     reduction_factor: float = Field(default=3.0, gt=1.0, le=100.0)
-    """Of this many trials one goes on at each rung, above 1 up to 100."""
+    """Of this many trials one continues at each rung, above 1 up to 100."""
 
 
 class HyperBandConfig(Config):
@@ -44,7 +42,7 @@ class HyperBandConfig(Config):
     min_epochs: int = Field(default=1, ge=1, le=10000)
     """Epochs that every trial of the shortest bracket gets, 1 to 10000."""
     reduction_factor: float = Field(default=3.0, gt=1.0, le=100.0)
-    """Of this many trials one goes on at each rung, above 1 up to 100."""
+    """Of this many trials one continues at each rung, above 1 up to 100."""
 
 
 class MedianConfig(Config):
@@ -66,47 +64,37 @@ class NoSchedulerConfig(Config):
 
 
 class PopulationConfig(Config):
-    """A population that is trained together, leg by leg; the weak go on from the weights of the strong."""
+    """Population based training (Jaderberg et al., 2017, https://arxiv.org/abs/1711.09846).
 
+    A population is trained together, segment by segment; the weak resume from the weights of the strong.
+    """
+
+    name: Literal["pbt"] = "pbt"
+    """Chooses this rule."""
     population: int = Field(default=8, ge=2, le=1000)
     """Networks that are trained side by side, 2 to 1000."""
     interval_epochs: int = Field(default=2, ge=1, le=10000)
-    """Epochs of a leg, after which the population is compared, 1 to 10000."""
+    """Epochs of a segment, after which the population is compared, 1 to 10000."""
     share: float = Field(default=0.25, gt=0.0, le=0.5)
-    """Share of the population that is replaced after a leg, and that replaces it, above 0 up to .5; at
+    """Share of the population that is replaced after a segment, and that replaces it, above 0 up to .5; at
     least one."""
     perturbed: list[str] = Field(default=[])
     """Searched fields that change while a network trains; empty for all that can: those of the training
     and the network's dropouts. The others are taken over with the weights."""
-
-
-class PbtConfig(PopulationConfig):
-    """Population based training (Jaderberg et al., 2017, https://arxiv.org/abs/1711.09846)."""
-
-    name: Literal["pbt"] = "pbt"
-    """Chooses this rule."""
     resample_probability: float = Field(default=0.25, ge=0.0, le=1.0)
-    """Chance that a field is drawn anew from its range instead of moved a little, 0 to 1."""
+    """Probability that a field is drawn afresh from its range instead of moved a little, 0 to 1."""
 
-
-class Pb2Config(PopulationConfig):
-    """Population based bandits (Parker-Holder et al., 2020, https://arxiv.org/abs/2002.02518)."""
-
-    name: Literal["pb2"] = "pb2"
-    """Chooses this rule."""
-
-
-SchedulerConfig = Annotated[
-    AshaConfig | HyperBandConfig | MedianConfig | NoSchedulerConfig | PbtConfig | Pb2Config,
-    Field(discriminator="name"),
-]
-"""The configuration of any rule; the field ``name`` tells which."""
 
 SCHEDULERS: dict[str, type[Config]] = {
     "asha": AshaConfig,
     "hyperband": HyperBandConfig,
     "median": MedianConfig,
     "none": NoSchedulerConfig,
-    "pb2": Pb2Config,
-    "pbt": PbtConfig,
+    "pbt": PopulationConfig,
 }
+
+SchedulerConfig = Annotated[
+    AshaConfig | HyperBandConfig | MedianConfig | NoSchedulerConfig | PopulationConfig,
+    Field(discriminator="name"),
+]
+"""The configuration of any rule; the field ``name`` says which."""

@@ -1,23 +1,24 @@
-"""Optuna samplers by name, each with its configuration.
+"""Searchers by name, each with its configuration: Optuna's samplers, and points that follow from a seed.
 
-A sampler is made anew for each trial from the study's seed and the trial's number, so that
+A sampler is made afresh for each trial from the study's seed and the trial's number, so that
 a resumed study suggests what an uninterrupted one would have suggested.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from reeltune.config import Config
 from reeltune.errors import ConfigError
 from reeltune.seeding import derive
 from reeltune.tuning.space.grid import grid_points
-from reeltune.tuning.space.parameters import Choice
+from reeltune.tuning.space.parameters import Choice, Scalar
 from reeltune.tuning.space.search_space import Space
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ __all__ = [
     "SearcherEntry",
     "TpeConfig",
     "check_searcher",
-    "make_sampler",
     "n_initial",
     "n_points",
+    "random_point",
+    "sobol_point",
 ]
 
 
@@ -117,12 +119,12 @@ SearcherConfig = Annotated[
     TpeConfig | CmaesConfig | GpConfig | Nsga2Config | Nsga3Config | RandomConfig | QmcConfig | GridConfig,
     Field(discriminator="name"),
 ]
-"""The configuration of any searcher; the field ``name`` tells which."""
+"""The configuration of any searcher; the field ``name`` says which."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The suggestion that a sampler is made for."""
+    """The suggestion that is to be made."""
 
     space: Space
     base: Mapping[str, Any]  # the configuration whose fields are searched, nested plain values
@@ -139,12 +141,19 @@ class Draw:
 
 @dataclass(frozen=True)
 class SearcherEntry:
-    """A searcher's configuration class and the maker of its sampler."""
+    """A searcher's configuration class, and the maker of its sampler or of its points."""
 
     config_class: type[Config]
-    build: Callable[[Any, Draw], BaseSampler]
-    learns: bool  # from results; else a suggestion depends on the seed and the number alone
+    sampler: Callable[[Any, Draw], BaseSampler] | None = None
+    """Of a searcher that learns from results."""
+    point: Callable[[Draw], Mapping[str, Scalar]] | None = None
+    """Of one whose suggestion depends on the seed and the number alone."""
     takes_pruned: bool = False  # Optuna's sampler understands trials that were stopped early
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from results."""
+        return self.sampler is not None
 
 
 def _tpe(config: TpeConfig, draw: Draw) -> BaseSampler:
@@ -183,73 +192,61 @@ def _gp(config: GpConfig, draw: Draw) -> BaseSampler:
     )
 
 
-def _nsga2(config: Nsga2Config, draw: Draw) -> BaseSampler:
-    from optuna.samplers import NSGAIISampler
+def _genetic(config: Nsga2Config | Nsga3Config, draw: Draw) -> BaseSampler:
+    from optuna.samplers import NSGAIIISampler, NSGAIISampler
 
-    return NSGAIISampler(seed=draw.sampler_seed, population_size=config.population)
-
-
-def _nsga3(config: Nsga3Config, draw: Draw) -> BaseSampler:
-    from optuna.samplers import NSGAIIISampler
-
-    return NSGAIIISampler(seed=draw.sampler_seed, population_size=config.population)
+    make = NSGAIISampler if config.name == "nsga2" else NSGAIIISampler
+    return make(seed=draw.sampler_seed, population_size=config.population)
 
 
-def _random(config: Config, draw: Draw) -> BaseSampler:
-    from reeltune.tuning.search.samplers import UnitPoints, random_points
-
-    return UnitPoints(list(draw.space.space), random_points(draw.seed, draw.number, draw.attempt))
-
-
-def _qmc(config: Config, draw: Draw) -> BaseSampler:
-    from reeltune.tuning.search.samplers import UnitPoints, sobol_points
-
-    if draw.attempt:  # of the sequence one point belongs to a trial
-        return _random(config, draw)
-    return UnitPoints(list(draw.space.space), sobol_points(draw.seed, draw.number))
+def random_point(draw: Draw) -> Mapping[str, Scalar]:
+    """Return a uniform value of each parameter, other ones for each attempt."""
+    keys = ("point", draw.number, draw.attempt) if draw.attempt else ("point", draw.number)
+    return _at(draw.space, np.random.default_rng(derive(draw.seed, *keys)).random(len(draw.space.space)))
 
 
-def _grid(config: GridConfig, draw: Draw) -> BaseSampler:
-    from reeltune.tuning.search.samplers import FixedPoint, shuffled
+def sobol_point(draw: Draw) -> Mapping[str, Scalar]:
+    """Return the trial's point of a scrambled Sobol sequence, which fills the space evenly.
 
+    Of the sequence one point belongs to a trial: further attempts are uniform.
+    """
+    from torch.quasirandom import SobolEngine
+
+    if draw.attempt:
+        return random_point(draw)
+    seed = derive(draw.seed, "sobol")
+    engine: Any = SobolEngine(len(draw.space.space), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    engine.fast_forward(draw.number)
+    return _at(draw.space, engine.draw(1).double().numpy()[0])
+
+
+def _at(space: Space, units: NDArray[np.float64]) -> dict[str, Scalar]:
+    pairs = zip(space, units.tolist(), strict=True)
+    return {name: parameter.at(unit) for (name, parameter), unit in pairs}
+
+
+def _grid_point(draw: Draw) -> Mapping[str, Scalar]:
+    """Return the point that comes at the trial's number in an order drawn from the seed."""
     points = grid_points(draw.space, draw.base)
-    return FixedPoint(points[shuffled(len(points), derive(draw.seed, "grid"), draw.number)])
+    order = np.random.default_rng(derive(draw.seed, "grid")).permutation(len(points))
+    return points[int(order[draw.number % len(points)])]
 
 
 SEARCHERS: dict[str, SearcherEntry] = {
-    "tpe": SearcherEntry(TpeConfig, _tpe, learns=True, takes_pruned=True),
-    "cmaes": SearcherEntry(CmaesConfig, _cmaes, learns=True),
-    "gp": SearcherEntry(GpConfig, _gp, learns=True),
-    "nsga2": SearcherEntry(Nsga2Config, _nsga2, learns=True),
-    "nsga3": SearcherEntry(Nsga3Config, _nsga3, learns=True),
-    "random": SearcherEntry(RandomConfig, _random, learns=False),
-    "qmc": SearcherEntry(QmcConfig, _qmc, learns=False),
-    "grid": SearcherEntry(GridConfig, _grid, learns=False),
+    "tpe": SearcherEntry(TpeConfig, _tpe, takes_pruned=True),
+    "cmaes": SearcherEntry(CmaesConfig, _cmaes),
+    "gp": SearcherEntry(GpConfig, _gp),
+    "nsga2": SearcherEntry(Nsga2Config, _genetic),
+    "nsga3": SearcherEntry(Nsga3Config, _genetic),
+    "random": SearcherEntry(RandomConfig, point=random_point),
+    "qmc": SearcherEntry(QmcConfig, point=sobol_point),
+    "grid": SearcherEntry(GridConfig, point=_grid_point),
 }
 
 
 def n_initial(config: Any) -> int:
     """Return how many results the searcher gathers on evenly spread points before it learns from them."""
     return int(getattr(config, "n_initial", getattr(config, "population", 0)))
-
-
-def make_sampler(config: Any, draw: Draw, n_results: int) -> BaseSampler:
-    """Return the sampler of one suggestion.
-
-    Args:
-        config: The searcher.
-        draw: Which suggestion it is.
-        n_results: Results that the searcher can learn from now.
-    """
-    from optuna.exceptions import ExperimentalWarning
-
-    entry = SEARCHERS[config.name]
-    if entry.learns and n_results < n_initial(config) and not isinstance(config, _Genetic):
-        return _qmc(config, draw)
-    with warnings.catch_warnings():
-        # Multivariate TPE, the constant liar and CMA-ES with margin are experimental; tests hold them.
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return entry.build(config, draw)
 
 
 def check_searcher(config: Config, space: Space, base: Mapping[str, Any]) -> None:

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from reeltune.errors import ConfigError
-from reeltune.tuning.space.parameters import Choice, IntRange, Parameter, is_active
+from reeltune.tuning.space.parameters import Choice, Parameter, is_active
 from reeltune.tuning.space.search_space import Space
 
 __all__ = ["grid_points"]
 
 MAX_GRID = 1_000_000
 """Points that a grid may have before its constraints thin it out."""
-
-
-def _values(name: str, parameter: Parameter) -> list[Any]:
-    """Return the values of ``parameter`` that a grid visits.
-
-    Raises:
-        ConfigError: The parameter is a range of real numbers without a step, or logarithmic.
-    """
-    if isinstance(parameter, Choice):
-        return list(parameter.values)
-    if isinstance(parameter, IntRange):
-        if parameter.log:
-            raise ConfigError(
-                f"{name} has a logarithmic scale, which a grid cannot hold; list choices instead"
-            )
-        return list(range(parameter.low, parameter.high + 1, parameter.step or 1))
-    if parameter.step is None:
-        raise ConfigError(f"{name} has no step, so a grid over it never ends; give it a step or list choices")
-    n_values = math.floor((parameter.high - parameter.low) / parameter.step + 1e-9) + 1
-    return [parameter.low + i * parameter.step for i in range(n_values)]
 
 
 def grid_points(space: Space, base: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -49,8 +28,8 @@ def grid_points(space: Space, base: Mapping[str, Any]) -> list[dict[str, Any]]:
         base: The configuration whose fields are searched, nested plain values.
 
     Raises:
-        ConfigError: A parameter has no end, there are more than a million combinations, or none of them
-            meets the constraints.
+        ConfigError: A parameter has no end or is logarithmic, there are more than a million combinations,
+            or none of them meets the constraints.
     """
     return _grid_points(json.dumps(space.plain()), json.dumps(base))
 
@@ -60,14 +39,15 @@ def _grid_points(plain_space: str, plain_base: str) -> list[dict[str, Any]]:
     space, base = Space.model_validate_json(plain_space), json.loads(plain_base)
     points: list[dict[str, Any]] = [{}]
     for name, parameter in space:
-        values = _values(name, parameter)
+        n_values = _n_values(name, parameter)
         active = [not parameter.when or is_active(parameter, space.values(base, point)) for point in points]
-        n_points = sum(len(values) if is_searched else 1 for is_searched in active)
+        n_points = sum(n_values if is_searched else 1 for is_searched in active)
         if n_points > MAX_GRID:
             raise ConfigError(
                 f"a grid over this space has {n_points} points or more, at most {MAX_GRID} are allowed; use "
                 "wider steps, fewer choices or another searcher"
             )
+        values = parameter.grid()
         points = [
             longer
             for point, is_searched in zip(points, active, strict=True)
@@ -79,3 +59,11 @@ def _grid_points(plain_space: str, plain_base: str) -> list[dict[str, Any]]:
             f"none of the {len(points)} points of the grid meets all constraints; loosen them or add values"
         )
     return kept
+
+
+def _n_values(name: str, parameter: Parameter) -> int:
+    if not isinstance(parameter, Choice) and parameter.log:
+        raise ConfigError(f"{name} has a logarithmic scale, which a grid cannot hold; list choices instead")
+    if parameter.n_values is None:
+        raise ConfigError(f"{name} has no step, so a grid over it never ends; give it a step or list choices")
+    return parameter.n_values

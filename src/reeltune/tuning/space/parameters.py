@@ -1,18 +1,31 @@
-"""The kinds of searched parameters: closed ranges of numbers, and choices."""
+"""The kinds of searched parameters: closed ranges of numbers, and choices.
+
+A parameter owns the set of values that it may take. Samplers, checks, grids, warm starts and
+perturbation all ask it, so that they agree to the last bit.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from reeltune.config import Config
 
-__all__ = ["KINDS", "Choice", "FloatRange", "IntRange", "Parameter", "Scalar", "is_active"]
+__all__ = ["KINDS", "Choice", "FloatRange", "IntRange", "Parameter", "Scalar", "is_active", "is_number"]
 
 Scalar = bool | int | float | str
+
+MAX_STEPS = 10**9
+"""Values that a stepped range may have."""
+
+
+def is_number(value: Any) -> bool:
+    """Return whether ``value`` is a number; truth values are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class _Conditional(Config):
@@ -21,12 +34,17 @@ class _Conditional(Config):
 
 
 class _Range(_Conditional):
+    if TYPE_CHECKING:  # fields of the two kinds below
+        low: float
+        high: float
+        step: float | None
+
     log: bool = False
     """Whether values are drawn evenly on a logarithmic scale, for rates and sizes."""
 
     @model_validator(mode="after")
     def _check(self) -> _Range:
-        low, high, step = getattr(self, "low"), getattr(self, "high"), getattr(self, "step")  # noqa: B009
+        low, high, step = self.low, self.high, self.step
         if low > high:
             raise ValueError(f"low {low} is above high {high}; swap them")
         if low == high:
@@ -37,11 +55,13 @@ class _Range(_Conditional):
             raise ValueError("a range has a step or a logarithmic scale, not both; drop one")
         if step is not None and step > high - low:
             raise ValueError(f"step {step} is wider than the range {low} to {high}; use a smaller step")
+        if step is not None and (high - low) / step > MAX_STEPS:
+            raise ValueError(f"step {step} makes more than {MAX_STEPS} values; use a wider step or drop it")
         return self
 
     def place(self, value: float) -> float:
         """Return where ``value`` lies between the ends, 0 to 1, on the scale that is searched."""
-        low, high = float(getattr(self, "low")), float(getattr(self, "high"))  # noqa: B009
+        low, high = float(self.low), float(self.high)
         if self.log:
             return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
         return (value - low) / (high - low)
@@ -58,17 +78,48 @@ class FloatRange(_Range):
     step: float | None = Field(default=None, gt=0)
     """Distance of neighbouring values, above 0; None for all values."""
 
+    @property
+    def n_values(self) -> int | None:
+        """How many values there are, None without end."""
+        return None if self.step is None else self._n_steps + 1
+
+    def grid(self) -> list[Scalar]:
+        """Return all values of a stepped range."""
+        return [self._step(i) for i in range(self._n_steps + 1)]
+
+    def at(self, unit: float) -> float:
+        """Return the value at ``unit``, from 0 to below 1, on the scale that is searched.
+
+        >>> FloatRange(low=1e-4, high=1e-2, log=True).at(0.5)
+        0.001
+        """
+        if self.step is not None:
+            return self._step(int(unit * (self._n_steps + 1)))
+        if self.log:
+            value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
+            return min(max(float(f"{value:.12g}"), self.low), self.high)
+        return self.low + unit * (self.high - self.low)
+
     def nearest(self, value: Scalar) -> float:
-        """Return the value of the range that is nearest to ``value``."""
+        """Return the value of the range that is nearest to ``value``.
+
+        >>> FloatRange(low=0.0, high=0.6, step=0.1).nearest(0.2 + 0.1)
+        0.3
+        """
         clipped = min(max(float(value), self.low), self.high)
-        if self.step is None:
-            return clipped
-        n_steps = min(round((clipped - self.low) / self.step), math.floor((self.high - self.low) / self.step))
-        return self.low + n_steps * self.step
+        return clipped if self.step is None else self._step(round((clipped - self.low) / self.step))
 
     def ends(self) -> list[Scalar]:
         """Return the extreme values."""
         return [self.low, self.high]
+
+    @property
+    def _n_steps(self) -> int:
+        return int((Decimal(repr(self.high)) - Decimal(repr(self.low))) // Decimal(repr(self.step)))
+
+    def _step(self, index: int) -> float:
+        """Return the value that many steps above the lowest, as one writes it: .3, not .30000000000000004."""
+        return float(Decimal(repr(self.low)) + min(index, self._n_steps) * Decimal(repr(self.step)))
 
 
 class IntRange(_Range):
@@ -82,16 +133,38 @@ class IntRange(_Range):
     step: int | None = Field(default=None, gt=0)
     """Distance of neighbouring values, above 0; None for 1."""
 
+    @property
+    def n_values(self) -> int:
+        """How many values there are."""
+        return self._n_steps + 1
+
+    def grid(self) -> list[Scalar]:
+        """Return all values."""
+        return list(range(self.low, self.high + 1, self.step or 1))
+
+    def at(self, unit: float) -> int:
+        """Return the value at ``unit``, from 0 to below 1, on the scale that is searched."""
+        if self.log:
+            # Each whole number owns the stretch from a half below it to a half above it.
+            low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+            return min(max(round(math.exp(low + unit * (high - low))), self.low), self.high)
+        return self._step(int(unit * (self._n_steps + 1)))
+
     def nearest(self, value: Scalar) -> int:
         """Return the value of the range that is nearest to ``value``."""
-        step = self.step or 1
         clipped = min(max(float(value), self.low), self.high)
-        n_steps = min(round((clipped - self.low) / step), (self.high - self.low) // step)
-        return self.low + n_steps * step
+        return self._step(round((clipped - self.low) / (self.step or 1)))
 
     def ends(self) -> list[Scalar]:
         """Return the extreme values."""
         return [self.low, self.high]
+
+    @property
+    def _n_steps(self) -> int:
+        return (self.high - self.low) // (self.step or 1)
+
+    def _step(self, index: int) -> int:
+        return self.low + min(index, self._n_steps) * (self.step or 1)
 
 
 class Choice(_Conditional):
@@ -99,26 +172,54 @@ class Choice(_Conditional):
 
     kind: Literal["choice"] = "choice"
     values: list[Scalar]
-    """The values, at least two, each once."""
+    """The values, at least two; equal numbers, such as 0 and 0.0, are one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_equals(cls, plain: Any) -> Any:
+        values = plain.get("values") if isinstance(plain, dict) else None
+        if not isinstance(values, list):
+            return plain
+        kept: list[Any] = []
+        for value in values:
+            twins = [other for other in kept if is_number(other) and is_number(value) and other == value]
+            if not any(type(twin) is not type(value) for twin in twins):
+                kept.append(value)
+        return {**plain, "values": kept}
 
     @model_validator(mode="after")
     def _check(self) -> Choice:
-        if len(self.values) < 2:
-            raise ValueError(f"{len(self.values)} values are no choice; give at least 2")
         keys = [(type(value), value) for value in self.values]
         twice = [value for (_, value), key in zip(keys, keys, strict=True) if keys.count(key) > 1]
         if twice:
             raise ValueError(f"the value {twice[0]!r} stands twice; keep one")
+        if len(self.values) < 2:
+            raise ValueError(f"{len(self.values)} values are no choice; give at least 2")
         return self
 
+    @property
+    def n_values(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def grid(self) -> list[Scalar]:
+        """Return all values."""
+        return list(self.values)
+
+    def at(self, unit: float) -> Scalar:
+        """Return the value at ``unit``, from 0 to below 1, all values owning equal parts.
+
+        >>> Choice(values=[16, 32, 64]).at(0.99)
+        64
+        """
+        return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
+
     def nearest(self, value: Scalar) -> Scalar:
-        """Return ``value`` if it is a choice, else the numerically nearest one, else the first."""
-        if value in self.values:
-            return value
-        numbers = [v for v in self.values if isinstance(v, int | float) and not isinstance(v, bool)]
-        if isinstance(value, int | float) and not isinstance(value, bool) and numbers:
-            return min(numbers, key=lambda v: abs(v - value))
-        return self.values[0]
+        """Return the choice that equals ``value``, else the numerically nearest one, else the first."""
+        if is_number(value):
+            numbers = [v for v in self.values if is_number(v)]
+            return min(numbers, key=lambda v: abs(v - value)) if numbers else self.values[0]  # type: ignore[operator]
+        return next((v for v in self.values if type(v) is type(value) and v == value), self.values[0])
 
     def place(self, value: Scalar) -> float:
         """Return the middle of the part of 0 to 1 that belongs to ``value``, all parts alike."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -10,9 +11,9 @@ from pydantic import Field
 from reeltune.config import Config
 from reeltune.errors import ConfigError, unknown_name
 from reeltune.tuning.space.constraints import broken_constraint
-from reeltune.tuning.space.parameters import Choice, Parameter, Scalar, is_active
+from reeltune.tuning.space.parameters import Choice, Parameter, Scalar, is_active, is_number
 
-__all__ = ["MODEL_NAME", "Space", "check_point", "flatten", "unflatten"]
+__all__ = ["MODEL_NAME", "Space", "check_point", "flatten", "is_same", "unflatten"]
 
 MODEL_NAME = "model.name"
 """The parameter that chooses between several models in one space."""
@@ -51,13 +52,25 @@ class Space(Config):
 
         Of several models, it is a point of ``model``, by default that of ``base``.
         """
+
+        def value(name: str, point: Mapping[str, Scalar]) -> Scalar:
+            if name == MODEL_NAME:
+                return model or str(base["model"]["name"])
+            return self.space[name].nearest(self.values(base, point)[name])
+
+        return self.point(base, value)
+
+    def point(
+        self, base: Mapping[str, Any], value: Callable[[str, Mapping[str, Scalar]], Scalar]
+    ) -> dict[str, Scalar]:
+        """Return the point that gives each active parameter the value ``value(name, point so far)``.
+
+        A value that is off the parameter's own by rounding, as a sampler's may be, is set right.
+        """
         point: dict[str, Scalar] = {}
-        if MODEL_NAME in self.space:
-            point[MODEL_NAME] = model or base["model"]["name"]
         for name, parameter in self:
-            values = self.values(base, point)
-            if name not in point and is_active(parameter, values):
-                point[name] = parameter.nearest(values[name])
+            if not parameter.when or is_active(parameter, self.values(base, point)):
+                point[name] = parameter.nearest(value(name, point))
         return point
 
     def broken(self, base: Mapping[str, Any], params: Mapping[str, Scalar]) -> str | None:
@@ -92,6 +105,13 @@ def unflatten(value: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
+def is_same(mine: Scalar, other: Any) -> bool:
+    """Return whether two values are one: 0 and 0.0 are, and so are numbers that differ by rounding alone."""
+    if is_number(mine) and is_number(other):
+        return math.isclose(float(mine), float(other), rel_tol=1e-9, abs_tol=1e-300)
+    return type(mine) is type(other) and bool(mine == other)
+
+
 def check_point(space: Space, point: Mapping[str, Any], where: str, base: Mapping[str, Any]) -> None:
     """Check that ``point`` gives every searched field a value inside its range and meets the constraints.
 
@@ -104,7 +124,7 @@ def check_point(space: Space, point: Mapping[str, Any], where: str, base: Mappin
         if not isinstance(space.space[name], Choice) and isinstance(value, str | bool):
             raise ConfigError(f"{where}: {name}: {value!r} is not a number")
         nearest = space.space[name].nearest(value)
-        if isinstance(value, str) != isinstance(nearest, str) or nearest != value:
+        if not is_same(nearest, value):
             raise ConfigError(
                 f"{where}: {name}: {value!r} is outside the space; the nearest value is {nearest!r}"
             )

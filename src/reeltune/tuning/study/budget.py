@@ -8,7 +8,6 @@ from pathlib import Path
 from reeltune.errors import EngineError
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.tuning.records.rows import TrialRow
-from reeltune.tuning.search.population import needed_origins
 from reeltune.tuning.search.results import best_rows
 from reeltune.tuning.study.folder import Study
 
@@ -48,7 +47,7 @@ class CheckpointBudget:
     def tidy(self, rows: Mapping[int, TrialRow]) -> None:
         """Remove the checkpoints of ended trials but for the best weights and what others begin from."""
         kept = {row.number for row in self._best(rows)}
-        origins = needed_origins(self._study.spec, rows)
+        origins = self._origins(rows)
         for number in sorted(self._untidy):
             if not rows[number].state.is_finished:
                 continue
@@ -72,7 +71,7 @@ class CheckpointBudget:
             return
         running = [rows[number] for number in self._untidy if not rows[number].state.is_finished]
         needed = sum(self._most_bytes(row) for row in running)
-        origins = needed_origins(self._study.spec, rows)
+        origins = self._origins(rows)
         needed += sum(_size(self._study.trial_directory(number) / LAST_CHECKPOINT) for number in origins)
         kept = self._best(rows)
         sizes = {row.number: _size(self._path(row)) for row in kept}
@@ -87,6 +86,10 @@ class CheckpointBudget:
                 f"{(needed + sum(sizes.values())) / MEGABYTE:.1f} MB, study.checkpoint_megabytes is "
                 f"{self._cap / MEGABYTE:g}; raise it, lower study.concurrency or search smaller networks"
             )
+
+    def _origins(self, rows: Mapping[int, TrialRow]) -> set[int]:
+        population = self._study.spec.population
+        return set() if population is None else population.needed_origins(rows)
 
     def _best(self, rows: Mapping[int, TrialRow]) -> list[TrialRow]:
         return best_rows(list(rows.values()), self._study.goal, self._n_kept)

@@ -27,7 +27,6 @@ from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.search.goal import Goal
-from reeltune.tuning.search.population import n_legs
 from reeltune.tuning.search.results import best_rows
 from reeltune.tuning.search.searchers import n_points
 from reeltune.tuning.study.folders import check_is_folder, folder_lock, is_folder_locked
@@ -181,10 +180,11 @@ class Study:
 
     @property
     def n_trials(self) -> int:
-        """Trials in all: as asked for, or fewer where a grid has fewer points or a population fewer legs."""
+        """Trials in all: as asked for, or fewer where a grid or a population has fewer."""
+        population = self.spec.population
         points = n_points(self.spec.study.searcher, self.spec.space, self.spec.trial.plain())
-        limits = [n for n in (points, n_legs(self.spec)) if n is not None]
-        return min([self.spec.study.trials, *limits])
+        limits = [self.spec.study.trials] + ([] if points is None else [points])
+        return min(limits + ([] if population is None else [population.n_segments]))
 
     @property
     def max_epochs(self) -> int:

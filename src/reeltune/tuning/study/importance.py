@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.tuning.records.rows import TrialRow, TrialState
-from reeltune.tuning.search.population import population_of
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 
@@ -85,7 +84,7 @@ def importance(study: Study) -> Shares:
     and only of the best kind: then all trials count, each with its best figure up to the last epoch that
     all reached. Empty for a population: a leg owes its figure to the weights that it took over as well.
     """
-    if population_of(study.spec) is not None:
+    if study.spec.population is not None:
         return Shares({}, {}, 0)
     ended = [row for row in study.rows() if row.state in (TrialState.COMPLETE, TrialState.STOPPED)]
     rows = [row for row in ended if row.value is not None]

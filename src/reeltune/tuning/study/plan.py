@@ -7,8 +7,7 @@ from typing import Any
 
 from reeltune.config import Document
 from reeltune.errors import ConfigError
-from reeltune.tuning.search.population import check_population, population_of
-from reeltune.tuning.search.schedulers import PopulationConfig
+from reeltune.models.registry import is_network
 from reeltune.tuning.search.searchers import SEARCHERS, GridConfig, check_searcher, n_initial
 from reeltune.tuning.space.search_space import MODEL_NAME, Space, check_point, flatten
 from reeltune.tuning.study.spec import StudySettings, StudySpec
@@ -36,9 +35,8 @@ def horizon(spec: StudySpec, number: int, n_prior: int = 0) -> int:
     ``n_prior`` results of earlier studies are known to the searcher.
     """
     settings = spec.study
-    population = population_of(spec)
-    if population is not None:
-        return number // population.population * population.population
+    if spec.population is not None:
+        return spec.population.generation(number).start
     if settings.lag is None:
         return 0
     before = max(number - settings.lag, 0)
@@ -81,9 +79,16 @@ def check_settings(space: Space, study: StudySettings, trial: TrialConfig, docum
             f"{document.at('study', 'warm_start')}: the searcher {study.searcher.name} learns from no trial; "
             f"use {learners}, or drop warm_start"
         )
-    if isinstance(study.scheduler, PopulationConfig):
+    population = study.population(space, trial)
+    if population is not None:
         try:
-            check_population(space, study, trial)
+            population.check(
+                model=trial.model.name,
+                has_epochs=is_network(trial.model.name),
+                searcher=study.searcher.name,
+                n_trials=study.trials,
+                n_first=1 + len(study.first),
+            )
         except ConfigError as error:
             raise ConfigError(f"{document.at('study', 'scheduler')}: {error}") from error
     elif study.lag is not None and study.concurrency > study.lag + 1:

@@ -12,7 +12,7 @@ from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.mirror.study_mirror import Mirror
 from reeltune.tuning.records.rows import EpochReport, TrialResult, TrialRow, TrialState
-from reeltune.tuning.search.population import Successor, end_epoch, successor
+from reeltune.tuning.search.population import Successor
 from reeltune.tuning.study.budget import CheckpointBudget
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer
@@ -90,7 +90,8 @@ class Recorder:
         row = self._rows.get(number)
         if row is not None:
             return self.start(number, row.params)
-        after = successor(self.study.spec, number, self._rows, self.epochs)
+        population = self.study.spec.population
+        after = None if population is None else population.successor(number, self._rows, self.epochs)
         return self.start(number, self.storage.suggest(number, after.params if after else None), after)
 
     def start(self, number: int, params: dict[str, Any], after: Successor | None = None) -> TrialJob:
@@ -101,7 +102,7 @@ class Recorder:
             params: The searched parameters.
             after: The trial whose weights it goes on from, None for fresh ones.
         """
-        spec = self.study.spec
+        spec, population = self.study.spec, self.study.spec.population
         row = self._rows.get(number)
         if row is None or not row.params:
             config = spec.space.apply(spec.trial.plain(), params)
@@ -136,7 +137,7 @@ class Recorder:
             logging=spec.logging.plain(),
             measures=list(spec.study.goal.extra_measures),
             start_epoch=row.start_epoch,
-            end_epoch=end_epoch(spec, number),
+            end_epoch=None if population is None else population.end_epoch(number),
             origin="" if row.parent is None else str(self._origin(row.parent)),
             storage="" if self.mirror is None else self.mirror.trial_begins(number),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
@@ -15,7 +16,8 @@ from reeltune.models.registry import models_of
 from reeltune.object_storage import check_address
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.search.goal import Goal, Limit
-from reeltune.tuning.search.schedulers import SCHEDULERS, AshaConfig, SchedulerConfig
+from reeltune.tuning.search.population import Population
+from reeltune.tuning.search.schedulers import SCHEDULERS, AshaConfig, PopulationConfig, SchedulerConfig
 from reeltune.tuning.search.searchers import SEARCHERS, SearcherConfig, TpeConfig
 from reeltune.tuning.space.parameters import Scalar
 from reeltune.tuning.space.search_space import Space, flatten
@@ -32,11 +34,19 @@ __all__ = [
 ]
 
 
+RENAMED = {"pb2": "pbt"}
+"""Names of before, which files and recorded studies may still use."""
+
+
 def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
     """Return a validator that takes a bare name for ``{name: ...}`` and knows the near misses."""
 
     def validate(value: Any) -> Any:
         plain = {"name": value} if isinstance(value, str) else value
+        if isinstance(plain, dict) and plain.get("name") in RENAMED:
+            name = RENAMED[plain["name"]]
+            logging.getLogger("reeltune").warning("%s %s is gone, %s stands in", kind, plain["name"], name)
+            plain = plain | {"name": name}
         if isinstance(plain, dict):
             if "name" not in plain:
                 raise ValueError(f"the {kind} has no name; write name: and one of {', '.join(sorted(known))}")
@@ -158,6 +168,13 @@ class StudySettings(Config):
         """What the study wants."""
         return Goal(tuple(self.objectives) or (self.objective,), self.constraints)
 
+    def population(self, space: Space, trial: TrialConfig) -> Population | None:
+        """Return the population that is trained, None where each trial is a whole training."""
+        settings = self.scheduler
+        if not isinstance(settings, PopulationConfig):
+            return None
+        return Population(settings, space, trial.plain(), self.goal, self.seed, trial.training.max_epochs)
+
     @property
     def accelerator(self) -> str:
         """What trials and retrainings run on, as Lightning names it."""
@@ -222,6 +239,11 @@ class StudySpec(Config):
     def default_point(self) -> dict[str, Scalar]:
         """The searched values of the default configuration."""
         return self.space.default(self.trial.plain())
+
+    @property
+    def population(self) -> Population | None:
+        """The population that the trials train, None where each is a whole training."""
+        return self.study.population(self.space, self.trial)
 
 
 EXTENDABLE = (

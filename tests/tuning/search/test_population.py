@@ -8,29 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies_for_tests import SPACE, spec
 
-from reeltune.config import parse_yaml
+from reeltune.config import Document, parse_yaml
 from reeltune.errors import ConfigError
 from reeltune.models.baselines.popularity import PopularityConfig
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
-from reeltune.tuning.search.bandit import best_points, fit_process
 from reeltune.tuning.search.perturb import explore, moved
-from reeltune.tuning.search.population import (
-    check_population,
-    end_epoch,
-    lineage,
-    n_legs,
-    needed_origins,
-    schedule,
-    successor,
-)
-from reeltune.tuning.search.schedulers import SCHEDULERS
+from reeltune.tuning.search.population import lineage, schedule
 from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.space.search_space import check_point
 from reeltune.tuning.study.plan import check_settings, horizon
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.trial.run import TrialConfig
 
+NOWHERE = Document({}, {}, "e.yaml")
 POPULATION = {"name": "pbt", "population": 4, "interval_epochs": 2}
 
 
@@ -57,30 +48,34 @@ def generation(study_spec, values, states=None):
 def test_the_worst_takes_over_the_best_by_the_last_epoch():
     study_spec = described()
     rows, epochs = generation(study_spec, [0.3, 0.1, 0.4, 0.2])
-    found = [successor(study_spec, n, rows, epochs.__getitem__) for n in range(4, 8)]
+    found = [study_spec.population.successor(n, rows, epochs.__getitem__) for n in range(4, 8)]
     assert [one.parent for one in found] == [0, 2, 2, 3]
     assert all(one.start_epoch == 2 for one in found)
     for n in (0, 2, 3):
         assert found[n].params == rows[n].params, "who was good enough goes on as it was"
     assert found[1].params["model.hidden_dim"] == 12, "what shapes the weights comes with them"
     assert found[1].params["training.learning_rate"] != rows[2].params["training.learning_rate"]
-    assert successor(study_spec, 3, rows, epochs.__getitem__) is None, "the first generation begins anew"
-    again = [successor(study_spec, n, rows, epochs.__getitem__) for n in (7, 6, 5, 4)]
+    assert study_spec.population.successor(3, rows, epochs.__getitem__) is None, (
+        "the first generation begins anew"
+    )
+    again = [study_spec.population.successor(n, rows, epochs.__getitem__) for n in (7, 6, 5, 4)]
     assert again[::-1] == found, "in any order"
     other = described(seed=99)
-    assert successor(other, 5, rows, epochs.__getitem__).params != found[1].params
+    assert other.population.successor(5, rows, epochs.__getitem__).params != found[1].params
 
 
 def test_who_left_no_weights_is_replaced():
     study_spec = described()
     states = {0: TrialState.DIVERGED, 3: TrialState.FAILED}
     rows, epochs = generation(study_spec, [0.3, 0.1, 0.4, 0.2], states)
-    found = [successor(study_spec, n, rows, epochs.__getitem__) for n in range(4, 8)]
+    found = [study_spec.population.successor(n, rows, epochs.__getitem__) for n in range(4, 8)]
     assert [one.parent for one in found] == [2, 1, 2, 2]
     lone = generation(study_spec, [0.3] * 4, dict.fromkeys(range(1, 4), TrialState.FAILED))
-    assert {successor(study_spec, n, lone[0], lone[1].__getitem__).parent for n in range(4, 8)} == {0}
+    assert {study_spec.population.successor(n, lone[0], lone[1].__getitem__).parent for n in range(4, 8)} == {
+        0
+    }
     none = generation(study_spec, [0.3] * 4, dict.fromkeys(range(4), TrialState.DIVERGED))
-    assert successor(study_spec, 5, none[0], none[1].__getitem__) is None, "drawn anew"
+    assert study_spec.population.successor(5, none[0], none[1].__getitem__) is None, "drawn afresh"
 
 
 def test_who_breaks_a_limit_comes_last():
@@ -88,18 +83,17 @@ def test_who_breaks_a_limit_comes_last():
     rows, epochs = generation(study_spec, [0.3, 0.1, 0.4, 0.2])
     for number, reports in epochs.items():
         reports[-1].metrics["model_megabytes"] = 2.0 if number == 2 else 0.5
-    assert successor(study_spec, 6, rows, epochs.__getitem__).parent == 0
-    assert successor(study_spec, 5, rows, epochs.__getitem__).parent == 1
+    assert study_spec.population.successor(6, rows, epochs.__getitem__).parent == 0
+    assert study_spec.population.successor(5, rows, epochs.__getitem__).parent == 1
 
 
 def test_generations_follow_each_other():
     study_spec = described(max_epochs=7)
-    assert n_legs(study_spec) == 4 * 4
-    assert [end_epoch(study_spec, n) for n in (0, 3, 4, 11, 12)] == [2, 2, 4, 6, 7]
+    assert study_spec.population.n_segments == 4 * 4
+    assert [study_spec.population.end_epoch(n) for n in (0, 3, 4, 11, 12)] == [2, 2, 4, 6, 7]
     assert [horizon(study_spec, n) for n in (0, 3, 4, 7, 8)] == [0, 0, 4, 4, 8]
     assert [horizon(described(lag=None), n) for n in (3, 7)] == [0, 4]
-    assert n_legs(spec()) is None
-    assert end_epoch(spec(), 3) is None
+    assert spec().population is None
 
 
 def test_a_lineage_ends_with_the_trial_and_tells_the_course():
@@ -118,17 +112,16 @@ def test_a_lineage_ends_with_the_trial_and_tells_the_course():
 def test_checkpoints_are_kept_while_a_leg_may_begin_from_them():
     study_spec = described()
     rows, _ = generation(study_spec, [0.3, 0.1, 0.4, 0.2], {3: TrialState.FAILED})
-    assert needed_origins(study_spec, rows) == {0, 1, 2}
+    assert study_spec.population.needed_origins(rows) == {0, 1, 2}
     for number in range(4, 8):
-        assert needed_origins(study_spec, rows) >= {0, 1, 2}
+        assert study_spec.population.needed_origins(rows) >= {0, 1, 2}
         state = TrialState.RUNNING if number == 7 else TrialState.COMPLETE
         rows[number] = TrialRow(number, state, "", {}, {}, 0, start_epoch=2, n_epochs=2)
-    assert needed_origins(study_spec, rows) >= {0, 1, 2}, "one is still running"
+    assert study_spec.population.needed_origins(rows) >= {0, 1, 2}, "one is still running"
     rows[7] = TrialRow(7, TrialState.COMPLETE, "", {}, {}, 0, start_epoch=2, n_epochs=2)
-    assert needed_origins(study_spec, rows) == {4, 5, 6, 7}
+    assert study_spec.population.needed_origins(rows) == {4, 5, 6, 7}
     last = {n: TrialRow(n, TrialState.COMPLETE, "", {}, {}, 0, n_epochs=2) for n in range(12, 16)}
-    assert needed_origins(study_spec, last) == set(), "nothing follows the last generation"
-    assert needed_origins(spec(), rows) == set()
+    assert study_spec.population.needed_origins(last) == set(), "nothing follows the last generation"
 
 
 @given(
@@ -178,36 +171,27 @@ constraints:
 """
 
 
-@pytest.mark.parametrize("name", ["pbt", "pb2"])
-def test_changed_points_lie_in_the_space(name):
-    study_spec = described(CONDITIONAL, scheduler=POPULATION | {"name": name})
+def explored(study_spec, n, params):
+    population = study_spec.population
+    return explore(population.settings, population.space, population.base, params, lambda k: 1000 * n + k)
+
+
+def test_changed_points_lie_in_the_space():
+    study_spec = described(CONDITIONAL)
     base = study_spec.trial.plain()
     params = {
         "training.loss": "softmax", "training.batch_size": 16, "model.dropout": 0.3, "model.hidden_dim": 64,
     }  # fmt: skip
-    found = [explore(study_spec, n, params, {}, lambda _: []) for n in range(4, 40)]
+    found = [explored(study_spec, n, params) for n in range(4, 40)]
     for point in found:
         check_point(study_spec.space, point, "here", base)
         assert point["model.hidden_dim"] == 64
     assert any("training.n_negatives" in point for point in found)
     assert all(point["training.batch_size"] == 16 for point in found), "more would break the constraint"
-    named = described(CONDITIONAL, scheduler=POPULATION | {"name": name, "perturbed": ["model.dropout"]})
+    named = described(CONDITIONAL, scheduler=POPULATION | {"perturbed": ["model.dropout"]})
     for n in range(4, 20):
-        point = explore(named, n, params, {}, lambda _: [])
+        point = explored(named, n, params)
         assert {key for key in params if point[key] != params[key]} <= {"model.dropout"}
-
-
-def test_the_process_of_pb2_finds_what_pays():
-    chance = np.random.default_rng(0)
-    points = np.column_stack([chance.random((60, 2)), np.repeat(np.arange(6.0), 10)])
-    gains = -((points[:, 0] - 0.7) ** 2) * 10 + 0.01 * chance.standard_normal(60)  # the second is no matter
-    process = fit_process(points, (gains - gains.mean()) / gains.std())
-    candidates = np.column_stack([np.linspace(0, 1, 101), np.full(101, 0.5)])
-    best = candidates[best_points(process, candidates, 6.0, np.zeros((0, 3)))[0], 0]
-    assert best == pytest.approx(0.7, abs=0.15)
-    pending = np.array([[best, 0.5, 6.0]] * 3)
-    order = best_points(process, candidates, 6.0, pending)
-    assert sorted(order) == list(range(101))
 
 
 class Training:
@@ -221,7 +205,9 @@ class Training:
         base, size = self.spec.trial.plain(), self.spec.study.scheduler.population
         for first in range(0, n_trials, size):
             numbers = list(range(first, first + size))
-            after = {n: successor(self.spec, n, dict(self.rows), self.told.__getitem__) for n in numbers}
+            after = {
+                n: self.spec.population.successor(n, dict(self.rows), self.told.__getitem__) for n in numbers
+            }
             self.chance.shuffle(numbers)  # whoever ends first
             for n in numbers:
                 one = after[n]
@@ -240,9 +226,8 @@ class Training:
         return {n: (row.params, row.parent) for n, row in sorted(self.rows.items())}
 
 
-@pytest.mark.parametrize("name", ["pbt", "pb2"])
-def test_a_population_finds_better_parameters_whoever_ends_first(name):
-    study_spec = described(max_epochs=12, scheduler=POPULATION | {"name": name, "population": 8})
+def test_a_population_finds_better_parameters_whoever_ends_first():
+    study_spec = described(max_epochs=12, scheduler=POPULATION | {"population": 8})
     first, other = Training(study_spec, 1), Training(study_spec, 2)
     assert first.run(48) == other.run(48)
     early = [abs(np.log10(first.rows[n].params["training.learning_rate"]) + 2) for n in range(8)]
@@ -255,35 +240,34 @@ def test_a_population_finds_better_parameters_whoever_ends_first(name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"population": 128}, "fewer than the population of 128; 8 epochs in legs of 2 take 512 trials"),
-        ({"interval_epochs": 8}, "a leg of 8 epochs leaves nothing to change in 8"),
+        ({"population": 128}, "fewer than the population of 128; 8 epochs in segments of 2 take 512 trials"),
+        ({"interval_epochs": 8}, "a segment of 8 epochs leaves nothing to change in 8"),
         ({"perturbed": ["model.hidden_dim"]}, "model.hidden_dim cannot change while a network"),
         ({"perturbed": ["training.learning_rat"]}, "did you mean"),
-        ({"searcher": "grid"}, "a grid is searched whole; use qmc"),
     ],
 )
 def test_what_cannot_be_trained_is_told(changes, message):
-    searcher = changes.pop("searcher", "tpe")
-    study_spec = spec(trials=100, searcher=searcher, scheduler=POPULATION | changes)
+    study_spec = spec(trials=100, scheduler=POPULATION | changes)
     with pytest.raises(ConfigError) as caught:
-        check_population(study_spec.space, study_spec.study, study_spec.trial)
+        check_settings(study_spec.space, study_spec.study, study_spec.trial, NOWHERE)
     assert message.lower() in str(caught.value).lower()
 
 
 def test_what_a_space_lacks_is_told():
-    def check(space, name="pbt", max_epochs=8, trial=None):
-        study_spec = spec(space, max_epochs, trials=100, scheduler=POPULATION | {"name": name})
-        check_population(study_spec.space, study_spec.study, trial or study_spec.trial)
+    def check(space, trial=None, **settings):
+        study_spec = spec(space, trials=100, scheduler=POPULATION, **settings)
+        check_settings(study_spec.space, study_spec.study, trial or study_spec.trial, NOWHERE)
 
     head = "model: gru\nspace:\n"
     with pytest.raises(ConfigError, match=r"none of the searched fields can change"):
         check(head + "  model.hidden_dim: {kind: int, low: 8, high: 64}\n")
     with pytest.raises(ConfigError, match=r"fix training\.max_epochs"):
         check(head + "  training.max_epochs: {kind: int, low: 8, high: 64}\n")
+    grid = head + "  model.dropout: {kind: choice, values: [0.0, 0.1]}\n"
+    with pytest.raises(ConfigError, match="a grid is searched whole; use qmc"):
+        check(grid, searcher="grid")
     choices = head + "  training.batch_size: {kind: choice, values: [16, 32]}\n"
     check(choices)
-    with pytest.raises(ConfigError, match=r"pb2 explores ranges, training\.batch_size are choices; use pbt"):
-        check(choices, "pb2")
     trial = TrialConfig(model=PopularityConfig(), training=TrainingConfig(max_epochs=8))
     with pytest.raises(ConfigError, match="epoch by epoch"):
         check(choices, trial=trial)
@@ -297,6 +281,11 @@ def test_the_line_of_the_experiment_is_named():
 
 
 def test_several_objectives_are_refused():
-    assert {"pbt", "pb2"} <= set(SCHEDULERS)
     with pytest.raises(ValueError, match="scheduler pbt compares one objective"):
         StudySettings(objectives=["ndcg@10", "coverage@10"], scheduler="pbt")
+
+
+def test_a_study_of_pb2_opens_as_one_of_pbt(caplog):
+    settings = StudySettings(scheduler={"name": "pb2", "population": 4, "interval_epochs": 2})
+    assert settings.scheduler == StudySettings(scheduler=POPULATION).scheduler
+    assert caplog.messages == ["scheduler pb2 is gone, pbt stands in"]
