@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reeltune.data.config import DataConfig
-from reeltune.data.prepare.entry import write_entry
+from reeltune.data.store import write_dataset
 from reeltune.data.synthetic.generate import synthetic_data
 
 
@@ -14,5 +14,5 @@ def synthetic_tuning_data(
     data = synthetic_data(n_users=n_users, n_items=n_items, mean_length=mean_length, seed=seed)
     entry = directory / f"synthetic-{n_users}-{n_items}-{mean_length}-{seed}"
     if not entry.is_dir():
-        write_entry(entry, data.raw, DataConfig(dataset="synthetic", k_core=1))
+        write_dataset(entry, data.raw, DataConfig(dataset="synthetic", k_core=1))
     return entry

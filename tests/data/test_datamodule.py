@@ -9,8 +9,7 @@ from torch import nn
 from reeltune.data.config import DataConfig
 from reeltune.data.datamodule import MovieLensDataModule, ReviewsDataModule, SequenceDataModule
 from reeltune.data.interactions import RawDataset
-from reeltune.data.prepare.entry import write_entry
-from reeltune.data.store import open_tuning
+from reeltune.data.store import open_tuning, write_dataset
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 from synthetic_parts import synthetic_tuning_data
@@ -77,7 +76,7 @@ def test_reviews_are_needed_for_a_module_of_reviews(tiny_data, tmp_path):
     values = [(u, 10 + t, 3, t) for u in (1, 2) for t in range(6)]
     plain = rows(*values)
     reviewed = replace(plain, review=Texts.of(["text"] * len(values)))
-    write_entry(tmp_path / "e", RawDataset(reviewed), DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(tmp_path / "e", RawDataset(reviewed), DataConfig(dataset="synthetic", k_core=1))
     module = ReviewsDataModule(open_tuning(tmp_path / "e"), history_length=8, batch_size=4, seed=1)
     (batch,) = module.train_dataloader()
     assert batch.histories.items.shape == (2, 3)

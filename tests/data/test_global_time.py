@@ -7,10 +7,9 @@ from pydantic import ValidationError
 
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import RawDataset
-from reeltune.data.prepare.entry import write_entry
 from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.data.prepare.splits import GlobalTime
-from reeltune.data.store import open_held_out, open_tuning
+from reeltune.data.store import open_held_out, open_tuning, write_dataset
 from reeltune.errors import DataError
 
 HISTORIES = st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=12), min_size=1, max_size=6)
@@ -81,7 +80,7 @@ def test_days_part_the_calendar(tmp_path):
             "split": {"name": "global-time", "validation_from": "1970-01-05", "test_from": "1970-01-08"},
         }
     )
-    write_entry(tmp_path / "e", RawDataset(rows(*values)), config)
+    write_dataset(tmp_path / "e", RawDataset(rows(*values)), config)
     data, test = open_tuning(tmp_path / "e"), open_held_out(tmp_path / "e").test
     assert data.train.timestamps.max() == 3 * day
     assert data.validation.target_timestamp.tolist() == [6 * day] * 2
@@ -126,7 +125,7 @@ def test_what_may_be_counted_precedes_every_target_also_after_reading(tmp_path, 
     values = [(u, i, 3, int(t)) for u in range(12) for i, t in enumerate(rng.integers(0, 1000, 15))]
     split = GlobalTime(validation_from=0.6, test_from=0.8, targets=targets)
     config = DataConfig(dataset="synthetic", split=split, k_core=1)
-    write_entry(tmp_path / "entry", RawDataset(rows(*values), None), config)
+    write_dataset(tmp_path / "entry", RawDataset(rows(*values), None), config)
     for queries in (open_tuning(tmp_path / "entry").validation, open_held_out(tmp_path / "entry").test):
         known = queries.known()
         assert 0 < known.n_events < queries.sequences.n_events + 1

@@ -8,11 +8,10 @@ from data_parts import rows
 
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Interactions, RawDataset
-from reeltune.data.prepare.entry import write_entry
 from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.data.prepare.splits import LeaveOneOut, fingerprint
 from reeltune.data.prepared import Ledger
-from reeltune.data.store import open_tuning
+from reeltune.data.store import open_tuning, write_dataset
 from reeltune.data.texts import Texts
 
 PLAIN = rows(*[(u, 10 + t, 3, t) for u in (1, 2) for t in range(6)])
@@ -64,7 +63,7 @@ def test_digits_of_scheme_1_are_those_of_older_records():
 
 def test_an_older_ledger_knows_the_same_data_and_refuses_others(tmp_path):
     config = DataConfig(dataset="synthetic", k_core=1)
-    write_entry(tmp_path / "new", RawDataset(PLAIN), config)
+    write_dataset(tmp_path / "new", RawDataset(PLAIN), config)
     new = open_tuning(tmp_path / "new").ledger
     fields = new.plain()
     for name in ("source_scheme", "source_sha256_1", "rating_scale", "n_train_only_users"):

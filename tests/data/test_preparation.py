@@ -4,7 +4,7 @@ from data_parts import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data.prepare.preparation import prepare_sequences
+from reeltune.data.prepare.preparation import encode, id_texts, prepare_sequences
 from reeltune.errors import DataError
 
 ROW = st.tuples(st.integers(1, 6), st.integers(10, 16), st.sampled_from([1.0, 4.5]), st.integers(0, 4))
@@ -44,8 +44,8 @@ def test_preparation_equals_the_plain_reference(values, k_core, min_user_events)
             zip(movies, sequences.ratings[part].tolist(), sequences.timestamps[part].tolist(), strict=True)
         )
     assert found == expected
-    assert prepared.n_duplicates == len(values) - len(set(values))
-    left_out = prepared.n_duplicates + prepared.n_rare_rows + prepared.n_short_rows
+    assert prepared.counts.n_duplicates == len(values) - len(set(values))
+    left_out = prepared.counts.n_duplicates + prepared.counts.n_rare_rows + prepared.counts.n_short_rows
     assert sequences.n_events + left_out == len(values)
 
 
@@ -76,14 +76,14 @@ def test_the_same_movie_at_another_time_is_no_duplicate():
     prepared = prepare_sequences(
         rows((1, 10, 3, 1), (1, 10, 3, 2), (1, 10, 4, 2), (1, 10, 3, 1)), k_core=1, min_user_events=3
     )
-    assert prepared.n_duplicates == 1
+    assert prepared.counts.n_duplicates == 1
     assert prepared.sequences.n_events == 3
 
 
 def test_short_users_are_counted():
     values = [(1, 10, 3, 1), (1, 20, 3, 2), (1, 30, 3, 3), (2, 10, 3, 1), (3, 20, 3, 1), (3, 10, 3, 2)]
     prepared = prepare_sequences(rows(*values), k_core=1, min_user_events=3)
-    assert (prepared.n_short_users, prepared.n_short_rows) == (2, 3)
+    assert (prepared.counts.n_short_users, prepared.counts.n_short_rows) == (2, 3)
     assert prepared.user_ids.tolist() == [1]
 
 
@@ -95,3 +95,25 @@ def test_huge_time_spans_do_not_overflow():
     )
     assert prepared.sequences.items.tolist() == [2, 3, 1, 1, 2, 3]
     assert prepared.sequences.items.dtype == np.int32
+
+
+NUMBERS = st.lists(st.integers(-5, 50) | st.integers(0, 2**40), min_size=1, max_size=50)
+
+
+@given(NUMBERS)
+def test_numbers_get_codes_in_rising_order(values):
+    codes, distinct = encode(np.array(values, dtype=np.int64))
+    assert distinct[codes].tolist() == values
+    assert distinct.tolist() == sorted(set(values))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), min_size=1, max_size=50))
+def test_texts_get_codes_in_rising_order(values):
+    codes, distinct = encode(np.array(values, dtype=object))
+    assert distinct[codes].tolist() == values
+    assert distinct.tolist() == sorted(set(values))
+
+
+def test_leading_zeros_stay():
+    _, distinct = encode(np.array(["007", "7"], dtype=object))
+    assert id_texts(distinct) == ("007", "7")

@@ -16,7 +16,7 @@ from reeltune.data.store import open_tuning, prepare
 from reeltune.models.inputs import SideInputs
 
 TEN = RatingScale(lowest=1, highest=10, step=1)
-COLUMNS = {"user": "u", "item": "i", "rating": "r", "timestamp": "t"}
+COLUMNS = {"user": "u", "item": "i", "rating": "r"}
 
 
 def config_of(path, **columns):
@@ -27,8 +27,8 @@ def config_of(path, **columns):
 
 @pytest.fixture
 def table(tmp_path, _own_cache):
-    lines = [f"{u},{i},{1 + (3 * u + i) % 10},{i}" for u in range(6) for i in range(12)]
-    (tmp_path / "r.csv").write_text("u,i,r,t\n" + "\n".join(lines) + "\n")
+    lines = [f"{u},{i},{1 + (3 * u + i) % 10}" for u in range(6) for i in range(12)]
+    (tmp_path / "r.csv").write_text("u,i,r\n" + "\n".join(lines) + "\n")
     return tmp_path / "r.csv"
 
 

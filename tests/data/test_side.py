@@ -3,11 +3,10 @@ import pytest
 from data_parts import rows
 
 from reeltune.data.config import DataConfig
-from reeltune.data.interactions import Movies, RawDataset, TagTable, UserTable
-from reeltune.data.prepare.entry import write_entry
+from reeltune.data.interactions import Movies, RawDataset, TagTable, Users
 from reeltune.data.readers import movielens
 from reeltune.data.source import FileSet
-from reeltune.data.store import open_side
+from reeltune.data.store import open_side, write_dataset
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -36,9 +35,11 @@ def side(folder, **split):
         imdb_ids=("0012", "0011"),
         directors=(("D",), ()),
     )
-    users = UserTable(("2", "9"), (31, 5), ("F", "M"), ("writer", "other"))
+    users = Users(("2", "9"), (31, 5), ("F", "M"), ("writer", "other"))
     raw = RawDataset(rows(*VALUES), movies, users=users, tags=tag_table())
-    write_entry(folder / "e", raw, DataConfig.model_validate({"dataset": "synthetic", "k_core": 1, **split}))
+    write_dataset(
+        folder / "e", raw, DataConfig.model_validate({"dataset": "synthetic", "k_core": 1, **split})
+    )
     return open_side(folder / "e")
 
 
@@ -67,7 +68,7 @@ def test_tags_of_the_held_out_time_are_left_out(tmp_path):
 
 
 def test_an_entry_without_side_information_has_empty_fields(tmp_path):
-    write_entry(tmp_path / "e", RawDataset(rows(*VALUES)), DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(tmp_path / "e", RawDataset(rows(*VALUES)), DataConfig(dataset="synthetic", k_core=1))
     found = open_side(tmp_path / "e")
     assert (found.users.ids, found.users.ages, found.tags, found.details.plots) == (("1", "2"), (), None, ())
     with pytest.raises(DataError, match="is not a whole prepared data set"):
@@ -98,7 +99,7 @@ def test_users_and_folds_of_ml100k(tmp_path):
         **folds(lines[::-1]),
     )
     raw = movielens.read_u(files)
-    assert raw.users == UserTable(("2", "1"), (53, 24), ("F", "M"), ("other", "writer"))
+    assert raw.users == Users(("2", "1"), (53, 24), ("F", "M"), ("other", "writer"))
     assert raw.fold.tolist() == [5, 4, 3, 2, 1]
 
 
@@ -129,7 +130,7 @@ def test_users_and_tags_of_dat_editions(tmp_path):
         tags__dat="15::1::so, so good::1215184630\n",
     )
     raw = movielens.read_dat_edition(files)
-    assert raw.users == UserTable(("1",), (18,), ("F",), ("programmer",))
+    assert raw.users == Users(("1",), (18,), ("F",), ("programmer",))
     assert (raw.tags.users, list(raw.tags.texts)) == (("15",), ["so, so good"])
 
 

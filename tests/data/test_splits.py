@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import RawDataset
-from reeltune.data.prepare.entry import write_entry
 from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.data.prepare.splits import LeaveLast, LeaveOneOut, fingerprint
-from reeltune.data.store import open_held_out, open_summary, open_tuning
+from reeltune.data.store import open_held_out, open_summary, open_tuning, write_dataset
 from reeltune.errors import DataError
 
 HISTORIES = st.lists(st.lists(st.integers(1, 9), min_size=3, max_size=12), min_size=1, max_size=6)
@@ -108,7 +107,7 @@ def test_users_with_too_few_events_are_trained_on_and_counted(tmp_path):
         "k_core": 1,
         "split": {"name": "leave-last", "n_validation": 2, "n_test": 2},
     })  # fmt: skip
-    write_entry(tmp_path / "e", RawDataset(rows(*values)), config)
+    write_dataset(tmp_path / "e", RawDataset(rows(*values)), config)
     data, test = open_tuning(tmp_path / "e"), open_held_out(tmp_path / "e").test
     assert data.ledger.split == "leave-last(n_test=2, n_validation=2)"
     assert data.ledger.n_train_only_users == 2

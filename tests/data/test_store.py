@@ -16,8 +16,7 @@ from reeltune.data import store
 from reeltune.data.cache import cache_lock, list_cache, remove_item
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import RawDataset
-from reeltune.data.prepare.entry import write_entry
-from reeltune.data.store import is_outdated, open_held_out, open_summary, open_tuning, prepare
+from reeltune.data.store import is_outdated, open_held_out, open_summary, open_tuning, prepare, write_dataset
 from reeltune.errors import DataError
 
 SYNTHETIC = DataConfig(dataset="synthetic")
@@ -74,7 +73,7 @@ def test_a_half_written_entry_is_never_read(own_cache, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("reeltune.data.prepare.entry._write_queries", fail)
+    monkeypatch.setattr("reeltune.data.disk.save", fail)
     with pytest.raises(DataError, match=r"cannot write the cache .*No space left on device.*REELTUNE_CACHE"):
         prepare(SYNTHETIC)
     assert list((own_cache / "prepared").iterdir()) == []
@@ -109,10 +108,10 @@ def test_a_damaged_entry_is_one_clear_error(own_cache, harm):
 def test_a_process_killed_while_it_writes_leaves_nothing_to_read(own_cache):
     script = (
         "import os, signal\n"
-        "from reeltune.data.prepare import entry\n"
+        "from reeltune.data import disk\n"
         "from reeltune.data.config import DataConfig\n"
         "from reeltune.data.store import prepare\n"
-        "entry._write_queries = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "disk.save = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "prepare(DataConfig(dataset='synthetic'))\n"
     )
     died = subprocess.run([sys.executable, "-c", script], check=False)
@@ -147,7 +146,7 @@ def test_two_processes_prepare_once(own_cache):
 def test_rows_without_titles_get_their_ids(tmp_path):
     values = [(u, item, 3, t) for u in (1, 2) for t, item in enumerate((11, 12, 13))]
     directory = tmp_path / "entry"
-    write_entry(directory, RawDataset(rows(*values)), DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(directory, RawDataset(rows(*values)), DataConfig(dataset="synthetic", k_core=1))
     data = open_tuning(directory)
     assert data.catalogue.titles == data.catalogue.item_ids == ("11", "12", "13")
     _, summary = open_summary(directory)
@@ -158,7 +157,7 @@ def test_rows_without_titles_get_their_ids(tmp_path):
 def test_the_summary_counts_what_was_left_out(tmp_path):
     values = [(1, item, 3, t) for t, item in enumerate((11, 12, 13, 13))]
     values += [values[0], (2, 11, 4, 0)]
-    write_entry(tmp_path / "entry", RawDataset(rows(*values)), DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(tmp_path / "entry", RawDataset(rows(*values)), DataConfig(dataset="synthetic", k_core=1))
     report, summary = open_summary(tmp_path / "entry")
     assert (report.n_rows, report.n_duplicates, report.n_short_users) == (6, 1, 1)
     assert summary.rating_counts == {"3": 4}

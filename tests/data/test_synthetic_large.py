@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from reeltune.data.config import DataConfig
-from reeltune.data.prepare.entry import write_entry
 from reeltune.data.readers.movielens import read_csv_edition
 from reeltune.data.source import FileSet
-from reeltune.data.store import open_summary, open_tuning
+from reeltune.data.store import open_summary, open_tuning, write_dataset
 from reeltune.data.synthetic.large import write_large_csv
 
 
@@ -15,7 +14,7 @@ def test_large_data_look_like_the_published(tmp_path):
     assert raw.interactions.n_rows == 300_000
     pairs = raw.interactions.user.astype(np.int64) << 32 | raw.interactions.item
     assert (np.diff(pairs) > 0).all()  # by user and movie, no pair twice
-    write_entry(tmp_path / "e", raw, DataConfig(dataset="movielens-25m"))
+    write_dataset(tmp_path / "e", raw, DataConfig(dataset="movielens-25m"))
     _, summary = open_summary(tmp_path / "e")
     assert summary.no_title_share == 0
     assert summary.length_quantiles["median"] == pytest.approx(71, rel=0.2)  # as in MovieLens 25M

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Interactions, RawDataset
-from reeltune.data.prepare.entry import write_entry
-from reeltune.data.store import open_held_out, open_tuning
+from reeltune.data.store import open_held_out, open_tuning, write_dataset
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -40,7 +39,7 @@ def with_reviews(values):
 
 def test_reviews_stay_with_their_events(tmp_path):
     values = [(u, 10 + (u + t) % 5, 3, 9 - t) for u in (2, 1) for t in range(5)]
-    write_entry(tmp_path / "e", RawDataset(with_reviews(values)), DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(tmp_path / "e", RawDataset(with_reviews(values)), DataConfig(dataset="synthetic", k_core=1))
     data = open_tuning(tmp_path / "e")
     train, test = data.train, open_held_out(tmp_path / "e").test.sequences
     assert isinstance(train.reviews.data, np.memmap)
@@ -55,7 +54,7 @@ def test_reviews_stay_with_their_events(tmp_path):
 
 def test_no_text_of_a_target_reaches_tuning(tmp_path):
     values = [(u, 10 + t, 3, t) for u in (1, 2) for t in range(5)]
-    write_entry(tmp_path / "e", RawDataset(with_reviews(values)), DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(tmp_path / "e", RawDataset(with_reviews(values)), DataConfig(dataset="synthetic", k_core=1))
     everything = b"".join(path.read_bytes() for path in (tmp_path / "e" / "tuning").iterdir())
     assert b"user 1 on 12" in everything
     assert b"user 1 on 13" not in everything  # the validation target

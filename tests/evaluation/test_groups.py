@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from reeltune.data.prepare.side import Users
+from reeltune.data.interactions import Users
 from reeltune.evaluation import compare
 from reeltune.evaluation.analyses.groups import Grouping, group_report, people_groupings, query_groupings
 from reeltune.evaluation.analyses.lists import measure_lists, people_of_items

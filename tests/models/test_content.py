@@ -2,7 +2,8 @@ import pytest
 import torch
 from test_neighbours import as_sequences
 
-from reeltune.data.prepare.side import Details, SideInformation, Users
+from reeltune.data.interactions import Users
+from reeltune.data.prepare.side import Details, SideInformation
 from reeltune.data.prepared import Catalogue
 from reeltune.data.sequences import to_histories
 from reeltune.errors import DataError

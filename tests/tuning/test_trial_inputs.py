@@ -5,9 +5,8 @@ import pytest
 
 from reeltune.data.config import DataConfig
 from reeltune.data.features.assemble import query_features
-from reeltune.data.interactions import Interactions, Movies, RawDataset, UserTable
-from reeltune.data.prepare.entry import write_entry
-from reeltune.data.store import open_held_out, open_tuning
+from reeltune.data.interactions import Interactions, Movies, RawDataset, Users
+from reeltune.data.store import open_held_out, open_tuning, write_dataset
 from reeltune.data.texts import Texts
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics
@@ -47,12 +46,12 @@ def data(tmp_path_factory):
             (1990,) * N_MOVIES,
             (("Drama",),) * N_MOVIES,
         ),
-        UserTable(
+        Users(
             tuple(map(str, range(1, N_USERS + 1))), (30,) * N_USERS, ("F",) * N_USERS, ("artist",) * N_USERS
         ),
     )
     folder = tmp_path_factory.mktemp("pairs") / "entry"
-    write_entry(folder, raw, DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(folder, raw, DataConfig(dataset="synthetic", k_core=1))
     return open_tuning(folder)
 
 

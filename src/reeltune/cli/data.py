@@ -12,7 +12,7 @@ from reeltune.cli.tables import Table, print_plain, print_table
 
 if TYPE_CHECKING:
     from reeltune.data.config import DataConfig
-    from reeltune.data.prepare.entry import PreparationReport
+    from reeltune.data.prepare.dataset import PreparationReport
     from reeltune.data.prepare.summary import Summary
 
 __all__ = ["app"]

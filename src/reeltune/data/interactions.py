@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["SOURCE_SCHEME", "BadRows", "Ids", "Interactions", "Movies", "RawDataset", "TagTable", "UserTable"]
+__all__ = ["SOURCE_SCHEME", "BadRows", "Ids", "Interactions", "Movies", "RawDataset", "TagTable", "Users"]
 
 SOURCE_SCHEME = 2
 """How rows are hashed; see :meth:`Interactions.sha256`."""
@@ -125,13 +125,13 @@ class Movies:
 
 
 @dataclass(frozen=True)
-class UserTable:
-    """What the source tells about its users. Shape of all columns: users of the source."""
+class Users:
+    """What is known of users. Shape of all columns: U users; a column that is () is unknown for all."""
 
-    ids: tuple[str, ...]
-    ages: tuple[int, ...]  # years; -1 unknown
-    genders: tuple[str, ...]  # "" unknown
-    occupations: tuple[str, ...]  # "" unknown
+    ids: tuple[str, ...]  # the data set's own
+    ages: tuple[int, ...] = ()  # years, or the lowest year of a bracket; -1 unknown
+    genders: tuple[str, ...] = ()  # as the source spells them; "" unknown
+    occupations: tuple[str, ...] = ()  # "" unknown
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class RawDataset:
 
     interactions: Interactions
     movies: Movies | None = None
-    users: UserTable | None = None
+    users: Users | None = None
     tags: TagTable | None = None
     fold: NDArray[np.int8] | None = None  # [N] the publisher's fold of each row, from 1
     credits_sha256: str = ""

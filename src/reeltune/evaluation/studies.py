@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reeltune.data.cache import prepared_root
-from reeltune.data.prepare.entry import read_ledger
 from reeltune.data.prepared import TuningData
-from reeltune.data.store import open_tuning, prepare
+from reeltune.data.store import find_prepared, open_tuning, prepare
 from reeltune.errors import StudyError
 from reeltune.evaluation.repeats import read_repeats
 from reeltune.tuning.records.rows import TrialRow
@@ -37,19 +34,10 @@ def open_study_data(study: Study, *, data_dir: Path | None, notify: Notify) -> t
         DataError: The data cannot be found.
         StudyError: The data found differ from those of the study.
     """
-    prepared = _in_cache(study) or prepare(study.spec.data, data_dir=data_dir, notify=notify)
+    prepared = find_prepared(study.ledger) or prepare(study.spec.data, data_dir=data_dir, notify=notify)
     data = open_tuning(prepared)
     study.check_ledger(data.ledger)
     return prepared, data
-
-
-def _in_cache(study: Study) -> Path | None:
-    for entry in sorted(prepared_root().glob(f"{study.spec.data.dataset}-*/")):
-        # An entry of an older version, or in work, may lack its ledger.
-        with contextlib.suppress(OSError, ValueError):
-            if not read_ledger(entry).differences(study.ledger):
-                return entry
-    return None
 
 
 def selected_trial(study: Study, number: int | None = None) -> TrialRow:

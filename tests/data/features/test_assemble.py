@@ -11,10 +11,9 @@ from reeltune.data.features import assemble
 from reeltune.data.features.assemble import make_features, query_features
 from reeltune.data.features.config import NO_SIDE, FeatureConfig
 from reeltune.data.features.sentiment import fit_scorer, save_scorer
-from reeltune.data.interactions import Interactions, Movies, RawDataset, UserTable
-from reeltune.data.prepare.entry import write_entry
+from reeltune.data.interactions import Interactions, Movies, RawDataset, Users
 from reeltune.data.sequences import query_batches, window_batches
-from reeltune.data.store import open_held_out, open_tuning
+from reeltune.data.store import open_held_out, open_tuning, write_dataset
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -68,7 +67,7 @@ def raw_data(*, future_seed: int = 0) -> RawDataset:
             actors=tuple((f"A{code % 4}", f"A{code % 5}") for code in movies),
             plots=tuple(f"a plot of kind {'one' if code % 2 else 'two'}" for code in movies),
         ),
-        UserTable(
+        Users(
             ids=tuple(map(str, users)),
             ages=tuple(20 + user for user in users),
             genders=tuple("FM"[user % 2] for user in users),
@@ -78,7 +77,7 @@ def raw_data(*, future_seed: int = 0) -> RawDataset:
 
 
 def prepared(folder, raw: RawDataset):
-    write_entry(folder, raw, DataConfig(dataset="synthetic", k_core=1))
+    write_dataset(folder, raw, DataConfig(dataset="synthetic", k_core=1))
     return folder
 
 

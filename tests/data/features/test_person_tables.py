@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reeltune.data.features.profile import profile_codes
 from reeltune.data.features.taste import N_RATING_COLUMNS, running_taste, taste_table
 from reeltune.data.features.time import N_GAP_BUCKETS, gap_buckets
-from reeltune.data.prepare.side import Users
+from reeltune.data.interactions import Users
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.data.sequences import to_histories
 

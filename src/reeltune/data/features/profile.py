@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.prepare.side import Users
+from reeltune.data.interactions import Users
 
 __all__ = ["AGE_STARTS", "ProfileCodes", "profile_codes"]
 

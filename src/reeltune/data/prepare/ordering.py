@@ -14,7 +14,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chronological", "repeated_rows"]
+from reeltune.data.interactions import Interactions
+
+__all__ = ["TIE_RULES", "chronological", "order_keys", "repeated_rows"]
+
+TIE_RULES: dict[str, str] = {
+    "file": "stable sort by (user, timestamp); ties stay in file order",
+    "movie": "stable sort by (user, timestamp, movie id)",
+    "float32": "stable sort by (user, timestamp rounded to float32); ties stay in file order",
+}
+"""The rules by name, as ledgers name them."""
 
 _BLOCK_ROWS = 1 << 18  # 2 MiB of keys: fits a core's second-level cache
 _KEY_BITS = 63
@@ -48,6 +57,33 @@ def chronological(
         start, stop = offsets[first], offsets[last]
         order[start:stop] = start + _block_order(time[start:stop], np.diff(offsets[first : last + 1]))
     return (order if grouped is None else grouped[order]), offsets
+
+
+def order_keys(
+    rule: str, rows: Interactions, user: NDArray[np.int32], item: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return the number by which each user's rows are sorted, stably, [N].
+
+    Where the data give ranks, these are the order by ``file``. Another rule needs the seconds: a user one of
+    whose rows has none keeps that order.
+
+    Args:
+        rule: Name in :data:`TIE_RULES`.
+        rows: Rows in file order.
+        user: Codes, [N].
+        item: Codes in the order of the movies' ids, [N].
+    """
+    known = rows.timestamp if rows.rank is None else rows.rank
+    if rule == "file":
+        return known
+    is_untimed = np.zeros(int(user.max()) + 1, dtype=bool)
+    is_untimed[user[rows.timestamp < 0]] = True
+    if rule == "float32":  # what RecBole reads: at 1e9 seconds, neighbours are 64 apart
+        key = rows.timestamp.astype(np.float32).astype(np.int64)
+    else:
+        key = np.empty(len(user), dtype=np.int64)
+        key[np.lexsort((item, rows.timestamp))] = np.arange(len(user))
+    return np.where(is_untimed[user], known, key)
 
 
 def repeated_rows(

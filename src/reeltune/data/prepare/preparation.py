@@ -12,31 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.interactions import Ids, Interactions
-from reeltune.data.prepare.ordering import chronological, repeated_rows
-from reeltune.data.prepare.ties import order_keys
-from reeltune.data.prepare.vocabulary import encode
+from reeltune.data.prepare.ordering import chronological, order_keys, repeated_rows
 from reeltune.data.prepared import Sequences
 from reeltune.errors import DataError
 
-__all__ = ["PREPARATION", "Prepared", "prepare_sequences"]
+__all__ = ["PREPARATION", "Prepared", "RowCounts", "encode", "id_texts", "prepare_sequences"]
+
+_DENSE_FACTOR = 8  # a table of this many entries a row costs less than sorting the rows
 
 PREPARATION = "2"
-"""Version of this code; a change of a number or of the form of an entry raises it."""
+"""Version of this code; a change of a number or of the files of a dataset raises it."""
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Users' events in order of time, and what was left out on the way."""
+class RowCounts:
+    """How many rows were read, and what was left out on the way."""
 
-    sequences: Sequences
-    user_ids: Ids  # [U] in the order of the sequences
-    item_ids: Ids  # [V] in the order of the codes: the id of code c is item_ids[c - 1]
     n_rows: int  # rows read
     n_duplicates: int  # exact duplicate rows dropped
     n_rare_items: int  # movies below the k-core
     n_rare_rows: int  # rows of these movies
     n_short_users: int  # users with too few events left
     n_short_rows: int  # rows of these users
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Users' events in order of time."""
+
+    sequences: Sequences
+    user_ids: Ids  # [U] in the order of the sequences
+    item_ids: Ids  # [V] in the order of the codes: the id of code c is item_ids[c - 1]
+    counts: RowCounts
     fold: NDArray[np.int8] | None = None  # [N] the publisher's fold of each event, from 1
 
 
@@ -59,7 +66,7 @@ def prepare_sequences(
         k_core: Least number of rows a movie; 1 keeps all.
         min_user_events: Least number of rows a user, counted after the movies were dropped.
         fold: The publisher's fold of each row; None where there is none.
-        ties: Another rule for the order of a user's events; see :data:`reeltune.data.prepare.ties.TIE_RULES`.
+        ties: Rule for the order of events of one second, of :data:`reeltune.data.prepare.ordering.TIE_RULES`.
 
     Raises:
         DataError: Nothing is left.
@@ -117,12 +124,14 @@ def prepare_sequences(
         sequences=sequences,
         user_ids=user_ids[~is_short],
         item_ids=item_ids[item_used],
-        n_rows=interactions.n_rows,
-        n_duplicates=len(repeated),
-        n_rare_items=int(is_rare.sum()),
-        n_rare_rows=n_rare_rows,
-        n_short_users=int(is_short.sum()),
-        n_short_rows=n_short_rows,
+        counts=RowCounts(
+            n_rows=interactions.n_rows,
+            n_duplicates=len(repeated),
+            n_rare_items=int(is_rare.sum()),
+            n_rare_rows=n_rare_rows,
+            n_short_users=int(is_short.sum()),
+            n_short_rows=n_short_rows,
+        ),
         fold=None if fold is None else fold[rows],
     )
 
@@ -134,3 +143,48 @@ def _time_of(interactions: Interactions) -> NDArray[np.int64]:
 def _kept(keep: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of kept rows of each user, [U]; each user has a row."""
     return np.add.reduceat(keep.view(np.int8), offsets[:-1], dtype=np.int64)
+
+
+def encode(ids: Ids) -> tuple[NDArray[np.int32], Ids]:
+    """Return the code of each row, counted from 0, and the distinct ids in rising order.
+
+    Numbers are ordered by value and text by code points, so the codes do not depend on
+    the order of the rows.
+
+    Args:
+        ids: Whole numbers or text, shape [N].
+
+    Returns:
+        Codes of shape [N] and ids of shape [V] with ``distinct[codes] == ids``.
+
+    >>> codes, distinct = encode(np.array([30, 10, 30]))
+    >>> codes.tolist(), distinct.tolist()
+    ([1, 0, 1], [10, 30])
+    """
+    if ids.dtype == object:
+        return _encode_text(ids)
+    low, high = int(ids.min()), int(ids.max())
+    if high - low > _DENSE_FACTOR * len(ids) + 1024:
+        distinct, codes = np.unique(ids, return_inverse=True)
+        return codes.astype(np.int32), distinct
+    present = np.zeros(high - low + 1, dtype=bool)
+    present[ids - low] = True
+    lookup = np.cumsum(present, dtype=np.int32) - 1
+    distinct = np.flatnonzero(present).astype(ids.dtype) + low
+    return lookup[ids - low], distinct
+
+
+def id_texts(ids: Ids) -> tuple[str, ...]:
+    """Return ids as text."""
+    return tuple(map(str, ids.tolist()))
+
+
+def _encode_text(ids: Ids) -> tuple[NDArray[np.int32], Ids]:
+    import pyarrow as pa
+
+    found = pa.array(ids, type=pa.large_string()).dictionary_encode()
+    names = np.array(found.dictionary.to_pylist(), dtype=object)
+    order = np.argsort(names, kind="stable")
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank[found.indices.to_numpy()], names[order]

@@ -1,8 +1,6 @@
-"""What the source tells about users and movies beyond title and genre, aligned to the codes.
+"""What the source knows of users and movies beyond title and genre, aligned to the codes.
 
-Readers fill :class:`UserTable` and :class:`TagTable` with the source's own ids; an entry
-holds :class:`SideInformation`, aligned to the prepared users and movies. Tags that would
-betray a held-out event are left out: see :func:`align_tags`.
+Tags that would reveal a held-out event are left out: see :func:`align_tags`.
 
 Shapes: U users, V movies, K tags, N events, M queries.
 """
@@ -10,28 +8,19 @@ Shapes: U users, V movies, K tags, N events, M queries.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.interactions import Ids, Movies, TagTable, UserTable
-from reeltune.data.prepare.vocabulary import id_texts
-from reeltune.data.prepared import Queries
+from reeltune.data.interactions import Ids, Movies, TagTable, Users
+from reeltune.data.prepare.preparation import id_texts
+from reeltune.data.prepared import Catalogue, Queries
 from reeltune.data.texts import Texts
 
-__all__ = ["Details", "SideInformation", "Tags", "Users", "align_details", "align_tags", "align_users"]
+__all__ = ["Details", "SideInformation", "Tags", "align_movies", "align_tags", "align_users"]
 
-
-@dataclass(frozen=True)
-class Users:
-    """The users by row of the sequences."""
-
-    ids: tuple[str, ...]  # [U] the data set's own ids
-    ages: tuple[
-        int, ...
-    ] = ()  # [U] years, or the lowest year of a bracket; -1 unknown; () where none is known
-    genders: tuple[str, ...] = ()  # [U] as the source spells them; "" unknown; () where none is known
-    occupations: tuple[str, ...] = ()  # [U] "" unknown; () where none is known
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,47 +46,61 @@ class Tags:
 
 @dataclass(frozen=True)
 class SideInformation:
-    """All that an entry holds beside events and catalogue."""
+    """All that a prepared data set holds beside events and catalogue."""
 
-    users: Users
+    users: Users  # [U] by row of the sequences
     details: Details
     tags: Tags | None
 
 
-def align_users(user_ids: Ids, table: UserTable | None) -> Users:
-    """Return the users of the sequences with what ``table`` tells about them."""
+class _Rows:
+    """Picks what a source knows of ``ids``, in their order."""
+
+    def __init__(self, ids: tuple[str, ...], known: tuple[str, ...]) -> None:
+        row = {name: i for i, name in enumerate(known)}
+        self._rows = [row.get(name) for name in ids]
+
+    def pick(self, column: tuple[T, ...], absent: T) -> tuple[T, ...]:
+        """Return the column of the ids, ``absent`` where unknown; () where it is unknown for all."""
+        return tuple(absent if row is None else column[row] for row in self._rows) if column else ()
+
+
+def align_users(user_ids: Ids, known: Users | None) -> Users:
+    """Return the users of the sequences with what is ``known`` of them."""
     ids = id_texts(user_ids)
-    if table is None:
+    if known is None:
         return Users(ids)
-    row = {user: i for i, user in enumerate(table.ids)}
-    rows = [row.get(user) for user in ids]
+    rows = _Rows(ids, known.ids)
     return Users(
         ids=ids,
-        ages=tuple(-1 if r is None else table.ages[r] for r in rows),
-        genders=tuple("" if r is None else table.genders[r] for r in rows),
-        occupations=tuple("" if r is None else table.occupations[r] for r in rows),
+        ages=rows.pick(known.ages, -1),
+        genders=rows.pick(known.genders, ""),
+        occupations=rows.pick(known.occupations, ""),
     )
 
 
-def align_details(item_ids: tuple[str, ...], movies: Movies | None) -> Details:
-    """Return what is known of the prepared movies."""
+def align_movies(item_ids: tuple[str, ...], movies: Movies | None) -> tuple[Catalogue, Details]:
+    """Return catalogue and details of the prepared movies; one without title goes by its id."""
+    n_items = len(item_ids)
     if movies is None:
-        return Details()
-    row = {item: i for i, item in enumerate(movies.ids)}
-    rows = [row.get(item) for item in item_ids]
-
-    def words(column: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple("" if r is None else column[r] for r in rows) if column else ()
-
-    def lists(column: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-        return tuple(() if r is None else column[r] for r in rows) if column else ()
-
-    return Details(
-        imdb_ids=words(movies.imdb_ids),
-        tmdb_ids=words(movies.tmdb_ids),
-        directors=lists(movies.directors),
-        actors=lists(movies.actors),
-        plots=words(movies.plots),
+        return Catalogue(item_ids, item_ids, (0,) * n_items, ((),) * n_items), Details()
+    rows = _Rows(item_ids, movies.ids)
+    titles = rows.pick(movies.titles, "") or ("",) * n_items
+    nobody: tuple[str, ...] = ()
+    return (
+        Catalogue(
+            item_ids=item_ids,
+            titles=tuple(title or item for title, item in zip(titles, item_ids, strict=True)),
+            years=rows.pick(movies.years, 0) or (0,) * n_items,
+            genres=rows.pick(movies.genres, nobody) or (nobody,) * n_items,
+        ),
+        Details(
+            imdb_ids=rows.pick(movies.imdb_ids, ""),
+            tmdb_ids=rows.pick(movies.tmdb_ids, ""),
+            directors=rows.pick(movies.directors, nobody),
+            actors=rows.pick(movies.actors, nobody),
+            plots=rows.pick(movies.plots, ""),
+        ),
     )
 
 

@@ -21,8 +21,7 @@ from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config
 from reeltune.data.interactions import Ids
-from reeltune.data.prepare.preparation import Prepared
-from reeltune.data.prepare.vocabulary import id_texts
+from reeltune.data.prepare.preparation import Prepared, id_texts
 from reeltune.data.prepared import Queries, Sequences
 from reeltune.errors import DataError
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.interactions import Interactions, Movies, RawDataset, TagTable, UserTable
+from reeltune.data.interactions import Interactions, Movies, RawDataset, TagTable, Users
 from reeltune.data.readers.delimited import Column, Format, decode, read_columns, records, rows, shorten
 from reeltune.data.readers.titles import known_genres, titled
 from reeltune.data.source import FileSet
@@ -239,7 +239,7 @@ def _users(
     order: tuple[int, int, int, int],
     occupations: tuple[str, ...] = (),
     has_header: bool = False,
-) -> UserTable | None:
+) -> Users | None:
     """Return the table with id, age, gender and occupation at the places ``order``; None without the file."""
     if not files.has(name):
         return None
@@ -257,7 +257,7 @@ def _users(
         users.append((user, int(age), gender, work))
     if not users:
         raise DataError(f"{files.label(name)}: there is no user; the file is empty")
-    return UserTable(*zip(*users, strict=True))
+    return Users(*zip(*users, strict=True))
 
 
 def _tags(found: Iterable[list[str]]) -> TagTable:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from reeltune.data.prepare.side import Users
+from reeltune.data.interactions import Users
 from reeltune.data.prepared import Queries
 from reeltune.evaluation.compare import (
     SIGNIFICANCE,

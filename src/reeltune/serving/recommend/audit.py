@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reeltune.data.cache import prepared_root
 from reeltune.data.features.assemble import make_features
-from reeltune.data.prepare.entry import read_ledger
-from reeltune.data.prepare.side import Users
+from reeltune.data.interactions import Users
 from reeltune.data.prepared import TuningData
-from reeltune.data.store import open_side, open_tuning
+from reeltune.data.store import find_prepared, open_side, open_tuning
 from reeltune.errors import BundleError, ConfigError
 from reeltune.evaluation.analyses.membership import check_membership
 from reeltune.evaluation.analyses.privacy import probe_attribute, user_states
@@ -31,12 +29,9 @@ def data_of(bundle: Bundle) -> TuningData:
         BundleError: The cache does not hold them.
     """
     wanted = bundle.ledger
-    for entry in sorted(prepared_root().glob(f"{wanted.dataset}-*/")):
-        try:
-            if not read_ledger(entry).differences(wanted):
-                return open_tuning(entry)
-        except (OSError, ValueError):
-            continue  # an entry of another version, or in work
+    folder = find_prepared(wanted)
+    if folder is not None:
+        return open_tuning(folder)
     raise BundleError(
         f"{bundle.directory} was trained on {wanted.dataset} ({wanted.split}, k-core {wanted.k_core}), which "
         f"is not prepared here; run: reeltune data prepare {wanted.dataset}"
