@@ -130,3 +130,19 @@ def test_the_fingerprint_follows_the_test_targets_only():
     assert digits(base) == digits([(1, 10, 3, 1), *base[2:], (1, 20, 5, 2)])
     assert digits(base) != digits([*base[:2], (1, 30, 3, 4), (1, 40, 3, 3)])
     assert digits(base) != digits([*base[:3], (1, 41, 3, 4)])
+
+
+@given(HISTORIES, st.integers(1, 4), st.integers(1, 4))
+def test_what_was_answered_is_all_that_precedes_the_test(histories, n_validation, n_test):
+    prepared = prepared_of(histories)
+    if all(len(items) <= n_validation + n_test for items in histories):
+        return
+    parts = LeaveLast(n_validation=n_validation, n_test=n_test).parts(prepared)
+    known = parts.validation.answered()
+    ids = np.asarray(prepared.item_ids)
+    for user, items in enumerate(histories):
+        is_asked = len(items) > n_validation + n_test
+        expected = items[: len(items) - n_test] if is_asked else items
+        own = slice(known.offsets[user], known.offsets[user + 1])
+        assert ids[known.items[own] - 1].tolist() == expected
+        assert known.timestamps[own].tolist() == list(range(len(expected)))

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from reeltune.models.networks.lstm import LSTMConfig
 from reeltune.training import module
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
+from reeltune.training.leg import Leg
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.trial.run import TrialConfig, run_trial
 
@@ -161,3 +163,36 @@ def test_memory_stays_flat_over_trials(tiny_data, tmp_path):
         run(tiny_data, tmp_path / str(number))
         sizes.append(resident_bytes())
     assert max(sizes[6:]) - sizes[5] < 30 * 2**20, [size >> 20 for size in sizes]
+
+
+def test_a_refit_trains_on_what_validation_asked_and_keeps_its_last_weights(tiny_data, tmp_path):
+    refit, known = Leg(0, 2, is_refit=True), tiny_data.validation.answered()
+    reports = []
+    result = run(tiny_data, tmp_path / "refit", leg=refit, report=reports.append)
+    assert (result.state, result.n_epochs, result.best_epoch) == (TrialState.COMPLETE, 2, 2)
+    assert result.metrics == {}
+    assert [report.metrics for report in reports] == [{}, {}]
+    assert not (tmp_path / "refit" / "validation_ranks.npy").exists()
+    # The same epochs of an ordinary training on those events end in the same weights.
+    extended = replace(tiny_data, train=known)
+    run(extended, tmp_path / "plain", leg=Leg(0, 2))
+    refitted, plain = (read_checkpoint(tmp_path / name / "last.ckpt") for name in ("refit", "plain"))
+    assert are_equal(refitted["state_dict"].values(), plain["state_dict"].values())
+    assert are_equal(
+        plain["average"]["weights"], weights(tmp_path / "refit")[: len(plain["average"]["weights"])]
+    )
+    run(tiny_data, tmp_path / "other", leg=Leg(0, 2))
+    assert not are_equal(weights(tmp_path / "refit"), weights(tmp_path / "other", "last.ckpt"))
+
+
+def test_a_refit_that_was_killed_ends_in_the_same_weights(tiny_data, tmp_path):
+    def killed(report):
+        if report.epoch == 1:
+            raise RuntimeError("killed")
+
+    refit = Leg(0, 3, is_refit=True)
+    run(tiny_data, tmp_path / "whole", leg=refit)
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tiny_data, tmp_path / "killed", leg=refit, report=killed)
+    run(tiny_data, tmp_path / "killed", leg=refit)
+    assert are_equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"))

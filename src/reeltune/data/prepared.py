@@ -122,6 +122,38 @@ class Queries:
             is_known &= self.sequences.timestamps < self.target_timestamp.min()
         return self.sequences.select(is_known)
 
+    def answered(self) -> Sequences:
+        """Return each user's longest history with its target: all that precedes what is asked after these.
+
+        A user without a query keeps the events of ``sequences``. The target's review is unknown here and
+        left empty.
+        """
+        whole, last = self.sequences, np.full(self.sequences.n_users, -1)
+        order = np.argsort(self.end, kind="stable")
+        last[self.user[order]] = order
+        users = np.flatnonzero(last >= 0)
+        asked = last[users]  # the latest query of each user that has any
+        ends = whole.offsets[1:].copy()
+        ends[users] = self.end[asked]
+        history = whole.select(np.arange(whole.n_events) < np.repeat(ends, whole.lengths))
+        places = history.offsets[1:][users]
+
+        def put(events: NDArray[Any] | None, values: Any) -> Any:
+            return None if events is None else np.insert(events, places, values)
+
+        return Sequences(
+            items=put(history.items, self.target[asked]),
+            ratings=put(history.ratings, self.target_rating[asked]),
+            timestamps=put(history.timestamps, self.target_timestamp[asked]),
+            offsets=history.offsets + np.concatenate(([0], np.cumsum(last >= 0))),
+            reviews=None
+            if history.reviews is None
+            else Texts.of(np.insert(list(history.reviews), places, "")),
+            labels=put(history.labels, -1),
+            sentiment=put(history.sentiment, np.nan),
+            profiles=history.profiles,
+        )
+
     def history(self, query: int) -> NDArray[np.int32]:
         """Return the items seen before the target of ``query``, oldest first, shape [T]."""
         start = self.sequences.offsets[self.user[query]]

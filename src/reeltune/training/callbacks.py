@@ -23,6 +23,7 @@ from reeltune.training.epochs import (
     Report,
     is_patience_out,
 )
+from reeltune.training.leg import Leg
 from reeltune.training.module import NextItemModule
 
 __all__ = ["EpochRecorder"]
@@ -45,12 +46,12 @@ class EpochRecorder(pl.Callback):
         epochs: list[EpochReport],
         *,
         data: TuningData,
-        start: int = 0,
+        leg: Leg | None = None,
     ) -> None:
         """Go on after ``epochs``, those of the run that is resumed.
 
         ``labels`` name the objective and what else is measured on the validation queries of ``data``;
-        epochs are counted on from ``start``, those of an earlier leg.
+        epochs are counted on from the start of ``leg``.
         """
         self.directory = directory
         self.labels = labels
@@ -59,7 +60,8 @@ class EpochRecorder(pl.Callback):
         self.report = report
         self.epochs = epochs
         self.data = data
-        self.start = start
+        self.start = leg.start if leg is not None else 0
+        self.is_refit = leg is not None and leg.is_refit
         self._started = 0.0
         self._validated: tuple[dict[str, float], float] = {}, 0.0  # metrics of the epoch, best so far
 
@@ -84,6 +86,10 @@ class EpochRecorder(pl.Callback):
         """Write the resumable checkpoint, then report; ask for an end when patience is out."""
         assert isinstance(pl_module, NextItemModule)
         metrics, best = self._validated
+        if self.is_refit:
+            pl_module.swap_average()
+            write_checkpoint(self.directory / BEST_CHECKPOINT, _weights(trainer, pl_module))
+            pl_module.swap_average()
         seconds = time.perf_counter() - self._started
         epoch = EpochReport(
             self.start + len(self.epochs) + 1,
@@ -97,7 +103,10 @@ class EpochRecorder(pl.Callback):
         with atomic_path(self.directory / LAST_CHECKPOINT) as part:
             trainer.save_checkpoint(part)
         for logger in trainer.loggers:
-            logger.log_metrics({**metrics, "best": best, "train_loss": epoch.train_loss}, step=epoch.epoch)
+            logger.log_metrics(
+                {**metrics, **({"best": best} if metrics else {}), "train_loss": epoch.train_loss},
+                step=epoch.epoch,
+            )
         self.report(epoch)
         if is_patience_out(self.epochs, self.objective, self.patience):
             trainer.should_stop = True

@@ -33,8 +33,8 @@ class EpochReport:
     """The figures of one epoch, counted from 1, or on from where an earlier leg of the training ended."""
 
     epoch: int
-    metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}
-    best: float  # best value of the objective so far
+    metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}; empty in a refit
+    best: float  # best value of the objective so far; 0 in a refit
     train_loss: float
     seconds: float  # of this epoch, training and validation
     n_parameters: int = 0  # of the network as it was made for the data
@@ -49,9 +49,9 @@ Report = Callable[[EpochReport], None]
 
 
 def best_epoch(epochs: list[EpochReport], objective: ChosenMetric) -> EpochReport:
-    """Return the first of ``epochs`` that holds the best value of the objective."""
+    """Return the first of ``epochs`` that holds the best value of the objective; the last one of a refit."""
     best = epochs[-1].best
-    return next(epoch for epoch in epochs if epoch.metrics[objective.label] == best)
+    return next((epoch for epoch in epochs if epoch.metrics.get(objective.label) == best), epochs[-1])
 
 
 def is_patience_out(epochs: list[EpochReport], objective: ChosenMetric, patience: int) -> bool:

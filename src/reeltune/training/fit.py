@@ -76,9 +76,8 @@ def fit(
     patience = config.patience if leg is None else n_epochs
     is_over = len(epochs) >= n_epochs or (bool(epochs) and is_patience_out(epochs, objective, patience))
     if not is_over:
-        start = leg.start if leg is not None else 0
         labels = (objective.label, *measures)
-        recorder = EpochRecorder(directory, labels, patience, report, epochs, data=data.data, start=start)
+        recorder = EpochRecorder(directory, labels, patience, report, epochs, data=data.data, leg=leg)
         module.list_length = list_length(labels)
         module.leg = leg
         if leg is not None and leg.origin is not None and not epochs:
@@ -112,6 +111,7 @@ def _trainer(
     config = module.training_config
     return pl.Trainer(
         max_epochs=n_epochs,
+        limit_val_batches=0 if recorder.is_refit else None,
         accelerator=accelerator,
         devices=1,
         gradient_clip_val=config.gradient_clip or None,

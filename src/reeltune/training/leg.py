@@ -23,6 +23,8 @@ class Leg:
     start: int  # epochs that were done before
     end: int  # epochs that are done when the leg is over
     origin: Path | None = None  # last.ckpt of the training that did the epochs before; None for fresh weights
+    is_refit: bool = False
+    """Whether it trains on the validation targets too: nothing is validated, the last weights are kept."""
 
     @property
     def n_epochs(self) -> int:

@@ -187,6 +187,10 @@ class NextItemModule(pl.LightningModule):
     def on_validation_start(self) -> None:
         """Put the averaged weights in."""
         self._rank_parts, self._list_parts = [], []
+        self.swap_average()
+
+    def swap_average(self) -> None:
+        """Put the averaged weights in, where there are any; a second call takes them out."""
         if self.average is not None:
             self.average.swap(self.network)
 
@@ -219,8 +223,7 @@ class NextItemModule(pl.LightningModule):
 
     def on_validation_end(self) -> None:
         """Put the weights in training back; callbacks have seen the averaged ones by now."""
-        if self.average is not None:
-            self.average.swap(self.network)
+        self.swap_average()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the averaged weights."""

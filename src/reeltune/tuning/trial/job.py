@@ -43,6 +43,7 @@ class TrialJob:
     measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
     start_epoch: int = 0  # epochs that were done before, by the trial whose checkpoint is the origin
     end_epoch: int | None = None  # epochs that are done when it is over; None for all, or its own patience
+    is_refit: bool = False  # trained on the validation targets too, up to ``end_epoch``
     origin: str = ""  # last.ckpt of the trial that it goes on from; empty for fresh weights
     storage: str = ""  # address that the trial's files pass through; empty where the study's folder is seen
     past: list[dict[str, Any]] = field(default_factory=list)  # legs to train first: params, config, end_epoch
@@ -72,7 +73,8 @@ class TrialJob:
         """The stretch of a training that it runs, None for a whole one."""
         if self.end_epoch is None:
             return None
-        return Leg(self.start_epoch, self.end_epoch, Path(self.origin) if self.origin else None)
+        origin = Path(self.origin) if self.origin else None
+        return Leg(self.start_epoch, self.end_epoch, origin, self.is_refit)
 
 
 Entry = Callable[[TrialJob, Report], TrialResult]

@@ -180,10 +180,11 @@ def _train_here(job: TrialJob, notify: Notify) -> None:
 
 def _in_words(job: TrialJob, epoch: EpochReport) -> str:
     objective = job.config["objective"]
-    return (
-        f"{job.label}: epoch {epoch.epoch} of {job.last_epoch}, "
-        f"{objective} {epoch.metrics[objective]:.4f}, best {epoch.best:.4f}"
-    )
+    if epoch.metrics:
+        found = f"{objective} {epoch.metrics[objective]:.4f}, best {epoch.best:.4f}"
+    else:
+        found = f"loss {epoch.train_loss:.4f}"
+    return f"{job.label}: epoch {epoch.epoch} of {job.last_epoch}, {found}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +143,7 @@ def _train(
 ) -> tuple[TrialState, str, int]:
     """Return the state, the reason of the end and the number of parameters."""
     from reeltune.data.datamodule import SequenceDataModule
-    from reeltune.data.features.assemble import make_features
+    from reeltune.data.features.assemble import make_features, query_features
     from reeltune.training.fit import fit
     from reeltune.training.module import NextItemModule
 
@@ -153,10 +154,14 @@ def _train(
         model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
     )
     module.network.side.fill(features.tables)
+    if leg is not None and leg.is_refit:  # the features stay those of the training part
+        known = replace(data.validation, sequences=data.validation.answered())
+        extended = query_features(model.inputs, data, known).sequences
+        features = replace(features, data=replace(features.data, train=extended))
     if config.training.loss != "softmax":
-        module.sample_from(count_items(data.train, data.n_items))
+        module.sample_from(count_items(features.data.train, data.n_items))
     if module.network.prior is not None:
-        module.network.prior.fill(data.train)
+        module.network.prior.fill(features.data.train)
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
     batches = SequenceDataModule(
         features.data,
