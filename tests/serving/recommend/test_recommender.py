@@ -40,6 +40,12 @@ def test_seen_and_excluded_movies_never_come_back(recommender: Recommender) -> N
     assert left.isdisjoint({*titles[:4], titles[9], titles[12]})
 
 
+def test_a_bound_on_the_year_needs_years() -> None:
+    catalogue = Catalogue(("1",), ("Heat",), (0,), ((),))
+    with pytest.raises(UserError, match="movies of this bundle have no years"):
+        Filters(first_year=1990).allowed(catalogue)
+
+
 def test_order_matters_and_repetitions_do_not(recommender: Recommender) -> None:
     ab = recommender.recommend(["Toy Story", "The Godfather"], k=3)
     ba = recommender.recommend(["The Godfather", "Toy Story"], k=3)

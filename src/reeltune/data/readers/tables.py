@@ -46,14 +46,13 @@ def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | Non
     if movies is not None:
         used = {what: column for what, column in used.items() if what not in _OF_MOVIES}
     rows = _table(files, name, columns).whole(used)
-    nothing = np.full(rows.n_rows, -1, dtype=np.int64)
-    rank = None if columns.timestamp is not None else np.arange(rows.n_rows, dtype=np.int64)
-    timestamp = nothing
-    if columns.time_unit == "order" and columns.timestamp is not None:
+    timestamp, rank = np.full(rows.n_rows, -1, dtype=np.int64), None
+    if columns.timestamp is None:
+        rank = np.arange(rows.n_rows, dtype=np.int64)
+    elif columns.time_unit == "order":
         rank = _order(rows)
-    elif columns.timestamp is not None:
+    else:
         timestamp = seconds_of(rows, "timestamp", columns.time_unit)
-        check_span(rows, "timestamp", columns.time_unit, timestamp)
     interactions = Interactions(
         user=rows.ids("user"),
         item=rows.ids("item"),
@@ -63,6 +62,7 @@ def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | Non
         review=Texts.of_arrow(rows.strings["review"]) if "review" in used else None,
         label=_labels(rows) if "label" in used else None,
     )
+    check_span(rows, "timestamp", columns.time_unit, timestamp)
     if movies is not None:
         rows = _table(files, movies, columns).whole(about_movies)
     return RawDataset(interactions, _movies(rows) if len(about_movies) > 1 else None)

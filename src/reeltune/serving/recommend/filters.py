@@ -34,12 +34,14 @@ class Filters:
             people: Directors and actors of each movie, [V]; empty where nobody is known.
 
         Raises:
-            UserError: A genre or person is unknown, or the years are the wrong way round.
+            UserError: A genre or person is unknown, no movie has a year, or the years are the wrong way round.
         """
         if None not in (self.first_year, self.last_year) and (self.first_year or 0) > (self.last_year or 0):
             raise UserError(f"no year is from {self.first_year} to {self.last_year}; swap them")
         if self == Filters():
             return np.arange(catalogue.n_items + 1) > PAD
+        if (self.first_year, self.last_year) != (None, None) and not any(catalogue.years):
+            raise UserError("the movies of this bundle have no years; leave the bound on the year out")
         known = {genre.casefold(): genre for genres in catalogue.genres for genre in genres}
         wanted, unwanted = (
             {_known_genre(name, known) for name in names} for names in (self.genres, self.without_genres)
