@@ -34,7 +34,7 @@ class Filters:
             people: Directors and actors of each movie, [V]; empty where nobody is known.
 
         Raises:
-            UserError: A genre or person is unknown, no movie has a year, or the years are the wrong way round.
+            UserError: A genre or person is unknown, no movie has a year, or the years are swapped.
         """
         if None not in (self.first_year, self.last_year) and (self.first_year or 0) > (self.last_year or 0):
             raise UserError(f"no year is from {self.first_year} to {self.last_year}; swap them")
