@@ -32,7 +32,7 @@ HOMES = {
     "ray": {"tuning/ray/"},
     "lightning": {"training/", "data/datamodule.py"},
     "wandb": {"training/loggers.py"},
-    "optuna_dashboard": {"cli/dashboard.py"},
+    "optuna_dashboard": {"serving/http"},
     "rich": {"cli/"},
     "fastapi": {"serving/http"},
     "starlette": {"serving/http"},

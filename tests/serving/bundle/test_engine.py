@@ -12,7 +12,8 @@ from reeltune.serving.bundle.bundle import export_bundle, load_bundle
 from reeltune.serving.bundle.engine import open_scorer
 from reeltune.serving.bundle.onnx_model import write_proved_onnx
 from reeltune.serving.bundle.onnx_scorer import OnnxScorer
-from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.http.app import guarded
+from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
@@ -49,7 +50,7 @@ def test_auto_takes_the_graph_where_there_is_one(
     assert isinstance(open_scorer(with_graph, "auto"), OnnxScorer)
     assert open_scorer(without, "auto") is without.scorer
     assert open_scorer(with_graph, "torch") is with_graph.scorer
-    with TestClient(guarded(Service(graph_dir), None)) as client:
+    with TestClient(guarded(Service(graph_dir))) as client:
         assert client.get("/health").json()["engine"] == "onnx"
         assert client.get("/similar", params={"movie": "id:500"}).status_code == 200
     for module in (engine_module, onnx_scorer):

@@ -14,7 +14,8 @@ from reeltune.serving.bundle import onnx_model
 from reeltune.serving.bundle.bundle import load_bundle
 from reeltune.serving.bundle.export_baseline import export_baseline
 from reeltune.serving.bundle.onnx_scorer import OnnxScorer
-from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.http.app import guarded
+from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender
 from reeltune.serving.recommend.rerank import Reranking
 
@@ -71,7 +72,7 @@ def test_a_matrix_that_no_graph_can_hold_is_left_out_or_refused(
 
 def test_the_service_answers_from_a_baseline(study_dir: Path, tmp_path: Path) -> None:
     out = export_baseline(study_dir, tmp_path / "b", "windowed-markov", with_onnx=False)
-    with TestClient(guarded(Service(out), None)) as client:
+    with TestClient(guarded(Service(out))) as client:
         health = client.get("/health").json()
         assert (health["model"], health["has_embeddings"]) == ("windowed-markov", False)
         body = {"history": [{"movie": "id:3"}], "k": 3, "explain": True}

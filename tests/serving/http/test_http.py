@@ -10,21 +10,22 @@ import torch
 from starlette.testclient import TestClient
 
 from reeltune.serving.bundle.bundle import export_bundle
-from reeltune.serving.http.app import LOOPBACK, Service, guarded
+from reeltune.serving.http.app import guarded
 from reeltune.serving.http.guard import MAX_BODY_BYTES
 from reeltune.serving.http.schema import Lines
+from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
 
 @pytest.fixture(name="client")
 def _client(bundle_dir: Path):
-    with TestClient(guarded(Service(bundle_dir), LOOPBACK), base_url="http://localhost") as client:
+    with TestClient(guarded(Service(bundle_dir), ("localhost",)), base_url="http://localhost") as client:
         yield client
 
 
 def ask(client: TestClient, **fields):
-    return client.post("/recommend", json={"history": [{"movie": "toy story", "stars": 4.5}], **fields})
+    return client.post("/recommend", json={"history": [{"movie": "toy story", "rating": 4.5}], **fields})
 
 
 def messages(response):
@@ -58,7 +59,7 @@ def test_filters_and_weights_reach_the_list(client: TestClient) -> None:
     [
         ({"history": []}, "at least 1 item"),
         ({"history": [{"movie": "Toy Story"}] * 501}, "at most 500 items"),
-        ({"history": [{"movie": "Toy Story", "stars": 5.5}]}, "less than or equal to 5"),
+        ({"history": [{"movie": "Toy Story", "rating": 5.5}]}, "ratings go from 0.5 to 5"),
         ({"history": [{"movie": "T" * 301}]}, "at most 300 characters"),
         ({"history": [{"movie": "Toy Stori"}]}, "did you mean 'Toy Story"),
         ({"k": 0}, "greater than or equal to 1"),
@@ -145,7 +146,7 @@ def test_every_field_is_described(client: TestClient) -> None:
 def test_a_new_bundle_takes_the_place_without_a_dropped_request(bundle_dir: Path) -> None:
     service = Service(bundle_dir)
     statuses, stop = [], threading.Event()
-    with TestClient(guarded(service, None)) as client:
+    with TestClient(guarded(service)) as client:
 
         def keep_asking() -> None:
             while not stop.is_set():

@@ -8,7 +8,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 
 from reeltune.serving.bundle.bundle import export_bundle
-from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.http.app import guarded
+from reeltune.serving.http.service import Service
 from serving_parts import make_parts
 
 OPERATIONS = {
@@ -25,7 +26,7 @@ OPERATIONS = {
 @pytest.fixture(scope="module", name="described")
 def _described(tmp_path_factory: pytest.TempPathFactory):
     bundle = export_bundle(make_parts(), tmp_path_factory.mktemp("served") / "bundle")
-    return schemathesis.openapi.from_asgi("/openapi.json", guarded(Service(bundle), None))
+    return schemathesis.openapi.from_asgi("/openapi.json", guarded(Service(bundle)))
 
 
 def test_each_operation_is_tried(described) -> None:

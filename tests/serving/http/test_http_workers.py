@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -18,10 +16,7 @@ import pytest
 import torch
 
 from browser import wait
-from reeltune.errors import EngineError
 from reeltune.serving.bundle.bundle import export_bundle
-from reeltune.serving.http import workers as http_workers
-from reeltune.serving.http.workers import run_workers
 from serving_parts import make_parts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no sockets are inherited there")
@@ -35,8 +30,9 @@ def answer(address: str, path: str, body: object = None) -> str:
         return str(response.read().decode())
 
 
-def children(process: int) -> list[int]:
-    return [int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+def workers_of(process: int) -> list[int]:
+    found = map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+    return [number for number in found if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()]
 
 
 def is_alive(process: int) -> bool:
@@ -76,17 +72,17 @@ def test_two_processes_answer_and_reload_as_one_and_end_with_their_parent(
                 parameter.normal_()
         export_bundle(parts, bundle_dir, force=True)
         assert json.loads(answer(address, "/reload", {}))["is_changed"]
-        wait(lambda: log.read_text().count("bundle is the same") + log.read_text().count("new bundle") == 2)
+        wait(lambda: "new bundle in place" in log.read_text())  # said by the one that was not asked
         assert before not in {json.loads(answer(address, "/health"))["bundle"] for _ in range(10)}
 
-        workers = children(process.pid)
+        workers = workers_of(process.pid)
         os.kill(workers[0], signal.SIGKILL)
-        wait(lambda: "exit code -9 and is replaced" in log.read_text())
-        wait(lambda: len(children(process.pid)) == 2)
+        wait(lambda: "a worker ended with exit code -9 and is replaced" in log.read_text())
+        wait(lambda: len(workers_of(process.pid)) == 2)
         assert answer(address, "/health")
 
         # Nobody can ask them to stop when their parent is gone: they see it themselves.
-        workers = children(process.pid)
+        workers = workers_of(process.pid)
         process.kill()
         process.wait()
         wait(lambda: not any(map(is_alive, workers)), 60)
@@ -95,33 +91,29 @@ def test_two_processes_answer_and_reload_as_one_and_end_with_their_parent(
         process.wait()
 
 
-def run(command: str, told: list[str], n_workers: int = 1) -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        run_workers(
-            [sys.executable, "-c", command],
-            n_workers,
-            bound,
-            environment=os.environ,
-            notify=told.append,
-            started="started",
+@pytest.mark.slow
+def test_a_request_during_the_stop_is_answered_or_refused_never_reset(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, str(bundle_dir), "--port", "0", "--workers", "2"], stderr=stderr
         )
-
-
-def test_workers_that_cannot_start_end_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_workers, "LONGEST_PAUSE_SECONDS", 0.05)
-    told: list[str] = []
-    with pytest.raises(
-        EngineError, match=r"3 workers ended within 10 s .* exit code 7; serve with --workers 1"
-    ):
-        run("raise SystemExit(7)", told)
-    assert told[:2] == ["started", "a worker ended with exit code 7 and is replaced"]
-
-
-def test_a_worker_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_workers, "STOP_SECONDS", 0.2)
-    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    started = time.monotonic()
-    run(stubborn, [], n_workers=2)
-    assert time.monotonic() - started < 20
+    try:
+        wait(lambda: "2 processes" in log.read_text(), 90)
+        address = re.search(r"http://[\d.:]+", log.read_text())[0]
+        assert answer(address, "/health")
+        process.send_signal(signal.SIGTERM)
+        refused = []
+        while process.poll() is None:
+            try:
+                assert answer(address, "/health")
+            except urllib.error.URLError as error:
+                refused.append(type(error.reason))
+        assert set(refused) <= {ConnectionRefusedError}  # never reset
+        assert process.returncode == 0
+        assert log.read_text().endswith("stopped\n")
+    finally:
+        process.kill()
+        process.wait()

@@ -14,7 +14,8 @@ from reeltune.report.study import render_report
 from reeltune.report.tradeoff import Point, draw_trade_off, read_trade_off
 from reeltune.serving.bundle.bundle import export_bundle, load_bundle
 from reeltune.serving.bundle.export import export_study
-from reeltune.serving.http.app import Service, guarded
+from reeltune.serving.http.app import guarded
+from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender
 from reeltune.serving.recommend.rerank import Reranking
 from reeltune.serving.recommend.tradeoff import WEIGHTS, _strongest, measure_trade_off
@@ -85,7 +86,7 @@ def test_the_tuned_weights_travel_with_the_bundle_and_are_used_when_asked_for(
     assert "## Re-ranking" in (out / "README.md").read_text()
     history = {"history": [{"movie": "id:3"}, {"movie": "id:9"}]}
     expected = recommender.recommend(["id:3", "id:9"], rerank=recommender.tuned)
-    with TestClient(guarded(Service(out), None)) as client:
+    with TestClient(guarded(Service(out))) as client:
         assert client.get("/health").json()["has_tuned"]
         lines = client.post("/recommend", json=history | {"tuned": True}).json()["movies"]
         assert [line["code"] for line in lines] == [line.code for line in expected]

@@ -1,16 +1,14 @@
 """The service: recommendations, similar movies, search, a page and its own description.
 
-Answers are computed in a few threads by a :class:`CoalescedRecommender`. A new bundle is read beside
-the old one and put in its place between two requests; those under way finish with the one they began with.
+Answers are computed in a few threads by a :class:`CoalescedRecommender`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -22,7 +20,7 @@ from starlette.exceptions import HTTPException
 from reeltune.errors import UserError
 from reeltune.serving.bundle.onnx_scorer import OnnxScorer
 from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
-from reeltune.serving.http.guard import Guard, Meters
+from reeltune.serving.http.guard import Guard, Measures
 from reeltune.serving.http.pages import PAGES, add_pages
 from reeltune.serving.http.schema import (
     Health,
@@ -33,81 +31,38 @@ from reeltune.serving.http.schema import (
     RecommendRequest,
     Reloaded,
 )
+from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 from reeltune.serving.recommend.filters import Filters
 from reeltune.serving.recommend.recommender import Recommendation, Watched
 from reeltune.version import __version__
 
-__all__ = ["LOOPBACK", "Service", "create_app", "guarded", "make_meters"]
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine as seen from itself."""
+__all__ = ["create_app", "guarded"]
 
 N_THREADS = 8
 """Requests computed at once; more would only wait for each other's turn."""
 
+_PATHS = PAGES | {
+    *("/recommend", "/similar", "/movies", "/genres"),
+    *("/health", "/metrics", "/reload", "/openapi.json"),
+}
+
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Problems, "description": "The request is no valid JSON or names another host"},
+    400: {"model": Problems, "description": "The request is no valid JSON"},
     413: {"model": Problems, "description": "The body is too large"},
     422: {"model": Problems, "description": "A field, title or genre cannot be used"},
 }
 
 
-class Service:
-    """The bundle that is served, which may be replaced at any moment."""
-
-    def __init__(
-        self,
-        directory: Path,
-        engine: str = "auto",
-        *,
-        on_wish_to_reload: Callable[[], None] | None = None,
-    ) -> None:
-        """Read the bundle in ``directory``, whose scores ``engine`` computes.
-
-        Args:
-            directory: Folder of the bundle.
-            engine: What computes the scores.
-            on_wish_to_reload: Called after a request had the bundle read anew, to tell other processes.
-
-        Raises:
-            BundleError: It is absent, damaged or foreign, or has no graph for ONNX Runtime.
-            UserError: The engine is not installed.
-        """
-        self.directory = directory
-        self.engine = engine
-        self.on_wish_to_reload = on_wish_to_reload
-        self.recommender = CoalescedRecommender.load(directory, engine)
-        self._reloading = threading.Lock()
-
-    def reload(self) -> Reloaded:
-        """Read the bundle anew and put it in place; on an error the old one stays.
-
-        Raises:
-            BundleError: It is absent, damaged or foreign.
-        """
-        with self._reloading:
-            before = self.fingerprint(self.recommender)
-            recommender = CoalescedRecommender.load(self.directory, self.engine)
-            self.recommender = recommender
-        return Reloaded(
-            bundle=self.fingerprint(recommender), is_changed=before != self.fingerprint(recommender)
-        )
-
-    @staticmethod
-    def fingerprint(recommender: CoalescedRecommender) -> str:
-        """Return the SHA-256 of the weights that ``recommender`` uses."""
-        return str(recommender.bundle.manifest["files"]["weights.safetensors"]["sha256"])
-
-
-def create_app(service: Service, meters: Meters | None = None) -> FastAPI:
+def create_app(service: Service, measures: Measures) -> FastAPI:
     """Return the application that answers from ``service``."""
-    meters = meters or make_meters()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = N_THREADS
+        watching = asyncio.create_task(service.watch())
         yield
+        watching.cancel()
 
     app = FastAPI(
         title="reeltune",
@@ -118,7 +73,7 @@ def create_app(service: Service, meters: Meters | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     _add_recommending(app, service)
-    _add_operating(app, service, meters)
+    _add_operating(app, service, measures)
     add_pages(app)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(UserError)(_on_user_error)
@@ -126,28 +81,19 @@ def create_app(service: Service, meters: Meters | None = None) -> FastAPI:
     return app
 
 
-def guarded(service: Service, hosts: frozenset[str] | None) -> Guard:
-    """Return the whole service: the application behind its guard."""
-    meters = make_meters()
-    return Guard(create_app(service, meters), meters, hosts)
-
-
-def make_meters() -> Meters:
-    """Return counters for the paths of the service."""
-    return Meters(
-        PAGES
-        | {"/recommend", "/similar", "/movies", "/genres", "/health", "/metrics", "/reload"}
-        | {"/openapi.json"}
-    )
+def guarded(service: Service, hosts: tuple[str, ...] = ("*",)) -> Guard:
+    """Return the whole service: the application behind its guard, under the names ``hosts``."""
+    measures = Measures(_PATHS)
+    return Guard(create_app(service, measures), measures, hosts)
 
 
 def _add_recommending(app: FastAPI, service: Service) -> None:
     @app.post("/recommend", response_model=Lines, responses=_REFUSALS)
     def recommend(request: RecommendRequest) -> Response:
-        """Rank the movies for a person, seen before or not; seen movies are left out."""
+        """Rank the movies for a user, seen before or not; seen movies are left out."""
         recommender = service.recommender
         history: list[Watched] = [
-            movie.movie if movie.stars is None else (movie.movie, movie.stars) for movie in request.history
+            movie.movie if movie.rating is None else (movie.movie, movie.rating) for movie in request.history
         ]
         _check_titles(recommender, [*(movie.movie for movie in request.history), *request.exclude])
         filters = Filters(
@@ -194,7 +140,7 @@ def _add_recommending(app: FastAPI, service: Service) -> None:
         return sorted({name for row in service.recommender.catalogue.genres for name in row})
 
 
-def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
+def _add_operating(app: FastAPI, service: Service, measures: Measures) -> None:
     @app.get("/health")
     async def health() -> Health:
         """Tell that the service answers, and from what."""
@@ -212,24 +158,22 @@ def _add_operating(app: FastAPI, service: Service, meters: Meters) -> None:
             has_tuned=recommender.bundle.tuned is not None,
             has_embeddings=recommender.has_embeddings,
             reads_ratings=bool(inputs.get("rating") or inputs.get("taste")),
-            bundle=service.fingerprint(recommender),
+            bundle=service.fingerprint,
         )
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Response:
         """Give the counters in the text form of Prometheus."""
-        return Response(meters.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(measures.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     @app.post("/reload", responses={409: {"model": Problems, "description": "The new bundle cannot be used"}})
     def reload() -> Reloaded:
         """Read the bundle's folder anew; requests under way finish with the old one."""
         try:
-            reloaded = service.reload()
+            reloaded = service.reload(is_wish=True)
         except UserError as error:
             raise HTTPException(409, str(error)) from error
-        if service.on_wish_to_reload is not None:
-            service.on_wish_to_reload()
-        meters.reloads.inc()
+        measures.reloads.inc()
         return reloaded
 
 

@@ -1,20 +1,22 @@
-"""What stands before every request: size limit, foreign pages refused, headers, counters.
+"""What stands before every request: hosts, body size, pages of other sites, headers, counters.
 
-A plain ASGI layer, so that a request costs it a few microseconds.
+Plain ASGI layers, so that a request costs them a few microseconds.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_BODY_BYTES", "SHARED_COUNTS", "Guard", "Meters"]
+__all__ = ["MAX_BODY_BYTES", "SHARED_COUNTS", "Guard", "Measures"]
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest body of a request: 1,000 titles of 250 bytes."""
@@ -31,14 +33,8 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-
-class Meters:
+class Measures:
     """Prometheus counters of one service, in a registry of their own."""
 
     def __init__(self, paths: frozenset[str]) -> None:
@@ -73,20 +69,19 @@ class Meters:
 
 
 class Guard:
-    """Wraps an ASGI application."""
+    """Wraps the application; ``HEAD`` is answered as ``GET`` without its body."""
 
-    def __init__(self, app: App, meters: Meters, hosts: frozenset[str] | None) -> None:
+    def __init__(self, app: ASGIApp, measures: Measures, hosts: tuple[str, ...]) -> None:
         """Guard ``app``.
 
         Args:
             app: The application.
-            meters: Where requests are counted.
-            hosts: Names this service is called by, None for any. With a list, a page of another site
-                cannot reach a service on loopback through a name that it points there.
+            measures: Where requests are counted.
+            hosts: Hosts that a request may name; see :func:`reeltune.serving.http.address.own_names`.
         """
-        self._app = app
-        self._meters = meters
-        self._hosts = hosts
+        limited = RequestBodyLimitMiddleware(app, MAX_BODY_BYTES)
+        self._app = TrustedHostMiddleware(limited, hosts, www_redirect=False)
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -95,77 +90,25 @@ class Guard:
             return
         started = time.perf_counter()
         status = 500
+        is_head = scope["method"] == "HEAD"
 
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        app: ASGIApp = self._app
+        if origin is not None and origin.partition("://")[2] != headers.get("host", ""):
+            problem = {"loc": ["request"], "type": "refused"}
+            problem["msg"] = "pages of other sites may not call this service"
+            app = JSONResponse({"detail": [problem]}, 403)
         try:
-            headers = dict(scope["headers"])
-            refusal = self._refusal(headers)
-            if refusal is None:
-                body = await _limited_body(headers, receive)
-                refusal = (413, f"the body is larger than {MAX_BODY_BYTES} bytes") if body is None else None
-            if refusal is not None:
-                await _refuse(send_marked, *refusal)
-                return
-            await self._app(scope, _replay(body or b"", receive), send_marked)
+            await app({**scope, "method": "GET"} if is_head else scope, receive, send_marked)
         finally:
-            self._meters.count(scope, status, time.perf_counter() - started)
-
-    def _refusal(self, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
-        host = headers.get(b"host", b"").decode("latin-1")
-        if self._hosts is not None and _hostname(host) not in self._hosts:
-            return 400, "the Host header does not name this service"
-        origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
-            return 403, "pages of other sites may not call this service"
-        return None
-
-
-def _hostname(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0].removeprefix("[")
-    return host.partition(":")[0].casefold()
-
-
-async def _limited_body(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-    """Return the whole body, None where it is too large; no more than the limit is held."""
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        return None
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY_BYTES:
-            return None
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    is_given = False
-
-    async def replayed() -> Message:
-        nonlocal is_given
-        if is_given:
-            return await receive()
-        is_given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replayed
-
-
-async def _refuse(send: Send, status: int, text: str) -> None:
-    body = json.dumps({"detail": [{"loc": ["request"], "msg": text, "type": "refused"}]}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+            self._measures.count(scope, status, time.perf_counter() - started)

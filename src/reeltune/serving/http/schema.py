@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = [
     "Health",
@@ -28,20 +28,20 @@ class _Message(BaseModel):
 
 
 class SeenMovie(_Message):
-    """A movie that the person saw."""
+    """A movie that the user saw."""
 
     movie: Name
     """Title, the year may be left out where one movie alone bears it, or ``id:...`` of the data set."""
-    stars: float | None = Field(default=None, ge=0.5, le=5.0)
-    """Rating, 0.5 to 5 stars."""
+    rating: float | None = Field(default=None, ge=0.0, validation_alias=AliasChoices("rating", "stars"))
+    """Rating on the scale that ``/health`` gives; ``stars`` is the older name."""
 
 
 class RecommendRequest(_Message):
-    """A person's history and what is wanted."""
+    """A user's history and what is wanted."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"history": [{"movie": "Toy Story (1995)", "stars": 4.5}], "k": 5, "explain": True}]
+            "examples": [{"history": [{"movie": "Toy Story (1995)", "rating": 4.5}], "k": 5, "explain": True}]
         }
     )
 
@@ -114,10 +114,10 @@ class Health(BaseModel):
     n_movies: int
     model: str
     engine: str = Field(description="what computes the scores: torch or onnx")
-    has_popularity: bool = Field(description="whether the bundle tells how often movies were seen")
+    has_popularity: bool = Field(description="whether the bundle knows how often movies were seen")
     has_tuned: bool = Field(description="whether the bundle holds weights of re-ranking tuned on validation")
-    has_embeddings: bool = Field(description="whether movies have embeddings, from which novelty is told")
-    reads_ratings: bool = Field(description="whether stars enter the scores")
+    has_embeddings: bool = Field(description="whether movies have embeddings, from which novelty is measured")
+    reads_ratings: bool = Field(description="whether ratings enter the scores")
     bundle: str = Field(description="SHA-256 of the bundle's weights")
 
 

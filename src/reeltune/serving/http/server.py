@@ -1,62 +1,49 @@
-"""Runs the service on a port until it is told to stop."""
+"""Runs the service on a port, in one process or several, until it is told to stop."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import functools
 import logging
+import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
-from reeltune.errors import ConfigError, UserError
-from reeltune.serving.http.app import LOOPBACK, Service, guarded
+from reeltune.errors import UserError
+from reeltune.serving.http.address import own_names, shown
+from reeltune.serving.http.app import guarded
+from reeltune.serving.http.guard import SHARED_COUNTS, Guard
+from reeltune.serving.http.protocol import MAX_CONNECTIONS, LimitedProtocol
+from reeltune.serving.http.service import Service, Wishes
 
-__all__ = ["open_port", "serve", "told_address"]
+__all__ = ["serve"]
 
 STOP_SECONDS = 10
 """Time that requests under way have to finish after the signal to stop."""
 
-MAX_WAITING = 1024
-"""Connections and requests held at once; more are answered 503."""
+KILL_SECONDS = STOP_SECONDS + 5
+"""Time that a worker has to end after it; more than it takes by itself."""
 
-
-def open_port(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 takes a free one.
-
-    Raises:
-        ConfigError: The port is taken or the address is not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise ConfigError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); "
-            "choose another --port, 0 takes a free one"
-        ) from error
-    return bound
+Notify = Callable[[str], None]
 
 
 def serve(
     directory: Path,
     bound: socket.socket,
     host: str,
-    notify: Callable[[str], None],
+    notify: Notify,
     *,
     engine: str = "auto",
-    parent: int | None = None,
+    n_workers: int = 1,
 ) -> None:
-    """Serve the bundle in ``directory`` on ``bound`` until SIGINT or SIGTERM; SIGHUP reads it anew.
+    """Serve the bundle in ``directory`` on ``bound`` until SIGINT or SIGTERM; SIGHUP reads it again.
 
     Args:
         directory: Folder of the bundle.
@@ -64,107 +51,136 @@ def serve(
         host: Name or address that the socket was bound to.
         notify: Receives a line at the start, at the end and for each new bundle.
         engine: What computes the scores.
-        parent: Id of the process that keeps several of this one: it says nothing of start and end, ends
-            when that one is gone, and hands a wish to reload on to it.
+        n_workers: Processes that answer on the one port.
 
     Raises:
         BundleError: The bundle is absent, damaged or foreign, or has no graph for ONNX Runtime.
-        UserError: The engine is not installed.
+        UserError: The engine is not installed, or there are several processes on Windows.
     """
-    import torch
+    if n_workers > 1 and os.name == "nt":
+        raise UserError("--workers needs sockets that processes inherit, which Windows has not; leave it out")
+    # The one counter that all processes see; where it changed, each reads the bundle again.
+    wishes: Wishes = multiprocessing.get_context("spawn").RawValue("i", 0)
+    hosts = own_names(bound, host)
+    service = Service(directory, engine, wishes=wishes, notify=notify)  # fails here, not in each worker
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    bound.listen(MAX_CONNECTIONS)  # whoever reads the next line may connect at once
+    told = f"serving {directory} on http://{shown(host)}:{bound.getsockname()[1]}  (Ctrl-C ends it)"
+    if n_workers == 1:
+        _set_reload_signal(lambda *_: _wish(wishes))
+        notify(told)
+        _run(guarded(service, hosts), bound)
+    else:
+        notify(f"{told}, {n_workers} processes")
+        worker = _Worker(directory, engine, hosts, wishes, notify, os.getpid())
+        with tempfile.TemporaryDirectory(prefix="reeltune-counts-") as counts:
+            os.environ[SHARED_COUNTS] = counts  # read by the workers, which inherit it
+            try:
+                _Supervisor(_config(worker, factory=True, workers=n_workers), bound, wishes, notify).run()
+            finally:
+                del os.environ[SHARED_COUNTS]
+    notify("stopped")
 
-    torch.set_num_threads(1)  # a single history is too small to share; the other core takes requests
-    _hold_reload_signal(signal.SIG_BLOCK)
-    told = None if parent is None else functools.partial(_hang_up, parent)
-    service = Service(directory, engine, on_wish_to_reload=told)
-    hosts = LOOPBACK | {host} if host in LOOPBACK else None
-    config = uvicorn.Config(
-        guarded(service, hosts),
+
+@dataclass(frozen=True)
+class _Worker:
+    """Makes the application in a process of several."""
+
+    directory: Path
+    engine: str
+    hosts: tuple[str, ...]
+    wishes: Wishes
+    notify: Notify
+    parent: int
+
+    def __call__(self) -> Guard:
+        _set_reload_signal(signal.SIG_IGN)
+        _share_the_cores()
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        service = Service(
+            self.directory, self.engine, wishes=self.wishes, notify=self.notify, parent=self.parent
+        )
+        return guarded(service, self.hosts)
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's supervisor of several processes, with four differences.
+
+    A reload leaves the processes alive: no request and no connection is lost. A process is replaced when
+    it has ended, not when it is slow to answer: on a busy machine the start takes longer than uvicorn
+    waits. The port is closed before they are asked to stop: a connection that comes later is refused, not
+    reset. One that does not stop in time is killed.
+    """
+
+    def __init__(self, config: uvicorn.Config, bound: socket.socket, wishes: Wishes, notify: Notify) -> None:
+        super().__init__(config, [bound])
+        self._wishes = wishes
+        self._notify = notify
+
+    def handle_hup(self) -> None:
+        _wish(self._wishes)
+
+    def keep_subprocess_alive(self) -> None:
+        if all(process.process.is_alive() for process in self.processes):
+            return
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if old is not new:
+                self._notify(f"a worker ended with exit code {old.exitcode} and is replaced")
+
+    def terminate_all(self) -> None:
+        for bound in self.sockets:
+            bound.close()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        for process in self.processes:
+            process.process.join(KILL_SECONDS)
+            if process.process.is_alive():
+                process.process.kill()
+        super().join_all()
+
+
+def _config(app: Any, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=LimitedProtocol,
+        ws="none",
+        interface="asgi3",
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=30,
-        limit_concurrency=MAX_WAITING,
+        timeout_worker_healthcheck=60,
+        **options,
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    bound.listen(MAX_WAITING)  # whoever reads the next line may connect at once
-    if parent is None:
-        notify(told_address(directory, bound, host))
-    server = _Server(config, service, notify, parent)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[bound]))
-    if parent is None:
-        notify("stopped")
 
 
-def told_address(directory: Path, bound: socket.socket, host: str) -> str:
-    """Return the line that tells where ``directory`` is served."""
-    shown = f"[{host}]" if ":" in host else host
-    return f"serving {directory} on http://{shown}:{bound.getsockname()[1]}  (Ctrl-C ends it)"
+def _run(app: Guard, bound: socket.socket) -> None:
+    _share_the_cores()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in handlers:
+        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again at the end; that is no error
+    try:
+        uvicorn.Server(_config(app)).run([bound])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
-def _hang_up(process: int) -> None:
-    os.kill(process, signal.SIGHUP)
+def _share_the_cores() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # a single history is too small to share; the other cores take requests
 
 
-def _hold_reload_signal(how: int) -> None:
-    """Hold back SIGHUP, or let it through: one that comes before the bundle is read is not lost."""
+def _set_reload_signal(handler: Any) -> None:
     if hasattr(signal, "SIGHUP"):
-        signal.pthread_sigmask(how, {signal.SIGHUP})
+        signal.signal(signal.SIGHUP, handler)
 
 
-class _Server(uvicorn.Server):
-    """Ends with exit code 0 on a signal to stop, and reads the bundle anew on SIGHUP."""
-
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        service: Service,
-        notify: Callable[[str], None],
-        parent: int | None = None,
-    ) -> None:
-        super().__init__(config)
-        self._service = service
-        self._notify = notify
-        self._parent = parent
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]]
-        handlers = {signal.SIGINT: self.handle_exit, signal.SIGTERM: self.handle_exit}
-
-        def reload(sig: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._start_reload)
-
-        if hasattr(signal, "SIGHUP"):
-            handlers[signal.SIGHUP] = reload
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        _hold_reload_signal(signal.SIG_UNBLOCK)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Return whether to stop; a worker does so when its parent is gone."""
-        if self._parent is not None and os.getppid() != self._parent:
-            self.should_exit = True
-        return await super().on_tick(counter)
-
-    def _start_reload(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._reload())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _reload(self) -> None:
-        try:
-            reloaded = await asyncio.to_thread(self._service.reload)
-        except UserError as error:
-            self._notify(f"the old bundle stays: {error}")
-            return
-        self._notify("new bundle in place" if reloaded.is_changed else "the bundle is the same as before")
+def _wish(wishes: Wishes) -> None:
+    wishes.value += 1
