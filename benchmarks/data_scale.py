@@ -1,6 +1,6 @@
 """Preparing, opening and feeding tens of millions of ratings: rows a second, memory, milliseconds.
 
-Generates MovieLens-like CSV files (see ``reeltune.data.synthetic.large``), prepares each in a process of its
+Generates MovieLens-like CSV files (see ``large_csv.py``), prepares each in a process of its
 own with an empty cache, opens what was prepared in another, and runs through one epoch's batches. Both
 wall and processor seconds are given, for a neighbour on the machine disturbs the first. Run it from
 the repository root:
@@ -28,11 +28,11 @@ from typing import Any
 
 import numpy as np
 
+from large_csv import write_large_csv
 from reeltune.data.config import DataConfig
 from reeltune.data.datasets import DATASETS
 from reeltune.data.sequences import window_batches
 from reeltune.data.store import open_tuning, prepare
-from reeltune.data.synthetic.large import write_large_csv
 from reeltune.files import write_json
 
 ROWS = 25_000_095  # of the published MovieLens 25M

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reeltune.data.config import DataConfig
 from reeltune.data.store import write_dataset
-from reeltune.data.synthetic.generate import synthetic_data
+from reeltune.data.synthetic import synthetic_data
 
 
 def synthetic_tuning_data(

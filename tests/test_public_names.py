@@ -10,6 +10,7 @@ import reeltune
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "Recommender",
+    "SequenceDataModule",
     "__version__",
     "evaluate_study",
     "export_study",

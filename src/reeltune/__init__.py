@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from reeltune.version import __version__
 
 if TYPE_CHECKING:
+    from reeltune.data.datamodule import SequenceDataModule
     from reeltune.evaluation.final import evaluate_study
     from reeltune.evaluation.leaderboard import make_leaderboard
     from reeltune.experiment import load_experiment, resume, train, tune
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Recommender",
+    "SequenceDataModule",
     "__version__",
     "evaluate_study",
     "export_study",
@@ -38,6 +40,7 @@ __all__ = [
 
 _HOMES = {
     "Recommender": "reeltune.serving.recommend.recommender",
+    "SequenceDataModule": "reeltune.data.datamodule",
     "evaluate_study": "reeltune.evaluation.final",
     "export_study": "reeltune.serving.bundle.export",
     "load_experiment": "reeltune.experiment",

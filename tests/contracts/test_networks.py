@@ -9,7 +9,7 @@ import torch
 from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD
 from reeltune.data.sequences import to_histories
-from reeltune.data.synthetic.generate import synthetic_data
+from reeltune.data.synthetic import synthetic_data
 from reeltune.errors import ConfigError
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics

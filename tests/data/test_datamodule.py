@@ -1,16 +1,10 @@
-from dataclasses import replace
-
 import lightning.pytorch as pl
 import pytest
 import torch
-from data_parts import rows
 from torch import nn
 
-from reeltune.data.config import DataConfig
-from reeltune.data.datamodule import MovieLensDataModule, ReviewsDataModule, SequenceDataModule
-from reeltune.data.interactions import RawDataset
-from reeltune.data.store import open_tuning, write_dataset
-from reeltune.data.texts import Texts
+from reeltune.data.datamodule import SequenceDataModule
+from reeltune.data.store import open_tuning
 from reeltune.errors import DataError
 from synthetic_parts import synthetic_tuning_data
 
@@ -57,7 +51,7 @@ def test_a_trainer_sees_all_positions_in_a_new_order_each_epoch(data, tmp_path):
         num_sanity_val_steps=0,
         default_root_dir=tmp_path,
     )
-    trainer.fit(module, datamodule=MovieLensDataModule(data, history_length=8, batch_size=4, seed=5))
+    trainer.fit(module, datamodule=SequenceDataModule(data, history_length=8, batch_size=4, seed=5))
     first, second = module.seen[0], module.seen[1]
     assert first != second
     assert sum(first) == sum(second)
@@ -65,21 +59,35 @@ def test_a_trainer_sees_all_positions_in_a_new_order_each_epoch(data, tmp_path):
 
 
 def test_loaders_know_their_number_of_batches(data):
-    module = MovieLensDataModule(data, history_length=8, batch_size=4, seed=5)
+    module = SequenceDataModule(data, history_length=8, batch_size=4, seed=5)
     loader = module.train_dataloader()
     assert len(loader) == sum(1 for _ in loader)
 
 
-def test_reviews_are_needed_for_a_module_of_reviews(tiny_data, tmp_path):
+def test_a_module_of_reviews_needs_them(tmp_path):
     with pytest.raises(DataError, match="synthetic holds no review texts; take rotten-tomatoes"):
-        ReviewsDataModule(tiny_data, history_length=8, batch_size=4, seed=1)
-    values = [(u, 10 + t, 3, t) for u in (1, 2) for t in range(6)]
-    plain = rows(*values)
-    reviewed = replace(plain, review=Texts.of(["text"] * len(values)))
-    write_dataset(tmp_path / "e", RawDataset(reviewed), DataConfig(dataset="synthetic", k_core=1))
-    module = ReviewsDataModule(open_tuning(tmp_path / "e"), history_length=8, batch_size=4, seed=1)
+        SequenceDataModule.reviews("synthetic")
+    lines = [f"u{u},m{t},good film" for u in (1, 2) for t in range(6)]
+    (tmp_path / "own.csv").write_text("who,what,text\n" + "\n".join(lines) + "\n")
+    module = SequenceDataModule.reviews(
+        "csv",
+        path=str(tmp_path / "own.csv"),
+        columns={"user": "who", "item": "what", "review": "text"},
+        k_core=1,
+        history_length=8,
+        batch_size=4,
+    )
     (batch,) = module.train_dataloader()
     assert batch.histories.items.shape == (2, 3)
+    assert module.data.train.reviews[0] == "good film"
+
+
+def test_a_module_by_name_takes_the_fields_of_data():
+    module = SequenceDataModule.of("synthetic", split={"name": "leave-last", "n_validation": 2, "n_test": 2})
+    assert module.data.ledger.split == "leave-last(n_test=2, n_validation=2)"
+    assert sum(len(batch.targets) for batch in module.val_dataloader()) == module.data.validation.n_queries
+    with pytest.raises(ValueError, match="movielens-2k"):
+        SequenceDataModule.movielens("2k")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

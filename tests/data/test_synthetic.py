@@ -1,7 +1,7 @@
 import numpy as np
 
 from reeltune.data.store import open_held_out, open_tuning
-from reeltune.data.synthetic.generate import synthetic_data, synthetic_interactions
+from reeltune.data.synthetic import synthetic_data, synthetic_interactions
 from synthetic_parts import synthetic_tuning_data
 
 

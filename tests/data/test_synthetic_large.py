@@ -1,3 +1,6 @@
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -5,7 +8,9 @@ from reeltune.data.config import DataConfig
 from reeltune.data.readers.movielens import read_csv_edition
 from reeltune.data.source import FileSet
 from reeltune.data.store import open_summary, open_tuning, write_dataset
-from reeltune.data.synthetic.large import write_large_csv
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+write_large_csv = runpy.run_path(str(BENCHMARKS / "large_csv.py"))["write_large_csv"]
 
 
 @pytest.mark.slow

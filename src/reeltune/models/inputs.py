@@ -13,8 +13,13 @@ from torch import Tensor, nn
 
 from reeltune.data.batch import Histories
 from reeltune.data.features.config import FeatureConfig, SideShapes
-from reeltune.data.features.taste import N_RATING_COLUMNS, running_taste
-from reeltune.data.features.time import N_GAP_BUCKETS, gap_buckets, request_buckets
+from reeltune.data.features.users import (
+    N_GAP_BUCKETS,
+    N_RATING_COLUMNS,
+    gap_buckets,
+    request_buckets,
+    running_taste,
+)
 from reeltune.data.prepared import PAD
 from reeltune.models.kernels.dropout import Dropout
 

@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data.features.genres import genre_names, genre_table
-from reeltune.data.features.people import people_codes
+from reeltune.data.features.movies import KNOTS, credit_codes, genre_names, genre_table, year_table
 from reeltune.data.features.text import movie_texts, sentence_vectors, stems, tfidf_vectors
-from reeltune.data.features.year import KNOTS, year_table
 from reeltune.data.prepare.side import Details, Tags
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.data.texts import Texts
@@ -52,26 +50,26 @@ def test_an_unknown_year_is_a_row_of_zeros():
 def test_people_of_few_movies_are_cut():
     directors = [("Ann",), ("Ann", "Bob"), ()]
     actors = [("Cy", "Cy"), ("Ann", "Cy"), ("Cy",)]
-    known = people_codes(sequences([1, 2, 3]), directors, actors, min_movies=2)
+    known = credit_codes(sequences([1, 2, 3]), directors, actors, min_movies=2)
     assert known.names == ("actor: Cy", "director: Ann")
     assert known.codes.tolist() == [[0, 0], [2, 1], [2, 1], [1, 0]]
-    assert people_codes(sequences([1]), directors, actors, min_movies=2).names == ()
+    assert credit_codes(sequences([1]), directors, actors, min_movies=2).names == ()
 
 
 def test_only_movies_of_training_events_make_people_known():
     directors = [("Ann",), ("Ann",), ()]
-    known = people_codes(sequences([2, 2, 3]), directors, (), min_movies=1)
+    known = credit_codes(sequences([2, 2, 3]), directors, (), min_movies=1)
     assert known.names == ("director: Ann",)
-    assert people_codes(sequences([2, 2, 3]), directors, (), min_movies=2).names == ()
+    assert credit_codes(sequences([2, 2, 3]), directors, (), min_movies=2).names == ()
 
 
 def test_movies_without_any_people():
-    assert people_codes(sequences([1]), (), (), min_movies=1).names == ()
+    assert credit_codes(sequences([1]), (), (), min_movies=1).names == ()
 
 
 def test_the_most_known_people_of_a_long_cast_stay():
     casts = [tuple(f"P{i:02}" for i in range(40)), ("P39", "P38")]
-    known = people_codes(sequences([1, 2]), (), casts, min_movies=1)
+    known = credit_codes(sequences([1, 2]), (), casts, min_movies=1)
     names = [known.names[code - 1] for code in known.codes[1]]
     assert len(names) == 16
     assert {"actor: P38", "actor: P39"} <= set(names)

@@ -6,9 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.data.features.profile import profile_codes
-from reeltune.data.features.taste import N_RATING_COLUMNS, running_taste, taste_table
-from reeltune.data.features.time import N_GAP_BUCKETS, gap_buckets
+from reeltune.data.features.users import (
+    N_GAP_BUCKETS,
+    N_RATING_COLUMNS,
+    gap_buckets,
+    profile_codes,
+    running_taste,
+    taste_table,
+)
 from reeltune.data.interactions import Users
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.data.sequences import to_histories

@@ -16,6 +16,7 @@ from reeltune.data.features.sentiment import (
     save_scorer,
 )
 from reeltune.data.prepared import Sequences
+from reeltune.data.scale import RatingScale
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
@@ -98,8 +99,8 @@ def test_a_review_is_scored_without_its_own_stars():
     texts = (GOOD + BAD) * 3
     ratings = ([4.5] * 4 + [1.0] * 4) * 3
     turned = [5.5 - stars for stars in ratings[:4]] + ratings[4:]  # user 0 holds events 0 to 3
-    scorer, before = fit_review_scorer(reviewed(texts, ratings))
-    other, after = fit_review_scorer(reviewed(texts, turned))
+    scorer, before = fit_review_scorer(reviewed(texts, ratings), RatingScale())
+    other, after = fit_review_scorer(reviewed(texts, turned), RatingScale())
     np.testing.assert_array_equal(before[:4], after[:4])
     assert not np.array_equal(before[4:], after[4:])
     assert not np.array_equal(scorer.weights, other.weights)
@@ -108,14 +109,23 @@ def test_a_review_is_scored_without_its_own_stars():
 def test_verdicts_of_the_source_go_before_stars():
     texts = (GOOD + BAD) * 3
     labels = np.array(([1] * 4 + [0] * 4) * 3, dtype=np.int8)
-    scorer, _ = fit_review_scorer(reviewed(texts, [np.nan] * 24, labels))
+    scorer, _ = fit_review_scorer(reviewed(texts, [np.nan] * 24, labels), RatingScale())
     assert scorer.scores(["wonderful"])[0] > 0 > scorer.scores(["dull"])[0]
+
+
+def test_ten_points_are_praise_and_blame_at_the_same_heights():
+    texts = (GOOD + BAD) * 3
+    ten = RatingScale(lowest=1, highest=10, step=1)
+    scorer, _ = fit_review_scorer(reviewed(texts, ([8.0] * 4 + [5.0] * 4) * 3), ten)
+    assert scorer.scores(["wonderful"])[0] > 0 > scorer.scores(["dull"])[0]
+    with pytest.raises(DataError, match="both praise and blame"):  # 7 is neither: 3.5 stars are 7
+        fit_review_scorer(reviewed(texts, ([8.0] * 4 + [6.0] * 4) * 3), ten)
 
 
 def test_reviews_are_needed():
     train = reviewed([""] * 6, [3.0] * 6)
     with pytest.raises(DataError, match="no reviews"):
-        fit_review_scorer(train)
+        fit_review_scorer(train, RatingScale())
 
 
 def test_movie_sentiment_is_a_shrunk_mean():

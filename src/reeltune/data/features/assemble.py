@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 
 from reeltune.data.cache import cache_lock
 from reeltune.data.features.config import NO_SIDE, FeatureConfig, SideShapes
-from reeltune.data.features.genres import genre_table
-from reeltune.data.features.people import people_codes
-from reeltune.data.features.profile import profile_codes
+from reeltune.data.features.movies import credit_codes, genre_table, year_table
 from reeltune.data.features.sentiment import (
     LexiconScorer,
     SentimentScorer,
@@ -33,9 +31,8 @@ from reeltune.data.features.sentiment import (
     review_texts,
     save_scorer,
 )
-from reeltune.data.features.taste import taste_table
 from reeltune.data.features.text import movie_texts, sentence_vectors, tfidf_vectors
-from reeltune.data.features.year import year_table
+from reeltune.data.features.users import profile_codes, taste_table
 from reeltune.data.prepare.side import SideInformation
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_side
@@ -78,7 +75,7 @@ def make_features(config: FeatureConfig, data: TuningData) -> Features:
         tables["item_features"] = np.concatenate([_unit_rows(group) for group in dense], axis=1)
     shapes: dict[str, Any] = {"n_item_features": sum(group.shape[1] for group in dense)}
     if config.people:
-        people = people_codes(
+        people = credit_codes(
             data.train,
             side.details.directors,
             side.details.actors,
@@ -163,7 +160,7 @@ def _train_sentiment(config: FeatureConfig, data: TuningData) -> NDArray[np.floa
         scorer_folder = _scorer_folder(data.directory)
 
         def make() -> NDArray[np.float32]:
-            scorer, scores = fit_review_scorer(data.train)
+            scorer, scores = fit_review_scorer(data.train, data.ledger.scale)
             save_scorer(scorer, scorer_folder)
             return scores
     else:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.prepared import Sequences
+from reeltune.data.scale import RatingScale
 from reeltune.errors import DataError
 from reeltune.files import atomic_path, read_json, write_json
 
@@ -114,18 +115,18 @@ def fit_scorer(texts: Sequence[str], is_praise: Sequence[bool] | NDArray[np.bool
     )
 
 
-def fit_review_scorer(train: Sequences) -> tuple[TrainedScorer, Scores]:
+def fit_review_scorer(train: Sequences, scale: RatingScale) -> tuple[TrainedScorer, Scores]:
     """Return a classifier trained on the training reviews, and the sentiment of these reviews.
 
-    Labels are the source's verdicts where it has any, else 3.5 stars and more count as praise and
-    2.5 stars and less as blame. Each fifth of the users is scored by a classifier that was trained on
-    the other four, so that no score knows the stars beside it. Other reviews: ``scorer.scores``.
+    Labels are the source's verdicts where it has any, else 3.5 of five stars and more count as praise and
+    2.5 and less as blame. Each fifth of the users is scored by a classifier that was trained on
+    the other four, so that no score knows the rating beside it. Other reviews: ``scorer.scores``.
 
     Raises:
         DataError: There are no reviews, or none with a label.
     """
     texts = review_texts(train)
-    labels = _review_labels(train)
+    labels = _review_labels(train, scale)
     labelled = np.flatnonzero(labels >= 0)
     scorer = _fit_rows(texts, labels, labelled)
     fold = np.repeat(np.arange(train.n_users), train.lengths) % _N_FOLDS  # [N]
@@ -155,13 +156,14 @@ def _fit_rows(texts: list[str], labels: NDArray[np.int8], rows: NDArray[np.int64
     return fit_scorer([texts[row] for row in rows], labels[rows] == 1)
 
 
-def _review_labels(train: Sequences) -> NDArray[np.int8]:
+def _review_labels(train: Sequences, scale: RatingScale) -> NDArray[np.int8]:
     """Return 1 for praise, 0 for blame, -1 where there is no review or no verdict, [N]."""
     assert train.reviews is not None
     if train.labels is not None:
         labels = train.labels.copy()
     else:
-        labels = np.where(train.ratings >= 3.5, 1, np.where(train.ratings <= 2.5, 0, -1)).astype(np.int8)
+        stars = scale.to_stars(train.ratings)
+        labels = np.where(stars >= 3.5, 1, np.where(stars <= 2.5, 0, -1)).astype(np.int8)
     labels[~train.reviews.is_present] = -1
     return labels
 

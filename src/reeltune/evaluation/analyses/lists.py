@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.features.genres import genre_table
+from reeltune.data.features.movies import genre_table
 from reeltune.data.prepared import Catalogue, Queries
 from reeltune.evaluation.compare import Interval, mean_interval
 from reeltune.metrics.lists import (

@@ -1,1 +1,0 @@
-"""Data that are generated: no download, a known best score."""
