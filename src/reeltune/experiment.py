@@ -34,6 +34,7 @@ from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.space.models import model_configs
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.machine import this_machine
 from reeltune.tuning.study.observer import Observer
 from reeltune.tuning.study.plan import check_fixed, check_settings
 from reeltune.tuning.study.spec import Baselines, FinalConfig, StudySettings, StudySpec
@@ -104,6 +105,8 @@ class Experiment:
             raise ConfigError(f"{source}: the key 'study' is missing; it says what is searched and how")
         check_fixed(self.space, {"model": self.spec.model, "training": self.spec.training}, self.document)
         settings = self.spec.study.model_dump(exclude={"space"})
+        if "concurrency" not in self.spec.study.model_fields_set:
+            settings["concurrency"] = this_machine().trials_at_once(self.spec.study)
         return StudySpec(
             question=self.spec.question,
             data=self.spec.data,

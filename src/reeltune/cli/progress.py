@@ -25,13 +25,16 @@ QUIET_SECONDS = 30.0
 COLOURS = {"running": "cyan", "complete": "green", "stopped": "yellow", "diverged": "red", "failed": "red"}
 
 
-def make_observer() -> Observer:
-    """Return what suits the standard output: a live table on a terminal, lines elsewhere."""
+def make_observer(first_line: str = "") -> Observer:
+    """Return what suits the standard output: a live table on a terminal, lines elsewhere.
+
+    ``first_line`` is printed when the study starts.
+    """
     if sys.stdout.isatty():
         from rich.console import Console
 
-        return TableObserver(Console())
-    return LineObserver()
+        return TableObserver(Console(), first_line)
+    return LineObserver(first_line)
 
 
 @dataclass
@@ -96,7 +99,8 @@ def start_board(progress: StudyProgress) -> Board:
 class LineObserver:
     """One line a trial at its start and end; an epoch only after a long silence."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_line: str = "") -> None:
+        self._first_line = first_line
         self._board: Board | None = None
         self._spoken = time.monotonic()
 
@@ -113,6 +117,8 @@ class LineObserver:
     def study_started(self, progress: StudyProgress) -> None:
         """Say what is to be done."""
         self._board = start_board(progress)
+        if self._first_line:
+            self._say(self._first_line)
         known = f", {self.board.n_finished} of them ended before" if self.board.n_finished else ""
         self._say(
             f"study {progress.name}: {progress.n_trials} trials{known}, {progress.concurrency} at a time"
@@ -159,15 +165,17 @@ class LineObserver:
 class TableObserver:
     """A table that is drawn anew in place: running trials, then the best ones."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, first_line: str = "") -> None:
         from rich.live import Live
 
-        self._console = console
+        self._console, self._first_line = console, first_line
         self._board: Board | None = None
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=False)
 
     def study_started(self, progress: StudyProgress) -> None:
         """Begin to draw."""
+        if self._first_line:
+            self.noted(self._first_line)
         self._board = start_board(progress)
         self._live.start()
 

@@ -22,6 +22,7 @@ from reeltune.cli.options import (
 
 if TYPE_CHECKING:
     from reeltune.experiment import Run
+    from reeltune.tuning.study.spec import StudySpec
 
 __all__ = ["resume", "tune"]
 
@@ -35,7 +36,7 @@ def tune(
     data_dir: Path | None = DATA_DIR,
     trials: int | None = typer.Option(None, "--trials", help="Trials in all. [default: the file's]"),
     concurrency: int | None = typer.Option(
-        None, "--concurrency", help="Trials at once. [default: the file's]"
+        None, "--concurrency", help="Trials at once. [default: the file's, else what the machine holds]"
     ),
     address: str | None = ADDRESS,
     storage: str | None = typer.Option(
@@ -65,7 +66,7 @@ def tune(
         data_dir=data_dir,
         address=address,
         is_taking_over=is_taking_over,
-        observer=make_observer(),
+        observer=make_observer(_first_line(loaded.study_spec(), address)),
         notify=note,
     )
     _conclude(run, data_dir)
@@ -90,6 +91,7 @@ def resume(
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
     from reeltune.object_storage import is_address
+    from reeltune.tuning.study.folder import Study
 
     if is_address(study):
         from reeltune.tuning.mirror.restore import restore_study
@@ -103,10 +105,17 @@ def resume(
         data_dir=data_dir,
         address=address,
         is_taking_over=is_taking_over,
-        observer=make_observer(),
+        observer=make_observer(_first_line(Study.open(directory).spec, address)),
         notify=note,
     )
     _conclude(run, data_dir)
+
+
+def _first_line(spec: StudySpec, address: str | None) -> str:
+    """Return what the machine has and what is used of it; nothing for a cluster, which Ray describes."""
+    from reeltune.tuning.study.machine import this_machine
+
+    return "" if address is not None else this_machine().describe(spec.study)
 
 
 def _checked_name(name: str) -> str:

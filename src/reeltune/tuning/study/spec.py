@@ -106,7 +106,7 @@ class StudySettings(Config):
     warm_start: list[str] = Field(default=[])
     """Earlier studies, by name or path, from whose finished trials the searcher learns."""
     concurrency: int = Field(default=2, ge=1, le=1024)
-    """Trials at once, 1 to 1024."""
+    """Trials at once, 1 to 1024; without a number, what the machine holds, at most ``lag`` + 1."""
     lag: int | None = Field(default=3, ge=0, le=1023)
     """Trials just before a trial whose results are not looked at, neither when it is suggested nor when it
     may be stopped, 0 to 1023: the study is the same whatever the concurrency, up to this many and one
