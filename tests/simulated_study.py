@@ -14,13 +14,12 @@ from reeltune.files import write_json
 from reeltune.metrics.registry import per_query
 from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig, trial_loggers
-from reeltune.tuning.ray.engine import open_storage
 from reeltune.tuning.records.rows import EpochReport, TrialResult, TrialState
 from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import SilentObserver
-from reeltune.tuning.study.recorder import Recorder
+from reeltune.tuning.study.recorder import Recorder, open_storage
 from reeltune.tuning.study.spec import StudySettings, StudySpec
 from reeltune.tuning.trial.run import TrialConfig
 

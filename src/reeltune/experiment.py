@@ -36,7 +36,7 @@ from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.machine import this_machine
 from reeltune.tuning.study.observer import Observer
-from reeltune.tuning.study.plan import check_fixed, check_settings
+from reeltune.tuning.study.preflight import check_fixed, check_settings
 from reeltune.tuning.study.spec import Baselines, FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study.warm import keep_prior
 from reeltune.tuning.trial.run import ONE_GO, TrialConfig

@@ -13,12 +13,12 @@ from studies_for_tests import make_study
 
 from reeltune.errors import ConfigError, EngineError
 from reeltune.files import read_json
+from reeltune.tuning.mirror.nodes import ARCHIVE, node_data, pack_data
 from reeltune.tuning.ray.cluster import check_fits, connect
 from reeltune.tuning.ray.engine import run_study
 from reeltune.tuning.ray.session import private_environment, read_token
 from reeltune.tuning.study.observer import Outcome, SilentObserver
 from reeltune.tuning.study.spec import StudySettings
-from reeltune.tuning.trial.node_data import ARCHIVE, pack_data, unpack_data
 
 pytestmark = [
     pytest.mark.slow,
@@ -121,7 +121,7 @@ def test_a_node_that_does_not_see_the_study_is_named(cluster, tmp_path, monkeypa
     storage = {"storage": (tmp_path / "bucket").as_uri()} if look == "_look_at_storage" else {}
     study = make_study(tmp_path / "s", trials=2, **storage)
     monkeypatch.setattr(
-        f"reeltune.tuning.ray.cluster.{look}", lambda node, *_: {"node": node, "host": "far"} | answer
+        f"reeltune.tuning.mirror.nodes.{look}", lambda node, *_: {"node": node, "host": "far"} | answer
     )
     with pytest.raises(ConfigError, match=message):
         run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)
@@ -199,12 +199,12 @@ def test_data_are_unpacked_once_on_a_node_without_what_is_held_out(tmp_path, mon
         (data / part).mkdir(parents=True)
         (data / part / "items.npy").write_text(part)
     study.mkdir()
-    assert unpack_data(str(data), str(study)) == str(data), "what a node sees, it uses"
+    assert node_data(str(data), study) == str(data), "what a node sees, it uses"
     pack_data(data, study)
     data.rename(tmp_path / "elsewhere")
-    found = Path(unpack_data(str(data), str(study)))
+    found = Path(node_data(str(data), study))
     assert found.is_relative_to(tmp_path / "cache")
     assert (found / "tuning" / "items.npy").read_text() == "tuning"
     assert not (found / "held_out").exists()
     (study / ARCHIVE).write_bytes(b"never read again")
-    assert unpack_data(str(data), str(study)) == str(found)
+    assert node_data(str(data), study) == str(found)

@@ -18,7 +18,7 @@ from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.history import History
 from reeltune.tuning.search.schedulers import HyperBandConfig
 from reeltune.tuning.search.searchers import SEARCHERS
-from reeltune.tuning.study.plan import given_points, horizon
+from reeltune.tuning.study.preflight import given_points, horizon
 from reeltune.tuning.study.storage import frozen_trial, quiet_optuna
 
 GOAL = Goal(("ndcg@10",))

@@ -13,16 +13,15 @@ from studies_for_tests import ledger, make_study, spec
 from reeltune.errors import EngineError, StudyError
 from reeltune.files import read_json
 from reeltune.object_storage import ObjectStorage
-from reeltune.tuning.mirror import away
-from reeltune.tuning.mirror.away import trial_away
-from reeltune.tuning.mirror.claim import read_claim
+from reeltune.tuning.mirror import remote
+from reeltune.tuning.mirror.lease import read_lease
+from reeltune.tuning.mirror.nodes import ARCHIVE, node_data, pack_data
+from reeltune.tuning.mirror.remote import remote_trial
 from reeltune.tuning.mirror.restore import restore_if_there, restore_study
 from reeltune.tuning.mirror.study_mirror import mirrored, send_results
-from reeltune.tuning.ray.engine import open_storage
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import SilentObserver
-from reeltune.tuning.study.recorder import Recorder
-from reeltune.tuning.trial.node_data import ARCHIVE, fetch_data, pack_data
+from reeltune.tuning.study.recorder import Recorder, open_storage
 
 SETTINGS = {"trials": 4, "max_epochs": 5, "scheduler": {"name": "none"}, "keep_checkpoints": 1}
 
@@ -65,7 +64,7 @@ def run_trial(recorder, number, *, n_epochs=None):
         result = cheap_trials.run(job, report)
     else:
         study = recorder.study.directory
-        with trial_away(job) as (moved, send):
+        with remote_trial(job) as (moved, send):
             assert not Path(moved.directory).is_relative_to(study)
 
             def send_and_report(epoch):
@@ -143,7 +142,7 @@ def test_the_bucket_holds_what_the_folder_holds(tmp_path, bucket, is_on_cluster)
 
 
 def test_a_trial_goes_on_elsewhere_and_comes_home(tmp_path, bucket, monkeypatch):
-    monkeypatch.setattr(away.tempfile, "gettempdir", lambda: str(tmp_path / "node"))
+    monkeypatch.setattr(remote.tempfile, "gettempdir", lambda: str(tmp_path / "node"))
     (tmp_path / "node").mkdir()
     study = mirrored_study(tmp_path, bucket)
     with driver(study) as recorder:
@@ -158,7 +157,7 @@ def test_a_trial_goes_on_elsewhere_and_comes_home(tmp_path, bucket, monkeypatch)
     with driver(study) as recorder:
         run_trial(recorder, 0)  # here again
     assert (study.trial_directory(0) / "trace").read_text().split() == ["1", "2", "3", "4", "5"]
-    left = tmp_path / "node" / f"reeltune-trial-{away.platform.node()}-x-00000-{2**22 + 1}"
+    left = tmp_path / "node" / f"reeltune-trial-{remote.platform.node()}-x-00000-{2**22 + 1}"
     left.mkdir()
     with driver(study, is_on_cluster=True) as recorder:
         run_trial(recorder, 1)
@@ -175,7 +174,7 @@ def break_bucket(monkeypatch):
 
 def sent(recorder):
     """Wait until what was asked to be sent was tried."""
-    recorder.mirror._pool.submit(lambda: None).result()
+    recorder._files._pool.submit(lambda: None).result()
 
 
 def run_into_a_failing_bucket(study, monkeypatch, notes, *, is_on_cluster):
@@ -183,7 +182,7 @@ def run_into_a_failing_bucket(study, monkeypatch, notes, *, is_on_cluster):
         job = recorder.begin(0)
         sent(recorder)
         if is_on_cluster:
-            with trial_away(job) as (moved, send):
+            with remote_trial(job) as (moved, send):
                 result = cheap_trials.run(moved, lambda epoch: (send(), recorder.epoch(0, epoch)))
         else:
             Path(job.directory).mkdir(exist_ok=True)
@@ -194,7 +193,7 @@ def run_into_a_failing_bucket(study, monkeypatch, notes, *, is_on_cluster):
             run_trial(recorder, 1)
         sent(recorder)
         for _ in range(3):
-            recorder.mirror.look()
+            recorder._files.look()
 
 
 @pytest.mark.parametrize("is_on_cluster", [False, True])
@@ -231,7 +230,7 @@ def run_while_another_takes_over(study, address, root):
             run_trial(second, 1)
             run_trial(recorder, 1)
             sent(recorder)
-        recorder.mirror.look()
+        recorder._files.look()
 
 
 def test_one_driver_at_a_time(tmp_path, bucket):
@@ -240,7 +239,7 @@ def test_one_driver_at_a_time(tmp_path, bucket):
         StudyError, match=r"taken over by process \d+ on .*; this run stops and sends nothing"
     ):
         run_while_another_takes_over(study, f"{bucket}/s", root)
-    assert read_claim(ObjectStorage(f"{bucket}/s")).holder is None
+    assert read_lease(ObjectStorage(f"{bucket}/s")).holder is None
     with pytest.raises(StudyError, match=r"was gone on with elsewhere since .*`reeltune rm s`"):
         driver(study).__enter__()
     told = []
@@ -256,10 +255,10 @@ def test_the_study_of_a_killed_driver_goes_on_in_its_folder(tmp_path, bucket, mo
         patch.setattr("reeltune.tuning.mirror.study_mirror.Mirror.close", lambda self: self._pool.shutdown())
         with driver(study) as recorder:
             run_trial(recorder, 0)
-    assert read_claim(ObjectStorage(f"{bucket}/s")).holder is not None
+    assert read_lease(ObjectStorage(f"{bucket}/s")).holder is not None
     with driver(study) as recorder:
         run_trial(recorder, 1)
-    assert read_claim(ObjectStorage(f"{bucket}/s")).holder is None
+    assert read_lease(ObjectStorage(f"{bucket}/s")).holder is None
 
 
 def test_another_study_of_the_name_is_left_alone(tmp_path, bucket):
@@ -319,16 +318,16 @@ def test_a_node_fetches_the_data_once(tmp_path, bucket, monkeypatch):
     (data / "tuning").mkdir(parents=True)
     (data / "tuning" / "items.npy").write_text("tuning")
     storage = ObjectStorage(bucket)
-    assert fetch_data(str(data), storage) == str(data), "what a node sees, it uses"
+    assert node_data(str(data), storage) == str(data), "what a node sees, it uses"
     pack_data(data, tmp_path)
     shutil.rmtree(data)
     with pytest.raises(EngineError, match=f"the data are neither at {data} nor at {bucket}"):
-        fetch_data(str(data), storage)
+        node_data(str(data), storage)
     storage.send(tmp_path / ARCHIVE, ARCHIVE)
-    found = Path(fetch_data(str(data), storage))
+    found = Path(node_data(str(data), storage))
     assert (found / "tuning" / "items.npy").read_text() == "tuning"
     storage.remove(ARCHIVE)
-    assert fetch_data(str(data), storage) == str(found)
+    assert node_data(str(data), storage) == str(found)
 
 
 def test_a_leg_begins_from_where_its_parent_was_sent(tmp_path, bucket):
@@ -340,7 +339,7 @@ def test_a_leg_begins_from_where_its_parent_was_sent(tmp_path, bucket):
     (tmp_path / "data").mkdir()
     origin = str(study.trial_directory(7) / "last.ckpt")
     leg = replace(job, storage=storage.address, origin=origin, data_directory=str(tmp_path / "data"))
-    with trial_away(leg) as (moved, send):
+    with remote_trial(leg) as (moved, send):
         assert Path(moved.origin).read_bytes() == b"weights"
         send()
     assert "trials/00000/last.ckpt" not in storage.sizes(), "the parent's is not sent as its own"

@@ -6,7 +6,7 @@ from reeltune.errors import ConfigError, StudyError
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.search.history import History
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.study.plan import check_settings, horizon
+from reeltune.tuning.study.preflight import check_settings, horizon
 from reeltune.tuning.study.warm import PRIOR_FILE, keep_prior, read_prior
 
 

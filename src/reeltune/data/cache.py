@@ -10,16 +10,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reeltune.errors import DataError
+from reeltune.locks import held, is_held
 
 __all__ = [
     "CacheItem",
@@ -31,8 +30,6 @@ __all__ = [
     "remove_item",
     "sources_root",
 ]
-
-_POLL_SECONDS = 0.05
 
 
 def cache_root() -> Path:
@@ -78,19 +75,15 @@ def cache_lock(name: str, notify: Callable[[str], None]) -> Iterator[None]:
         DataError: The cache cannot be written.
     """
     path = cache_root() / "locks" / f"{name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise cache_error(error) from error
-    try:
-        if not _try_lock(handle):
-            notify(f"waiting for another process that prepares {name}")
-            while not _try_lock(handle):
-                time.sleep(_POLL_SECONDS)
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(
+                held(path, lambda: notify(f"waiting for another process that prepares {name}"))
+            )
+        except OSError as error:
+            raise cache_error(error) from error
         yield
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -140,23 +133,4 @@ def _is_in_work(path: Path) -> bool:
     """Return whether a process holds the lock under which ``path`` is written."""
     in_prepared = path.parent == prepared_root()
     name = path.name[1:].split(".")[0] if in_prepared else path.parent.name
-    try:
-        handle = os.open(cache_root() / "locks" / f"{name}.lock", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return not _try_lock(handle)
-    finally:
-        os.close(handle)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True  # Windows: entries are renamed into place whole, so the work is done twice at worst
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return is_held(cache_root() / "locks" / f"{name}.lock")

@@ -17,7 +17,7 @@ from reeltune.tuning.search.perturb import explore, moved
 from reeltune.tuning.search.population import lineage, schedule
 from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.space.search_space import check_point
-from reeltune.tuning.study.plan import check_settings, horizon
+from reeltune.tuning.study.preflight import check_settings, horizon
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.trial.run import TrialConfig
 

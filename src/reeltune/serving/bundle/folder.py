@@ -5,13 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reeltune.files import write_error
+from reeltune.files import part_path, write_error
+from reeltune.locks import try_lock
 
 __all__ = ["atomic_folder"]
 
@@ -36,14 +36,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _tidy(target)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+        part = part_path(target)
+        part.mkdir()
         handle = _held(part)
         yield part
         for path in part.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-            path.chmod(0o644)  # some writers leave files that their owner alone may read
-        part.chmod(0o755)
+            path.chmod(part.stat().st_mode & 0o666)  # some writers let their owner alone read
         _swap(part, target)
     except OSError as error:
         raise write_error(target, error) from error
@@ -85,18 +85,8 @@ def _tidy(target: Path) -> None:
 
 
 def _held(folder: Path) -> int | None:
-    """Return a handle that locks ``folder``, which the system frees when the process ends; None if taken."""
+    """Return a handle that locks ``folder``; None if it is taken, gone or on a system without such locks."""
     try:
-        import fcntl
-    except ImportError:
-        return None  # Windows locks no folders: leftovers stay
-    try:
-        handle = os.open(folder, os.O_RDONLY)
+        return try_lock(folder, is_made=False)
     except OSError:
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle

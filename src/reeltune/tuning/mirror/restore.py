@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from reeltune.errors import EngineError, StudyError
+from reeltune.files import part_path
 from reeltune.object_storage import ObjectStorage, below, split_name
-from reeltune.tuning.mirror.claim import (
-    CLAIM,
+from reeltune.tuning.mirror.lease import (
+    LEASE,
     MirrorState,
+    check_free,
     check_same_study,
-    check_unclaimed,
-    read_claim,
+    read_lease,
 )
-from reeltune.tuning.mirror.outbox import Outbox
+from reeltune.tuning.mirror.uploader import Uploader
 from reeltune.tuning.study.folder import Study
 
 __all__ = ["restore_if_there", "restore_study"]
@@ -70,7 +70,7 @@ def _restored(
         raise StudyError(f"{directory} is a folder but no study; choose another --studies")
     else:
         if not is_taking_over:
-            check_unclaimed(storage, read_claim(storage))
+            check_free(storage, read_lease(storage))
         _fetch(storage, directory, above, notify)
     study = Study.open(directory)
     if study.spec.study.storage != above:  # the mirror was copied to another place
@@ -101,30 +101,30 @@ def restore_if_there(
 
 
 def _fetch(storage: ObjectStorage, directory: Path, above: str, notify: Callable[[str], None]) -> None:
-    claim = read_claim(storage)
+    lease = read_lease(storage)
     sizes = storage.sizes()
-    names = [name for name in sizes if name != CLAIM and not _is_hidden(name)]
+    names = [name for name in sizes if name != LEASE and not _is_hidden(name)]
     notify(
         f"fetching {len(names)} files, {sum(sizes[n] for n in names) / 1e6:.1f} MB, from {storage.address}"
     )
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        part = part_path(directory)
+        part.mkdir()
     except OSError as error:
         raise EngineError(
             f"cannot write {directory.parent}: {error.strerror}; choose another --studies"
         ) from error
     try:
-        outboxes = [Outbox(part, storage) for _ in range(N_STREAMS)]
+        uploaders = [Uploader(part, storage) for _ in range(N_STREAMS)]
         with ThreadPoolExecutor(N_STREAMS) as pool:
             shares = [names[first::N_STREAMS] for first in range(N_STREAMS)]
-            list(pool.map(lambda outbox, share: outbox.receive(share), outboxes, shares))
+            list(pool.map(lambda uploader, share: uploader.receive(share), uploaders, shares))
         state = MirrorState.read(part, above)
-        state.seen = claim.token if claim is not None else ""
-        for outbox in outboxes:
-            state.sent |= outbox.sent
+        state.seen = lease.token if lease is not None else ""
+        for uploader in uploaders:
+            state.sent |= uploader.sent
         state.write()
-        part.chmod(0o755)
         part.replace(directory)
     except OSError as error:
         raise EngineError(f"cannot make {directory}: {error.strerror}; choose another --studies") from error

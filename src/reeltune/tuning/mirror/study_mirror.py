@@ -2,11 +2,11 @@
 
 ::
 
-    NAME/driver.json   the last driver; see :mod:`reeltune.tuning.mirror.claim`
+    NAME/driver.json   the last driver; see :mod:`reeltune.tuning.mirror.lease`
     NAME/...           the study's folder, but for its database, its lock and names that begin with a dot
 
 On a cluster the trials' own files pass through the storage: a trial works in a folder of its node and sends
-before it reports; the driver fetches what it needs when the trial ends. Until then the trial is *away*, and
+before it reports; the driver fetches what it needs when the trial ends. Until then the trial is *remote*, and
 what the storage holds of it counts.
 """
 
@@ -20,21 +20,42 @@ from pathlib import Path
 from reeltune.errors import EngineError, ReeltuneError, StudyError
 from reeltune.object_storage import ObjectStorage, below
 from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.tuning.mirror.claim import (
+from reeltune.tuning.mirror.lease import (
     MirrorState,
     check_held,
     give_back,
-    read_claim,
+    read_lease,
     take,
 )
-from reeltune.tuning.mirror.outbox import ROW_FILES, TRIALS, Outbox, trial_prefix
+from reeltune.tuning.mirror.nodes import ARCHIVE, Ask, prepare_folder, prepare_storage
+from reeltune.tuning.mirror.uploader import ROW_FILES, TRIALS, Uploader, trial_prefix
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.trial.node_data import ARCHIVE
 
-__all__ = ["Mirror", "mirrored", "send_results"]
+__all__ = ["Mirror", "SharedFolder", "mirrored", "send_results"]
 
 LOGS = ("tensorboard", "wandb")
 """Folders of the study's that trials write besides their own."""
+
+
+class SharedFolder:
+    """The files of a study are in its folder alone, which every machine that runs its trials sees."""
+
+    def __init__(self, study: Study) -> None:
+        self._directory = study.directory
+
+    def prepare(self, ask: Ask, data_directory: Path) -> None:
+        """See that every node can run trials; see :func:`prepare_folder`."""
+        prepare_folder(ask, self._directory, data_directory)
+
+    def trial_begins(self, number: int) -> str:
+        """Return that a trial writes into the study's folder."""
+        return ""
+
+    def trial_ended(self, number: int) -> None:
+        """Do nothing."""
+
+    def look(self) -> None:
+        """Do nothing."""
 
 
 class Mirror:
@@ -52,14 +73,14 @@ class Mirror:
         is_on_cluster: bool,
         is_taking_over: bool = False,
     ) -> None:
-        """Claim the mirror of ``study`` at ``storage``.
+        """Take the lease on the mirror of ``study`` at ``storage``.
 
         Args:
             study: The study; its lock is held.
             storage: Of the study alone.
             notify: Receives warnings, in the thread that calls.
             is_on_cluster: Whether trials run on machines that do not share the study's folder.
-            is_taking_over: Whether a claim that another driver left does not count.
+            is_taking_over: Whether a lease that another driver left does not count.
 
         Raises:
             StudyError: Another study is there, another driver holds it, or it was gone on with elsewhere.
@@ -71,15 +92,19 @@ class Mirror:
         self._is_on_cluster = is_on_cluster
         self._state = MirrorState.read(study.directory, study.spec.study.storage or "")
         take(storage, self._state, study, is_taking_over=is_taking_over)
-        self._outbox = Outbox(study.directory, storage, self._state.sent)
+        self._uploader = Uploader(study.directory, storage, self._state.sent)
         self._forget_what_is_not_there()
         finished = {row.number for row in study.rows() if row.state.is_finished}
-        self._owed = self._state.away & finished  # ended, but not fetched
+        self._owed = self._state.remote & finished  # ended, but not fetched
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mirror")
         self._n_asked = self._n_done = 0
         self._problem: ReeltuneError | None = None
         self._is_told = False
         self._send_soon()
+
+    def prepare(self, ask: Ask, data_directory: Path) -> None:
+        """See that every node can run trials; see :func:`prepare_storage`."""
+        prepare_storage(ask, self._study.directory, data_directory, self.storage)
 
     def trial_begins(self, number: int) -> str:
         """Return the address that the files of a trial pass through, empty if they lie in the study's folder.
@@ -88,18 +113,18 @@ class Mirror:
             EngineError: The storage fails, and the trial's checkpoint is there, or has to be.
         """
         state = self._state
-        if self._is_on_cluster and number not in state.away:
-            self._outbox.send_changed(self._outbox.names(trial_prefix(number)))
-            state.away.add(number)
+        if self._is_on_cluster and number not in state.remote:
+            self._uploader.send_changed(self._uploader.names(trial_prefix(number)))
+            state.remote.add(number)
             state.write()
-        elif not self._is_on_cluster and number in state.away:
+        elif not self._is_on_cluster and number in state.remote:
             self._fetch(number, with_last=True)
         self._send_soon()
         return self.storage.address if self._is_on_cluster else ""
 
     def trial_ended(self, number: int) -> None:
-        """Fetch what the study keeps of a trial that was away, and send its row soon."""
-        if number in self._state.away:
+        """Fetch what the study keeps of a remote trial, and send its row soon."""
+        if number in self._state.remote:
             self._owed.add(number)
         try:
             self._fetch_owed()
@@ -125,7 +150,7 @@ class Mirror:
             )
 
     def close(self) -> None:
-        """Send the rest and give the claim back.
+        """Send the rest and give the lease back.
 
         Raises:
             StudyError: Another driver took the study over.
@@ -173,12 +198,12 @@ class Mirror:
 
     def _send(self) -> None:
         check_held(self.storage, self._state)
-        away = _prefixes(self._state)
-        names = [name for name in self._outbox.names() if not _is_of_a_trial(name, away)]
+        remote = _prefixes(self._state)
+        names = [name for name in self._uploader.names() if not _is_of_a_trial(name, remote)]
         gone = sorted(self._state.sent.keys() - set(names))
         here = self._study.directory
-        self._outbox.remove([n for n in gone if not (_is_of_a_trial(n, away) or (here / n).exists())])
-        self._outbox.send_changed(names)
+        self._uploader.remove([n for n in gone if not (_is_of_a_trial(n, remote) or (here / n).exists())])
+        self._uploader.send_changed(names)
         self._state.write()
 
     def _fetch_owed(self) -> None:
@@ -190,10 +215,10 @@ class Mirror:
     def _fetch(self, number: int, *, with_last: bool) -> None:
         found = self.storage.sizes(trial_prefix(number))
         left = ROW_FILES if with_last else (*ROW_FILES, LAST_CHECKPOINT)
-        self._outbox.receive([name for name in found if Path(name).name not in left])
+        self._uploader.receive([name for name in found if Path(name).name not in left])
         for name, size in found.items():
             self._state.sent.setdefault(name, (size, 0))  # what is not here is removed there
-        self._state.away.discard(number)
+        self._state.remote.discard(number)
         self._state.write()
 
     def _fetch_logs(self) -> None:
@@ -201,22 +226,22 @@ class Mirror:
             there = self.storage.sizes(folder)
             here = {name: (self._study.directory / name) for name in there}
             wanted = [n for n, path in here.items() if not path.exists() or path.stat().st_size != there[n]]
-            self._outbox.receive(wanted)
+            self._uploader.receive(wanted)
 
     def _forget_what_is_not_there(self) -> None:
         """Bring what is known as sent in line with the storage: someone may have tidied it, or moved it."""
         there = self.storage.sizes()
         for name in [n for n, (size, _) in self._state.sent.items() if there.get(n) != size]:
             del self._state.sent[name]
-        away = _prefixes(self._state)
+        remote = _prefixes(self._state)
         for name, size in there.items():
-            if name.startswith(f"{TRIALS}/") and not _is_of_a_trial(name, away):
+            if name.startswith(f"{TRIALS}/") and not _is_of_a_trial(name, remote):
                 self._state.sent.setdefault(name, (size, 0))
 
 
 def _prefixes(state: MirrorState) -> set[str]:
-    """Return where the objects of the trials that are away begin."""
-    return {trial_prefix(number) for number in tuple(state.away)}
+    """Return where the objects of the remote trials begin."""
+    return {trial_prefix(number) for number in tuple(state.remote)}
 
 
 def _is_of_a_trial(name: str, prefixes: set[str]) -> bool:
@@ -228,8 +253,8 @@ def _is_of_a_trial(name: str, prefixes: set[str]) -> bool:
 @contextmanager
 def mirrored(
     study: Study, notify: Callable[[str], None], *, is_on_cluster: bool, is_taking_over: bool = False
-) -> Iterator[Mirror | None]:
-    """Yield the mirror of ``study`` while its driver runs, None if it has no storage.
+) -> Iterator[Mirror | SharedFolder]:
+    """Yield where the files of ``study`` are while its driver runs: its folder, mirrored or not.
 
     Raises:
         ConfigError: The address is malformed.
@@ -237,7 +262,10 @@ def mirrored(
         EngineError: The storage does not answer, or at the end not all could be sent.
     """
     if study.spec.study.storage is None:
-        yield None
+        try:
+            yield SharedFolder(study)
+        finally:
+            (study.directory / ARCHIVE).unlink(missing_ok=True)
         return
     storage = ObjectStorage.open_checked(below(study.spec.study.storage, study.name))
     mirror = Mirror(study, storage, notify, is_on_cluster=is_on_cluster, is_taking_over=is_taking_over)
@@ -265,11 +293,11 @@ def send_results(directory: Path, notify: Callable[[str], None]) -> None:
     with study.lock():
         storage = ObjectStorage(below(address, study.name))
         state = MirrorState.read(study.directory, address)
-        claim = read_claim(storage)
-        if claim is None or claim.holder is not None or claim.token not in (state.own, state.seen):
+        lease = read_lease(storage)
+        if lease is None or lease.holder is not None or lease.token not in (state.own, state.seen):
             notify(f"not sent to {storage.address}, which another driver holds or went on with")
             return
-        away = _prefixes(state)
-        outbox = Outbox(study.directory, storage, state.sent)
-        outbox.send_changed([name for name in outbox.names() if not _is_of_a_trial(name, away)])
+        remote = _prefixes(state)
+        uploader = Uploader(study.directory, storage, state.sent)
+        uploader.send_changed([name for name in uploader.names() if not _is_of_a_trial(name, remote)])
         state.write()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,6 @@ from ray.tune import Callback, Stopper
 from reeltune.tuning.ray.schedulers import StudyScheduler
 from reeltune.tuning.ray.session import is_ray_alive
 from reeltune.tuning.ray.worker import BREAKDOWN, JOB, REPORT
-from reeltune.tuning.records.rows import EpochReport
 from reeltune.tuning.study.observer import Outcome
 from reeltune.tuning.study.recorder import Recorder
 
@@ -82,7 +80,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         if BREAKDOWN in result:
             self._halt.breakdown = str(result[BREAKDOWN])
         elif REPORT in result:
-            self._recorder.epoch(_number(trial), EpochReport(**json.loads(result[REPORT])))
+            self._recorder.epoch(_number(trial), result[REPORT])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Stop the trial's clock."""
@@ -129,7 +127,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
 
 
 def _number(trial: Any) -> int:
-    return int(trial.config[JOB]["number"])
+    return int(trial.config[JOB].number)
 
 
 def _kill(trial: Any) -> None:

@@ -1,20 +1,17 @@
-"""An existing Ray cluster: reached, asked what it has, and shown the study's folder."""
+"""An existing Ray cluster: reached, and its nodes asked what they have and see."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import ConfigError, EngineError, ReeltuneError
-from reeltune.object_storage import ObjectStorage
+from reeltune.errors import ConfigError, EngineError
 from reeltune.tuning.study.spec import StudySettings
-from reeltune.tuning.trial.node_data import ARCHIVE, pack_data
 
-__all__ = ["check_fits", "connect", "node_resources", "prepare_nodes", "prepare_storage"]
+__all__ = ["ask_nodes", "check_fits", "connect", "node_resources"]
 
 PACKAGE = Path(__file__).parents[2]
 """The folder of this very code, which travels to the nodes."""
@@ -116,79 +113,12 @@ def node_resources() -> list[dict[str, float]]:
     return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
-def prepare_nodes(study_directory: Path, data_directory: Path) -> None:
-    """Check that every node can read and write the study's folder; pack the data if one does not see them.
+def ask_nodes(function: Callable[..., Any], *arguments: Any) -> list[dict[str, Any]]:
+    """Return what ``function`` returns on each node, given its name and the ``arguments``.
 
     Raises:
-        ConfigError: A node does not see the folder.
-        EngineError: A node did not answer, or the data cannot be packed.
+        EngineError: A node did not answer.
     """
-    token = secrets.token_hex(8)
-    asked = study_directory / f".nodes-{token}"
-    asked.write_text(token, encoding="utf-8")
-    try:
-        answers = _ask_nodes(_look, str(study_directory), token, str(data_directory))
-        for answer in answers:
-            answered = study_directory / f".nodes-{token}-{answer['node']}"
-            if not answer["is_shared"] or not answered.exists():
-                raise ConfigError(
-                    f"node {answer['host']} does not see the study's folder {study_directory}; give "
-                    "--studies a folder that every node has under the same path (NFS, EFS, a shared volume), "
-                    "or --storage an address of object storage (s3://BUCKET/PREFIX)"
-                )
-            answered.unlink()
-        if not all(answer["has_data"] for answer in answers):
-            pack_data(data_directory, study_directory)
-    finally:
-        for left in study_directory.glob(f".nodes-{token}*"):
-            left.unlink(missing_ok=True)
-
-
-def prepare_storage(study_directory: Path, data_directory: Path, storage: ObjectStorage) -> None:
-    """Check that every node can read and write ``storage``, and send it the data for them.
-
-    Raises:
-        ConfigError: A node does not reach the storage.
-        EngineError: The storage fails, a node did not answer, or the data cannot be packed.
-    """
-    token = secrets.token_hex(8)
-    asked = f".nodes-{token}"
-    storage.write(asked, token.encode())
-    answers = []
-    try:
-        answers = _ask_nodes(_look_at_storage, storage.address, asked, token)
-        for answer in answers:
-            if answer["problem"]:
-                raise ConfigError(
-                    f"node {answer['host']} does not share the storage: {answer['problem']} (each node needs "
-                    "credentials of its own, in its environment or from its cloud)"
-                )
-    finally:
-        for name in (asked, *(f"{asked}-{answer['node']}" for answer in answers)):
-            storage.remove(name)
-    pack_data(data_directory, study_directory)
-    try:
-        storage.send(study_directory / ARCHIVE, ARCHIVE)
-    finally:
-        (study_directory / ARCHIVE).unlink(missing_ok=True)
-
-
-def _look_at_storage(node: str, address: str, asked: str, token: str) -> dict[str, Any]:
-    """Runs on a node: tell whether the driver's object is seen there, and write one."""
-    import platform
-
-    problem = ""
-    try:
-        storage = ObjectStorage.open_checked(address)
-        if storage.read(asked) != token.encode():
-            problem = f"{address} is another place there than on the driver's machine"
-        storage.write(f"{asked}-{node}", token.encode())
-    except ReeltuneError as error:
-        problem = str(error)
-    return {"node": node, "host": platform.node(), "problem": problem}
-
-
-def _ask_nodes(function: Callable[..., Any], *arguments: Any) -> list[dict[str, Any]]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -205,18 +135,3 @@ def _ask_nodes(function: Callable[..., Any], *arguments: Any) -> list[dict[str, 
         raise EngineError(
             f"a node of the cluster did not answer within {LOOK_SECONDS:g} s: {reason}"
         ) from error
-
-
-def _look(node: str, study_directory: str, token: str, data_directory: str) -> dict[str, Any]:
-    """Runs on a node: tell what is seen there, and answer into the study's folder."""
-    import platform
-
-    asked = Path(study_directory) / f".nodes-{token}"
-    is_shared = False
-    try:
-        is_shared = asked.read_text(encoding="utf-8") == token
-        Path(f"{asked}-{node}").write_text(token, encoding="utf-8")
-    except OSError:
-        is_shared = False
-    has_data = Path(data_directory).exists()
-    return {"node": node, "host": platform.node(), "is_shared": is_shared, "has_data": has_data}

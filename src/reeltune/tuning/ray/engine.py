@@ -13,18 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reeltune.errors import EngineError, ReeltuneError
-from reeltune.tuning.mirror.study_mirror import mirrored
+from reeltune.tuning.mirror.study_mirror import Mirror, SharedFolder, mirrored
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer, Outcome, SilentObserver, StudyProgress
-from reeltune.tuning.study.plan import given_points
-from reeltune.tuning.study.recorder import Recorder
-from reeltune.tuning.study.storage import TrialStorage
-from reeltune.tuning.study.warm import read_prior
+from reeltune.tuning.study.recorder import Recorder, open_storage
 from reeltune.tuning.trial.job import DEFAULT_ENTRY
-from reeltune.tuning.trial.node_data import ARCHIVE
 
-__all__ = ["Outcome", "open_storage", "run_study"]
+__all__ = ["Outcome", "run_study"]
 
 
 def run_study(
@@ -54,49 +50,30 @@ def run_study(
     """
     observer = observer or SilentObserver()
     on = {"is_on_cluster": address is not None, "is_taking_over": is_taking_over}
-    with study.lock(), mirrored(study, observer.noted, **on) as mirror:
+    with study.lock(), mirrored(study, observer.noted, **on) as files:
         storage = open_storage(study)
         try:
-            recorder = Recorder(study, storage, observer, data_directory, mirror)
+            recorder = Recorder(study, storage, observer, data_directory, files)
             recorder.keep_budget()
-            return Outcome.FINISHED if study.is_finished else _run(recorder, entry, address)
+            return Outcome.FINISHED if study.is_finished else _run(recorder, files, entry, address)
         finally:
             storage.close()
 
 
-def open_storage(study: Study) -> TrialStorage:
-    """Return the Optuna storage of ``study``, opened or made."""
-    spec, population = study.spec, study.spec.population
-    return TrialStorage(
-        study.storage_path,
-        name=study.first_name,
-        space=spec.space,
-        searcher=spec.study.searcher,
-        seed=spec.study.seed,
-        goal=study.goal,
-        base=spec.trial.plain(),
-        given=given_points(spec),
-        lag=spec.study.lag if population is None else population.settings.population,  # it learns from none
-        prior=read_prior(study),
-    )
-
-
-def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
-    from reeltune.tuning.ray.cluster import prepare_nodes, prepare_storage
+def _run(recorder: Recorder, files: Mirror | SharedFolder, entry: str, address: str | None) -> Outcome:
+    from reeltune.tuning.ray.cluster import ask_nodes
     from reeltune.tuning.ray.session import ray_session, stop_signals
 
-    study, mirror = recorder.study, recorder.mirror
+    study = recorder.study
     recorder.observer.study_started(_progress(recorder))
     try:
         session = ray_session(study.spec.study, address, has_dashboard=study.spec.logging.ray_dashboard)
         with stop_signals() as is_asked_to_stop, session as dashboard:
             if dashboard is not None:
                 recorder.observer.noted(f"Ray's dashboard: {dashboard}")
-            if address is not None and mirror is not None:
-                prepare_storage(study.directory, recorder.data_directory, mirror.storage)
-            elif address is not None:
-                prepare_nodes(study.directory, recorder.data_directory)
-            check = functools.partial(_check, recorder, is_asked_to_stop)
+            if address is not None:
+                files.prepare(ask_nodes, recorder.data_directory)
+            check = functools.partial(_check, recorder, files, is_asked_to_stop)
             outcome = check() or _fit(recorder, check, entry)
         if outcome is Outcome.TIME_OVER:
             limit = study.spec.study.study_seconds
@@ -105,7 +82,6 @@ def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
                     reason = f"the study's time limit of {limit:g} s was reached"
                     recorder.finish(row.number, TrialState.STOPPED, reason)
     finally:
-        (study.directory / ARCHIVE).unlink(missing_ok=True)
         study.write_elapsed(recorder.elapsed_seconds)
         recorder.observer.study_ended()
     if outcome is Outcome.FINISHED and recorder.pending():
@@ -114,10 +90,11 @@ def _run(recorder: Recorder, entry: str, address: str | None) -> Outcome:
     return outcome
 
 
-def _check(recorder: Recorder, is_asked_to_stop: Callable[[], bool]) -> Outcome | None:
+def _check(
+    recorder: Recorder, files: Mirror | SharedFolder, is_asked_to_stop: Callable[[], bool]
+) -> Outcome | None:
     """Return why the run is to end now, None if it is not: a signal, or the study's time is over."""
-    if recorder.mirror is not None:
-        recorder.mirror.look()
+    files.look()
     if is_asked_to_stop():
         return Outcome.INTERRUPTED
     limit = recorder.study.spec.study.study_seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -104,12 +103,12 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         """Return whether the trial goes on after an epoch."""
         if RESULT in result or BREAKDOWN in result:
             return str(TrialScheduler.STOP)  # ended by itself
-        job: TrialJob = TrialJob(**trial.config[JOB])
+        job: TrialJob = trial.config[JOB]
         epoch = int(result[EPOCH])
         if epoch <= self._told.get(job.number, {}).get(EPOCH, 0):
             return str(TrialScheduler.CONTINUE)  # repeated after its worker died
         n_recorded = job.start_epoch + len(self._recorder.epochs(job.number))
-        metrics = self._best(job.number, EpochReport(**json.loads(result[REPORT])))
+        metrics = self._best(job.number, result[REPORT])
         self._told[job.number] = dict(result)
         rule = self._rules[job.number]
         decision = str(rule.on_trial_result(None, Told(job.number), {**result, METRICS: metrics}))
@@ -154,4 +153,4 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 def _number(trial: Any) -> int:
-    return int(trial.config[JOB]["number"])
+    return int(trial.config[JOB].number)

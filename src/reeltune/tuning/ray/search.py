@@ -6,7 +6,6 @@ for ever and fails on a trial told twice. Here the recorder writes the row and t
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -48,7 +47,7 @@ class StudySearch(Searcher):  # type: ignore[misc]
             number = self._next
             self._next += 1
         self._numbers[trial_id] = number
-        return {JOB: self._recorder.begin(number).plain()}
+        return {JOB: self._recorder.begin(number)}
 
     def _is_time_over(self) -> bool:
         limit = self._recorder.study.spec.study.study_seconds
@@ -73,9 +72,8 @@ class StudySearch(Searcher):  # type: ignore[misc]
             )
             self._recorder.finish(number, TrialState.FAILED, reason)
         elif RESULT in result:
-            ended = json.loads(result[RESULT])
-            ended["state"] = TrialState(ended["state"])
-            self._recorder.finish(number, ended["state"], ended["reason"], TrialResult(**ended))
+            ended: TrialResult = result[RESULT]
+            self._recorder.finish(number, ended.state, ended.reason, ended)
         else:
             self._recorder.finish(
                 number, TrialState.STOPPED, self._scheduler.reasons.get(number, "stopped by the scheduler")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
-import platform
 import threading
 import traceback
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 from reeltune.errors import EngineError, ReeltuneError, StudyError
 from reeltune.files import write_text
 from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.tuning.mirror.away import trial_away
+from reeltune.tuning.mirror.remote import remote_trial
 from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialState
 from reeltune.tuning.trial.job import TrialJob, load_entry
 
@@ -101,70 +99,40 @@ def run_in_worker(config: dict[str, Any], *, entry: str) -> None:
 def _run_in_worker(config: dict[str, Any], entry: str) -> None:
     from ray import tune
 
-    def report(epoch: EpochReport) -> None:
-        message = json.dumps(epoch.plain())
-        tune.report({EPOCH: epoch.epoch, OBJECTIVE: epoch.best, REPORT: message})
-
-    job = TrialJob(**config[JOB])
+    job: TrialJob = config[JOB]
     try:
-        if job.storage:
-            result = _run_away(entry, job, report)
-        elif (Path(job.study_directory) / "study.json").exists():
-            result = _run(entry, job, report)
-        else:  # a node that joined the cluster late
-            raise EngineError(
-                f"node {platform.node()} does not see the study's folder {job.study_directory}; share it, or "
-                "give --storage an address of object storage"
-            )
+        with remote_trial(job) as (moved, send):
+
+            def report(epoch: EpochReport) -> None:
+                send()
+                tune.report({EPOCH: epoch.epoch, OBJECTIVE: epoch.best, REPORT: epoch})
+
+            result = _run(entry, moved, report)
+            send()
     except EngineError as error:
         tune.report({BREAKDOWN: str(error)})
     else:
-        tune.report({RESULT: json.dumps(result)})
+        tune.report({RESULT: result})
 
 
-def _run_away(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
-    with trial_away(job) as (moved, send):
-
-        def send_and_report(epoch: EpochReport) -> None:
-            send()
-            report(epoch)
-
-        result = _run(entry, moved, send_and_report)
-        send()
-    return result
-
-
-def _run(entry: str, job: TrialJob, report: Report) -> dict[str, Any]:
-    """Return the trial's result as plain values; an error becomes a failed result with its reason.
+def _run(entry: str, job: TrialJob, report: Report) -> TrialResult:
+    """Return the trial's result; an error becomes a failed one with its reason.
 
     Raises:
-        EngineError: The disk failed; that is no fault of the trial, which can go on another time.
+        EngineError: The disk failed; that is no fault of the trial, which is resumed another time.
     """
     try:
         try:
             run = load_entry(entry)
-            result = run(job, report)
+            return run(job, report)
         except StudyError:
             # Its checkpoint is damaged. What it reported will be reported again, equal, from the start.
             (Path(job.directory) / LAST_CHECKPOINT).unlink(missing_ok=True)
-            result = run(job, report)
+            return run(job, report)
     except EngineError:
         raise
     except Exception as error:
         write_text(Path(job.directory) / ERROR_FILE, traceback.format_exc())
-        first_line = (str(error).splitlines() or [""])[0]
+        first = (str(error).splitlines() or [""])[0]
         name = "" if isinstance(error, ReeltuneError) else f"{type(error).__name__}: "
-        return _plain(TrialResult(TrialState.FAILED, f"{name}{first_line}", 0, {}, 0, 0, 0.0))
-    return _plain(result)
-
-
-def _plain(result: TrialResult) -> dict[str, Any]:
-    return {
-        "state": str(result.state),
-        "reason": result.reason,
-        "best_epoch": result.best_epoch,
-        "metrics": result.metrics,
-        "n_epochs": result.n_epochs,
-        "n_parameters": result.n_parameters,
-        "seconds": result.seconds,
-    }
+        return TrialResult(TrialState.FAILED, f"{name}{first}", 0, {}, 0, 0, 0.0)

@@ -25,11 +25,12 @@ from pydantic import ValidationError
 from reeltune.data.prepared import Ledger
 from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, read_lines, write_json
+from reeltune.locks import folder_lock, is_folder_locked
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.results import best_rows
 from reeltune.tuning.search.searchers import n_points
-from reeltune.tuning.study.folders import check_is_folder, folder_lock, is_folder_locked
+from reeltune.tuning.study.folders import check_is_folder
 from reeltune.tuning.study.spec import StudySpec, first_difference
 from reeltune.version import __version__
 

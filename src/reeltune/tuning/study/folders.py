@@ -1,35 +1,20 @@
-"""Folders of studies: found, listed, locked by their one driver, removed."""
+"""Folders of studies: found, listed, removed."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import platform
 import re
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from reeltune.errors import ConfigError, EngineError, StudyError, unknown_name
+from reeltune.locks import folder_lock
 
 __all__ = [
-    "LOCK_FILE",
-    "LOCK_TRIES",
     "check_is_folder",
     "find_study",
-    "folder_lock",
-    "is_folder_locked",
     "list_studies",
     "remove_study",
 ]
-
-LOCK_FILE = "study.lock"
-"""Held by the driver."""
-
-LOCK_TRIES = 3
-"""Attempts, a tenth of a second apart."""
 
 
 def check_is_folder(path: Path) -> Path:
@@ -87,55 +72,3 @@ def remove_study(directory: Path) -> None:
             shutil.rmtree(directory)
         except OSError as error:
             raise EngineError(f"cannot remove {directory}: {error.strerror}") from error
-
-
-@contextmanager
-def folder_lock(directory: Path) -> Iterator[None]:
-    """Hold the folder of a study or training while the block runs; the system lets go when the process dies.
-
-    Raises:
-        StudyError: Another process holds it, or there is a file where the folder should be.
-        EngineError: The folder cannot be written.
-    """
-    path = directory / LOCK_FILE
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except (FileExistsError, NotADirectoryError) as error:
-        raise StudyError(f"{directory} is a file or lies below one; choose another folder") from error
-    except OSError as error:
-        raise EngineError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
-    with file:
-        if not _try_lock(file.fileno()):
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise StudyError(
-                f"{directory.name!r} is being run by {holder}; wait for it, stop it, or choose another --name"
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
-        yield
-
-
-def _try_lock(handle: int) -> bool:
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(0.1)  # `reeltune studies` looks at the lock for a moment
-        else:
-            return True
-    return False
-
-
-def is_folder_locked(directory: Path) -> bool:
-    """Return whether a process holds the folder now."""
-    try:
-        with (directory / LOCK_FILE).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False

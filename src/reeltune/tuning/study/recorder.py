@@ -6,21 +6,51 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.tuning.mirror.study_mirror import Mirror
 from reeltune.tuning.records.rows import EpochReport, TrialResult, TrialRow, TrialState
 from reeltune.tuning.search.population import Successor
 from reeltune.tuning.study.budget import CheckpointBudget
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer
-from reeltune.tuning.study.plan import horizon
+from reeltune.tuning.study.preflight import given_points, horizon
 from reeltune.tuning.study.storage import TrialStorage
+from reeltune.tuning.study.warm import read_prior
 from reeltune.tuning.trial.job import TrialJob, count_parameters
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "TrialFiles", "open_storage"]
+
+
+class TrialFiles(Protocol):
+    """Where the files of trials are; called in the driver's main thread."""
+
+    def trial_begins(self, number: int) -> str:
+        """Return the address that the files of a trial pass through, empty for the study's folder."""
+
+    def trial_ended(self, number: int) -> None:
+        """Hear that the row of a trial is written."""
+
+    def look(self) -> None:
+        """Say what went wrong meanwhile, or raise it."""
+
+
+def open_storage(study: Study) -> TrialStorage:
+    """Return the Optuna storage of ``study``, opened or made."""
+    spec, population = study.spec, study.spec.population
+    return TrialStorage(
+        study.storage_path,
+        name=study.first_name,
+        space=spec.space,
+        searcher=spec.study.searcher,
+        seed=spec.study.seed,
+        goal=study.goal,
+        base=spec.trial.plain(),
+        given=given_points(spec),
+        lag=spec.study.lag if population is None else population.settings.population,  # it learns from none
+        prior=read_prior(study),
+    )
 
 
 class Recorder:
@@ -35,10 +65,10 @@ class Recorder:
         storage: TrialStorage,
         observer: Observer,
         data_directory: Path,
-        mirror: Mirror | None = None,
+        files: TrialFiles | None = None,
     ) -> None:
         self.study = study
-        self.mirror = mirror
+        self._files = files
         self.storage = storage
         self.observer = observer
         self.data_directory = data_directory
@@ -139,7 +169,7 @@ class Recorder:
             start_epoch=row.start_epoch,
             end_epoch=None if population is None else population.end_epoch(number),
             origin="" if row.parent is None else str(self._origin(row.parent)),
-            storage="" if self.mirror is None else self.mirror.trial_begins(number),
+            storage="" if self._files is None else self._files.trial_begins(number),
         )
         self.observer.trial_started(row, job.last_epoch)
         return job
@@ -186,8 +216,8 @@ class Recorder:
         self._rows[number] = row
         self.storage.tell(row, epochs)
         self.study.write_elapsed(self.elapsed_seconds)
-        if self.mirror is not None:
-            self.mirror.trial_ended(number)
+        if self._files is not None:
+            self._files.trial_ended(number)
         self.keep_budget()
         self.observer.trial_ended(row)
 

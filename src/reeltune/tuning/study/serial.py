@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from reeltune.errors import DivergedError, EngineError, first_line
-from reeltune.tuning.ray.engine import open_storage
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Observer, Outcome, SilentObserver, StudyProgress
-from reeltune.tuning.study.recorder import Recorder
+from reeltune.tuning.study.recorder import Recorder, open_storage
 from reeltune.tuning.trial.job import run_job
 
 __all__ = ["run_serially"]

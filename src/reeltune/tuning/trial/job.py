@@ -15,7 +15,6 @@ from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.training.leg import Leg
 from reeltune.tuning.records.rows import Report, TrialResult, TrialState
-from reeltune.tuning.trial.node_data import unpack_data
 
 __all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
 
@@ -127,7 +126,7 @@ def _run_one(job: TrialJob, report: Report) -> TrialResult:
     ) as loggers:
         return run_trial(
             TrialConfig.model_validate(job.config),
-            reduced(_open_data(unpack_data(job.data_directory, job.study_directory)), **job.part),
+            reduced(_open_data(job.data_directory), **job.part),
             report,
             directory=directory,
             seed=job.seed,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from reeltune.errors import StudyError
 from reeltune.files import append_line, read_json, read_lines, write_json
+from reeltune.locks import folder_lock
 from reeltune.metrics.registry import parse_metric
 from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.space.search_space import flatten
-from reeltune.tuning.study.folders import folder_lock
 from reeltune.tuning.trial.job import TrialJob, run_job
 from reeltune.tuning.trial.run import TrialConfig
 

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from reeltune.locks import LOCK_FILE
 from reeltune.object_storage import ObjectStorage
 from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.tuning.study.folders import LOCK_FILE
 
-__all__ = ["ROW_FILES", "TRIALS", "Outbox", "Stamp", "trial_prefix"]
+__all__ = ["ROW_FILES", "TRIALS", "Stamp", "Uploader", "trial_prefix"]
 
 TRIALS = "trials"
 """Folder of the trials' folders."""
@@ -38,7 +38,7 @@ def trial_prefix(number: int) -> str:
     return f"{TRIALS}/{number:05d}"
 
 
-class Outbox:
+class Uploader:
     """Knows what of a folder was sent; ``sent`` maps names to stamps. Safe to use from two threads."""
 
     def __init__(self, folder: Path, storage: ObjectStorage, sent: dict[str, Stamp] | None = None) -> None:

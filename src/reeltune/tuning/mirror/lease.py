@@ -17,23 +17,23 @@ from reeltune.data.prepared import Ledger
 from reeltune.errors import StudyError, first_line
 from reeltune.files import read_json, write_json
 from reeltune.object_storage import ObjectStorage, below
-from reeltune.tuning.mirror.outbox import Stamp
+from reeltune.tuning.mirror.uploader import Stamp
 from reeltune.tuning.study.folder import Study
 
 __all__ = [
-    "CLAIM",
+    "LEASE",
     "STATE_FILE",
-    "Claim",
+    "Lease",
     "MirrorState",
+    "check_free",
     "check_held",
     "check_same_study",
-    "check_unclaimed",
     "give_back",
-    "read_claim",
+    "read_lease",
     "take",
 ]
 
-CLAIM = "driver.json"
+LEASE = "driver.json"
 """Beside the mirrored files: the last driver."""
 
 STATE_FILE = ".storage.json"
@@ -41,7 +41,7 @@ STATE_FILE = ".storage.json"
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """The last driver of a mirrored study."""
 
     token: str
@@ -55,9 +55,9 @@ class MirrorState:
 
     path: Path
     address: str
-    own: str = ""  # token of the last claim that was made from this folder
+    own: str = ""  # token of the last lease that was made from this folder
     seen: str = ""  # token that the storage held when this folder was last equal to it
-    away: set[int] = field(default_factory=set)  # trials whose own files are in the storage, not here
+    remote: set[int] = field(default_factory=set)  # trials whose own files are in the storage, not here
     sent: dict[str, Stamp] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -74,50 +74,50 @@ class MirrorState:
         try:
             value = read_json(path)
             sent = {str(name): (int(size), int(time)) for name, (size, time) in value["sent"].items()}
-            own, seen, away = str(value["own"]), str(value["seen"]), {int(n) for n in value["away"]}
+            own, seen, remote = str(value["own"]), str(value["seen"]), {int(n) for n in value["away"]}
             is_same = value["address"] == address
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StudyError(
                 f"{path} is damaged ({first_line(error)}); fetch the study again under another --studies, "
                 "with `reeltune resume ADDRESS/NAME`"
             ) from error
-        return cls(path, address, own, seen, away, sent if is_same else {})
+        return cls(path, address, own, seen, remote, sent if is_same else {})
 
     def write(self) -> None:
         """Write the file."""
         with self.lock:
             plain: dict[str, Any] = {"address": self.address, "own": self.own, "seen": self.seen}
-            write_json(self.path, plain | {"away": sorted(self.away), "sent": dict(self.sent)})
+            write_json(self.path, plain | {"away": sorted(self.remote), "sent": dict(self.sent)})
 
 
-def read_claim(storage: ObjectStorage) -> Claim | None:
-    """Return the claim on the study at ``storage``, None where there is none.
+def read_lease(storage: ObjectStorage) -> Lease | None:
+    """Return the lease on the study at ``storage``, None where there is none.
 
     Raises:
         StudyError: It is damaged.
         EngineError: The storage fails.
     """
-    data = storage.read(CLAIM)
+    data = storage.read(LEASE)
     if data is None:
         return None
     try:
-        return Claim(**json.loads(data))
+        return Lease(**json.loads(data))
     except (ValueError, TypeError) as error:
         raise StudyError(
-            f"{below(storage.address, CLAIM)} is damaged ({first_line(error)}); remove it when no driver "
+            f"{below(storage.address, LEASE)} is damaged ({first_line(error)}); remove it when no driver "
             "runs the study"
         ) from error
 
 
-def check_unclaimed(storage: ObjectStorage, claim: Claim | None) -> None:
+def check_free(storage: ObjectStorage, lease: Lease | None) -> None:
     """Check that no driver holds the study.
 
     Raises:
         StudyError: One does, or died without a word.
     """
-    if claim is not None and claim.holder is not None:
+    if lease is not None and lease.holder is not None:
         raise StudyError(
-            f"{storage.address} is being run by {claim.holder} since {claim.since}; wait for it or stop it; "
+            f"{storage.address} is being run by {lease.holder} since {lease.since}; wait for it or stop it; "
             f"if it is dead, go on in its place with: {_resume(storage)} --take-over"
         )
 
@@ -149,41 +149,41 @@ def check_same_study(storage: ObjectStorage, directory: Path) -> None:
 
 
 def take(storage: ObjectStorage, state: MirrorState, study: Study, *, is_taking_over: bool) -> None:
-    """Claim the mirror of ``study`` for this process.
+    """Take the lease on the mirror of ``study`` for this process.
 
     Raises:
         StudyError: Another study is there, another driver holds it, or it was gone on with elsewhere.
         EngineError: The storage fails.
     """
     check_same_study(storage, study.directory)
-    claim = read_claim(storage)
-    if claim is not None and claim.token != state.own:  # a claim of its own is that of a run that died
-        if claim.token != state.seen:
-            is_held = claim.holder is not None
-            by = f"is being run by {claim.holder}" if is_held else "was gone on with elsewhere"
+    lease = read_lease(storage)
+    if lease is not None and lease.token != state.own:  # a lease of its own is that of a run that died
+        if lease.token != state.seen:
+            is_held = lease.holder is not None
+            by = f"is being run by {lease.holder}" if is_held else "was gone on with elsewhere"
             raise StudyError(
-                f"{storage.address} {by} since {claim.since}, and {study.directory} does not know how; to go "
+                f"{storage.address} {by} since {lease.since}, and {study.directory} does not know how; to go "
                 f"on with it here, remove that folder (`reeltune rm {study.name}`) or choose another "
                 f"--studies, then `{_resume(storage)}{' --take-over' if is_held else ''}`"
             )
         if not is_taking_over:
-            check_unclaimed(storage, claim)
-    state.seen = claim.token if claim is not None else ""
+            check_free(storage, lease)
+    state.seen = lease.token if lease is not None else ""
     state.own = secrets.token_hex(8)
     state.write()
     _write(storage, state.own, f"process {os.getpid()} on {platform.node()}")
 
 
 def check_held(storage: ObjectStorage, state: MirrorState) -> None:
-    """Check that the claim is still this folder's.
+    """Check that the lease is still this folder's.
 
     Raises:
         StudyError: Another driver took the study over.
         EngineError: The storage fails.
     """
-    claim = read_claim(storage)
-    if claim is None or claim.token != state.own:
-        by = "another driver" if claim is None or claim.holder is None else claim.holder
+    lease = read_lease(storage)
+    if lease is None or lease.token != state.own:
+        by = "another driver" if lease is None or lease.holder is None else lease.holder
         raise StudyError(
             f"{storage.address} was taken over by {by}; this run stops and sends nothing more; to come back "
             f"to it here: reeltune rm {state.path.parent.name}, then {_resume(storage)}"
@@ -191,7 +191,7 @@ def check_held(storage: ObjectStorage, state: MirrorState) -> None:
 
 
 def give_back(storage: ObjectStorage, state: MirrorState) -> None:
-    """Tell that the run ended in order.
+    """Write that the run ended in order.
 
     Raises:
         EngineError: The storage fails.
@@ -204,5 +204,5 @@ def _resume(storage: ObjectStorage) -> str:
 
 
 def _write(storage: ObjectStorage, token: str, holder: str | None) -> None:
-    claim = Claim(token, holder, datetime.now(UTC).isoformat(timespec="seconds"))
-    storage.write(CLAIM, json.dumps(asdict(claim), indent=2).encode())
+    lease = Lease(token, holder, datetime.now(UTC).isoformat(timespec="seconds"))
+    storage.write(LEASE, json.dumps(asdict(lease), indent=2).encode())

@@ -17,11 +17,11 @@ from typing import TypeVar
 
 from reeltune.errors import EngineError
 from reeltune.object_storage import ObjectStorage
-from reeltune.tuning.mirror.outbox import ROW_FILES, Outbox, trial_prefix
+from reeltune.tuning.mirror.nodes import ARCHIVE, node_data
+from reeltune.tuning.mirror.uploader import ROW_FILES, Uploader, trial_prefix
 from reeltune.tuning.trial.job import TrialJob
-from reeltune.tuning.trial.node_data import fetch_data
 
-__all__ = ["trial_away"]
+__all__ = ["remote_trial"]
 
 WAITS = (1.0, 5.0, 15.0, 30.0)
 """Seconds between attempts: a storage that is back within a minute costs no trial its place."""
@@ -30,44 +30,61 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def trial_away(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]:
-    """Yield ``job`` moved into a folder of this machine, with what was sent of it before, and how to send.
+def remote_trial(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]:
+    """Yield ``job`` as this machine can run it, and what sends its files; to be called before each report.
 
-    Whoever runs the job sends before each report: what a report tells then outlives the machine. The folder
-    is removed at the end.
+    Where the study's folder is seen, the job runs in it and nothing is sent. Else it is moved into a folder
+    of this machine, with what was sent of it before: what a report says then outlives the machine. That
+    folder is removed at the end.
 
     Raises:
-        EngineError: The storage failed for a minute, or the disk is full.
+        EngineError: The study's folder is not seen, its storage failed for a minute, or the disk is full.
     """
+    if job.storage:
+        with _moved(job) as moved:
+            yield moved
+        return
+    study = Path(job.study_directory)
+    if not (study / "study.json").exists():  # a node that joined the cluster late
+        raise EngineError(
+            f"node {platform.node()} does not see the study's folder {study}; share it, or give --storage an "
+            "address of object storage"
+        )
+    yield replace(job, data_directory=_seen_data(job)), lambda: None
+
+
+def _seen_data(job: TrialJob) -> str:
+    study = Path(job.study_directory)
+    return node_data(job.data_directory, study) if (study / ARCHIVE).exists() else job.data_directory
+
+
+@contextlib.contextmanager
+def _moved(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]:
     storage = _patiently(functools.partial(_open, job.storage))
     root = _scratch(job)
-    outbox = Outbox(root, storage)
+    uploader = Uploader(root, storage)
     try:
         prefix = trial_prefix(job.number)
         found = _patiently(functools.partial(storage.sizes, prefix))
         names = [name for name in found if Path(name).name not in ROW_FILES]
-        _patiently(functools.partial(outbox.receive, names))
+        _patiently(functools.partial(uploader.receive, names))
         origin = root / ".origin.ckpt"
         if job.origin:
             name = str(Path(job.origin).relative_to(job.study_directory))
             if not _patiently(functools.partial(storage.fetch, name, origin)):
-                raise EngineError(f"trial {job.number} goes on from {name}, which {storage.address} lacks")
+                raise EngineError(f"trial {job.number} resumes from {name}, which {storage.address} lacks")
         moved = replace(
             job,
             directory=str(root / prefix),
             study_directory=str(root),
-            data_directory=_patiently(functools.partial(fetch_data, job.data_directory, storage)),
+            data_directory=_patiently(functools.partial(node_data, job.data_directory, storage)),
             origin=str(origin) if job.origin else "",
         )
         Path(moved.directory).mkdir(parents=True, exist_ok=True)
-
-        def send() -> None:
-            _patiently(lambda: outbox.send_changed(outbox.names()))
-
-        yield moved, send
+        yield moved, lambda: _patiently(lambda: uploader.send_changed(uploader.names()))
     finally:
         with contextlib.suppress(EngineError):
-            outbox.send_changed(outbox.names())  # what the loggers wrote last
+            uploader.send_changed(uploader.names())  # what the loggers wrote last
         shutil.rmtree(root, ignore_errors=True)
 
 
