@@ -199,12 +199,12 @@ def test_data_are_unpacked_once_on_a_node_without_what_is_held_out(tmp_path, mon
         (data / part).mkdir(parents=True)
         (data / part / "items.npy").write_text(part)
     study.mkdir()
-    assert node_data(str(data), study) == str(data), "what a node sees, it uses"
+    assert node_data(str(data), str(study)) == str(data), "what a node sees, it uses"
     pack_data(data, study)
     data.rename(tmp_path / "elsewhere")
-    found = Path(node_data(str(data), study))
+    found = Path(node_data(str(data), str(study)))
     assert found.is_relative_to(tmp_path / "cache")
     assert (found / "tuning" / "items.npy").read_text() == "tuning"
     assert not (found / "held_out").exists()
     (study / ARCHIVE).write_bytes(b"never read again")
-    assert node_data(str(data), study) == str(found)
+    assert node_data(str(data), str(study)) == str(found)

@@ -318,16 +318,16 @@ def test_a_node_fetches_the_data_once(tmp_path, bucket, monkeypatch):
     (data / "tuning").mkdir(parents=True)
     (data / "tuning" / "items.npy").write_text("tuning")
     storage = ObjectStorage(bucket)
-    assert node_data(str(data), storage) == str(data), "what a node sees, it uses"
+    assert node_data(str(data), bucket) == str(data), "what a node sees, it uses"
     pack_data(data, tmp_path)
     shutil.rmtree(data)
     with pytest.raises(EngineError, match=f"the data are neither at {data} nor at {bucket}"):
-        node_data(str(data), storage)
+        node_data(str(data), bucket)
     storage.send(tmp_path / ARCHIVE, ARCHIVE)
-    found = Path(node_data(str(data), storage))
+    found = Path(node_data(str(data), bucket))
     assert (found / "tuning" / "items.npy").read_text() == "tuning"
     storage.remove(ARCHIVE)
-    assert node_data(str(data), storage) == str(found)
+    assert node_data(str(data), bucket) == str(found)
 
 
 def test_a_leg_begins_from_where_its_parent_was_sent(tmp_path, bucket):

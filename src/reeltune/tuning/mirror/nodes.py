@@ -6,16 +6,18 @@ import platform
 import secrets
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from reeltune.data.cache import cache_lock, cache_root
 from reeltune.errors import ConfigError, EngineError, ReeltuneError
 from reeltune.files import atomic_path
-from reeltune.object_storage import ObjectStorage
+from reeltune.object_storage import ObjectStorage, below, is_address
+from reeltune.tuning.study.folder import Study
 
-__all__ = ["ARCHIVE", "Ask", "node_data", "pack_data", "prepare_folder", "prepare_storage"]
+__all__ = ["ARCHIVE", "Ask", "data_for_jobs", "node_data", "pack_data", "prepare_folder", "prepare_storage"]
 
 ARCHIVE = ".data.tar"
 """Beside the study's files while a cluster runs it: the prepared data without what is held out."""
@@ -119,10 +121,10 @@ def pack_data(data_directory: Path, study_directory: Path) -> None:
         raise EngineError(f"cannot pack the data for the nodes: {error.strerror or error}") from error
 
 
-def node_data(data_directory: str, source: Path | ObjectStorage) -> str:
+def node_data(data_directory: str, source: str) -> str:
     """Return a folder of the prepared data that this node sees, unpacked by the first trial that asks.
 
-    ``source`` holds the archive, unless every node sees the data: the study's folder or its storage.
+    ``source`` holds the archive where a node does not: the study's folder, or its storage's address.
 
     Raises:
         EngineError: The node sees neither the data nor an archive of them, or its disk is full.
@@ -148,13 +150,38 @@ def node_data(data_directory: str, source: Path | ObjectStorage) -> str:
     return str(home / name)
 
 
-def _archive(data_directory: str, source: Path | ObjectStorage, part: Path) -> Path:
-    if isinstance(source, Path):
-        found, where = (source / ARCHIVE).exists(), str(source)
-        archive = source / ARCHIVE
+def _archive(data_directory: str, source: str, part: Path) -> Path:
+    if is_address(source):
+        archive = part / ARCHIVE
+        is_found = ObjectStorage(source).fetch(ARCHIVE, archive)
     else:
-        archive, where = part / ARCHIVE, source.address
-        found = source.fetch(ARCHIVE, archive)
-    if not found:
-        raise EngineError(f"the data are neither at {data_directory} nor at {where}")
+        archive = Path(source) / ARCHIVE
+        is_found = archive.exists()
+    if not is_found:
+        raise EngineError(f"the data are neither at {data_directory} nor at {source}")
     return archive
+
+
+@contextmanager
+def data_for_jobs(study: Study, data_directory: Path, ask: Ask | None) -> Iterator[str]:
+    """Yield the source of :func:`node_data` for jobs of ``study`` while they run; ``ask`` reaches a cluster.
+
+    Raises:
+        ConfigError: A node sees neither the study's folder nor its storage.
+        EngineError: The storage fails, a node did not answer, or the data cannot be packed.
+    """
+    address = study.spec.study.storage if ask is not None else None
+    try:
+        if ask is not None and address is not None:
+            storage = ObjectStorage.open_checked(below(address, study.name))
+            try:
+                prepare_storage(ask, study.directory, data_directory, storage)
+                yield storage.address
+            finally:
+                storage.remove(ARCHIVE)
+            return
+        if ask is not None:
+            prepare_folder(ask, study.directory, data_directory)
+        yield str(study.directory)
+    finally:
+        (study.directory / ARCHIVE).unlink(missing_ok=True)

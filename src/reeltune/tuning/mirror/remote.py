@@ -50,12 +50,9 @@ def remote_trial(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]
             f"node {platform.node()} does not see the study's folder {study}; share it, or give --storage an "
             "address of object storage"
         )
-    yield replace(job, data_directory=_seen_data(job)), lambda: None
-
-
-def _seen_data(job: TrialJob) -> str:
-    study = Path(job.study_directory)
-    return node_data(job.data_directory, study) if (study / ARCHIVE).exists() else job.data_directory
+    has_archive = (study / ARCHIVE).exists()  # not every node sees the data
+    data = node_data(job.data_directory, str(study)) if has_archive else job.data_directory
+    yield replace(job, data_directory=data), lambda: None
 
 
 @contextlib.contextmanager
@@ -77,7 +74,7 @@ def _moved(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]:
             job,
             directory=str(root / prefix),
             study_directory=str(root),
-            data_directory=_patiently(functools.partial(node_data, job.data_directory, storage)),
+            data_directory=_patiently(functools.partial(node_data, job.data_directory, job.storage)),
             origin=str(origin) if job.origin else "",
         )
         Path(moved.directory).mkdir(parents=True, exist_ok=True)

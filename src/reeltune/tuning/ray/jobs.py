@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from reeltune.errors import EngineError, ReeltuneError, first_line
-from reeltune.object_storage import ObjectStorage, below
+from reeltune.tuning.mirror.nodes import data_for_jobs, node_data
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import Notify, Progress, train_folder, write_job
-from reeltune.tuning.trial.node_data import ARCHIVE, fetch_data
 
 __all__ = ["RayJobs"]
 
@@ -36,37 +35,22 @@ class RayJobs:
 
     def run(self, jobs: Sequence[TrialJob], notify: Notify) -> None:
         """Train each job; see :class:`reeltune.tuning.trial.jobs.Executor`."""
+        from reeltune.tuning.ray.cluster import ask_nodes
         from reeltune.tuning.ray.session import ray_session, stop_signals
 
         for job in jobs:
             write_job(job)
-        storage = self._storage()
-        try:
-            with stop_signals() as is_asked_to_stop, ray_session(self.study.spec.study, self.address):
-                self._prepare_nodes(storage)
-                for _ in self._trained(jobs, "" if storage is None else storage.address, notify):
-                    if is_asked_to_stop():
-                        raise KeyboardInterrupt
-        finally:
-            (self.study.directory / ARCHIVE).unlink(missing_ok=True)
-            if storage is not None:
-                storage.remove(ARCHIVE)
+        ask = None if self.address is None else ask_nodes
+        with (
+            stop_signals() as is_asked_to_stop,
+            ray_session(self.study.spec.study, self.address),
+            data_for_jobs(self.study, self.data_directory, ask) as source,
+        ):
+            for _ in self._trained(jobs, source, notify):
+                if is_asked_to_stop():
+                    raise KeyboardInterrupt
 
-    def _storage(self) -> ObjectStorage | None:
-        address = self.study.spec.study.storage
-        if address is None or self.address is None:
-            return None
-        return ObjectStorage.open_checked(below(address, self.study.name))
-
-    def _prepare_nodes(self, storage: ObjectStorage | None) -> None:
-        from reeltune.tuning.ray.cluster import prepare_nodes, prepare_storage
-
-        if storage is not None:
-            prepare_storage(self.study.directory, self.data_directory, storage)
-        elif self.address is not None:
-            prepare_nodes(self.study.directory, self.data_directory)
-
-    def _trained(self, jobs: Sequence[TrialJob], storage: str, notify: Notify) -> Any:
+    def _trained(self, jobs: Sequence[TrialJob], source: str, notify: Notify) -> Any:
         """Train ``jobs``, as many at once as the study runs trials; yield now and then."""
         import ray
 
@@ -78,7 +62,7 @@ class RayJobs:
         while waiting or running:
             while waiting and len(running) < settings.concurrency:
                 job = waiting.pop(0)
-                running[remote.remote(job.plain(), storage)] = job
+                running[remote.remote(job.plain(), source)] = job
             ended, _ = ray.wait(list(running), timeout=LOOK_SECONDS)
             for reference in ended:
                 job = running.pop(reference)
@@ -113,13 +97,13 @@ def _write_files(files: dict[str, bytes], directory: Path) -> None:
         path.write_bytes(files[name])
 
 
-def _train(plain: dict[str, Any], storage: str) -> dict[str, bytes]:
+def _train(plain: dict[str, Any], source: str) -> dict[str, bytes]:
     """Runs on a node: train the job and return its files by name, none where its folder is seen."""
     job = TrialJob(**plain)
+    data = node_data(job.data_directory, source)
     if (Path(job.directory) / "job.json").exists():
-        train_folder(Path(job.directory), lambda _: None)
+        train_folder(Path(job.directory), lambda _: None, data)
         return {}
-    data = fetch_data(job.data_directory, ObjectStorage(storage)) if storage else job.data_directory
     with tempfile.TemporaryDirectory(prefix="reeltune-job-") as scratch:
         write_job(replace(job, directory=scratch, study_directory=scratch, data_directory=data))
         train_folder(Path(scratch), lambda _: None)

@@ -156,9 +156,13 @@ def job_result(job: TrialJob) -> TrialResult | None:
         raise StudyError(f"{path} is damaged: {error!r}; remove its folder to train it again") from error
 
 
-def train_folder(directory: Path, report: Report) -> None:
-    """Train the job in ``directory`` and write its ``result.json``; ``report`` receives each new epoch."""
+def train_folder(directory: Path, report: Report, data_directory: str = "") -> None:
+    """Train the job in ``directory`` and write its ``result.json``; ``report`` receives each new epoch.
+
+    ``data_directory`` is where this machine has the data, empty for where the job says.
+    """
     job = TrialJob(**read_json(directory / "job.json"))
+    job = replace(job, data_directory=data_directory or job.data_directory)
     path = directory / "epochs.jsonl"
     known = {line["epoch"] for line in read_lines(path)}
 
