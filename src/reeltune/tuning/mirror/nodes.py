@@ -127,9 +127,9 @@ def node_data(data_directory: str, source: str) -> str:
     ``source`` holds the archive where a node does not: the study's folder, or its storage's address.
 
     Raises:
-        EngineError: The node sees neither the data nor an archive of them, or its disk is full.
+        EngineError: The storage has no archive of the data or fails, or the node's disk is full.
     """
-    if Path(data_directory).exists():
+    if Path(data_directory).exists() or not (is_address(source) or (Path(source) / ARCHIVE).exists()):
         return data_directory
     name = Path(data_directory).name
     home = cache_root() / "nodes"
@@ -151,15 +151,11 @@ def node_data(data_directory: str, source: str) -> str:
 
 
 def _archive(data_directory: str, source: str, part: Path) -> Path:
-    if is_address(source):
-        archive = part / ARCHIVE
-        is_found = ObjectStorage(source).fetch(ARCHIVE, archive)
-    else:
-        archive = Path(source) / ARCHIVE
-        is_found = archive.exists()
-    if not is_found:
+    if not is_address(source):
+        return Path(source) / ARCHIVE
+    if not ObjectStorage(source).fetch(ARCHIVE, part / ARCHIVE):
         raise EngineError(f"the data are neither at {data_directory} nor at {source}")
-    return archive
+    return part / ARCHIVE
 
 
 @contextmanager

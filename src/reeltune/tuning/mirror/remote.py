@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from reeltune.errors import EngineError
 from reeltune.object_storage import ObjectStorage
-from reeltune.tuning.mirror.nodes import ARCHIVE, node_data
+from reeltune.tuning.mirror.nodes import node_data
 from reeltune.tuning.mirror.uploader import ROW_FILES, Uploader, trial_prefix
 from reeltune.tuning.trial.job import TrialJob
 
@@ -50,9 +50,7 @@ def remote_trial(job: TrialJob) -> Iterator[tuple[TrialJob, Callable[[], None]]]
             f"node {platform.node()} does not see the study's folder {study}; share it, or give --storage an "
             "address of object storage"
         )
-    has_archive = (study / ARCHIVE).exists()  # not every node sees the data
-    data = node_data(job.data_directory, str(study)) if has_archive else job.data_directory
-    yield replace(job, data_directory=data), lambda: None
+    yield replace(job, data_directory=node_data(job.data_directory, str(study))), lambda: None
 
 
 @contextlib.contextmanager
