@@ -33,6 +33,13 @@ MAX_DEPTH = 50
 MAX_VALUES = 100_000
 """Values that a file may hold, its aliases written out."""
 
+PLAIN_TAGS: dict[type[yaml.Node], tuple[str, ...]] = {
+    yaml.MappingNode: ("map",),
+    yaml.SequenceNode: ("seq",),
+    yaml.ScalarNode: ("bool", "float", "int", "null", "str"),
+}
+"""What a file may hold, by YAML's own names."""
+
 UNION_TAGS = ("bool", "int", "float", "str", "dict[str,any]")
 """What pydantic appends to the place of an error, one line a type, where several types are allowed."""
 
@@ -134,6 +141,7 @@ def _construct(
             f"{source}:{node.start_mark.line + 1}: more than {MAX_DEPTH} levels or {MAX_VALUES} values, "
             "aliases (*name) written out; write a flatter, shorter file"
         )
+    _check_tag(node, source)
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -154,10 +162,23 @@ def _construct(
     return value
 
 
+def _check_tag(node: yaml.Node, source: str) -> None:
+    """Refuse what a plain file has no use for: objects, sets, merged keys, texts that no file can hold."""
+    line, tag = node.start_mark.line + 1, node.tag.removeprefix("tag:yaml.org,2002:")
+    if tag not in PLAIN_TAGS[type(node)]:
+        raise ConfigError(f"{source}:{line}: {tag!r} is not understood here; write plain keys and values")
+    if isinstance(node, yaml.ScalarNode) and not node.value.isascii():
+        try:
+            node.value.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"{source}:{line}: half a character in {node.value!r}; remove it") from error
+
+
 def _scalar(node: yaml.Node, loader: _Loader, source: str) -> Any:
+    _check_tag(node, source)
     try:
         return loader.construct_object(node)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, KeyError) as error:
         # A tag that the text does not fit (PyYAML looks into a match that is not there), or 5000 digits.
         line, tag = node.start_mark.line + 1, node.tag.rpartition(":")[2]
         raise ConfigError(f"{source}:{line}: the value cannot be read as {tag}; write a plain one") from error

@@ -30,8 +30,7 @@ from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.mirror.restore import restore_if_there
 from reeltune.tuning.ray.engine import Outcome, run_study
 from reeltune.tuning.records.rows import EpochReport, TrialRow
-from reeltune.tuning.space.file import parse_space
-from reeltune.tuning.space.models import model_configs
+from reeltune.tuning.space.file import model_configs, parse_space
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.machine import this_machine

@@ -28,11 +28,11 @@ def import_verb(
     from reeltune.files import write_text
     from reeltune.tuning.space.imports import import_space
 
-    imported = import_space(file) if model is None else import_space(file, model)
-    for problem in imported.left_out:
+    text, left_out = import_space(file) if model is None else import_space(file, model)
+    for problem in left_out:
         note(f"not taken: {problem}")
     if out is None:
-        print(imported.text, end="")
+        print(text, end="")
     else:
-        write_text(out, imported.text)
-        print(f"{imported.n_taken} parameters written to {out}")
+        write_text(out, text)
+        print(f"the space is written to {out}")

@@ -63,6 +63,7 @@ def test_conditions_mean_what_python_means(a, b, c):
 def test_conditions_on_absent_fields_hold_and_division_by_zero_does_not():
     assert parse_constraint("model.heads < 4").holds({"model.hidden_dim": 8})
     assert not parse_constraint("1 / m.a > 0").holds({"m.a": 0})
+    assert parse_constraint("m.a == 0 or 1 / m.a > 1").holds({"m.a": 0}), "what decides comes first"
     assert broken_constraint(["m.a > 1", "m.a > 5"], {"m.a": 3}) == "m.a > 5"
 
 

@@ -82,18 +82,11 @@ class History:
 
     def add(self, trial: FrozenTrial) -> None:
         """Take in the next trial, as one that is running."""
-        running = optuna.trial.FrozenTrial(
-            number=-1,
-            trial_id=-1,
+        running = optuna.trial.create_trial(
             state=OptunaState.RUNNING,
-            value=None,
-            datetime_start=None,
-            datetime_complete=None,
             params=trial.params,
             distributions=trial.distributions,
-            user_attrs={},
             system_attrs=trial.system_attrs,
-            intermediate_values={},
         )
         self._ids.append(self._storage.create_new_trial(self._study._study_id, template_trial=running))
         self._points.add(_key(trial.params))

@@ -18,23 +18,24 @@ from reeltune.errors import ConfigError
 
 __all__ = ["Constraint", "broken_constraint", "parse_constraint"]
 
-ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-}
-COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+    ast.And: all,
+    ast.Or: any,
 }
-UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.Not: operator.not_}
 MAX_LENGTH = 1000
 """Characters of a condition."""
 
@@ -102,6 +103,19 @@ def broken_constraint(constraints: list[str], values: Mapping[str, Any]) -> str 
     return None
 
 
+def _parts(node: ast.expr) -> tuple[list[ast.AST], list[ast.expr]]:
+    """Return the operators of ``node`` and what they stand between; none of either for anything else."""
+    if isinstance(node, ast.BoolOp):
+        return [node.op], node.values
+    if isinstance(node, ast.UnaryOp):
+        return [node.op], [node.operand]
+    if isinstance(node, ast.BinOp):
+        return [node.op], [node.left, node.right]
+    if isinstance(node, ast.Compare):
+        return list(node.ops), [node.left, *node.comparators]
+    return [], []
+
+
 def _check(node: ast.expr, text: str, names: set[str]) -> None:
     """Check that every part of a condition is understood and collect the names."""
     if isinstance(node, ast.Attribute | ast.Name):
@@ -109,18 +123,8 @@ def _check(node: ast.expr, text: str, names: set[str]) -> None:
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str):
         return
-    operators: list[Any] = []
-    known: dict[Any, Any] = {}
-    inner: list[ast.expr] = []
-    if isinstance(node, ast.BoolOp):
-        inner = node.values
-    elif isinstance(node, ast.UnaryOp):
-        operators, known, inner = [node.op], UNARY, [node.operand]
-    elif isinstance(node, ast.BinOp):
-        operators, known, inner = [node.op], ARITHMETIC, [node.left, node.right]
-    elif isinstance(node, ast.Compare):
-        operators, known, inner = list(node.ops), COMPARISONS, [node.left, *node.comparators]
-    if not inner or any(type(op) not in known for op in operators):
+    operators, inner = _parts(node)
+    if not inner or any(type(op) not in OPERATORS for op in operators):
         part = ast.unparse(node)
         raise ConfigError(
             f"the constraint {text!r}: {part!r} is not understood; "
@@ -143,15 +147,14 @@ def _dotted(node: ast.expr, text: str) -> str:
 def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Constant):
         return node.value
-    if isinstance(node, ast.BoolOp):
-        parts = (bool(_value(part, values)) for part in node.values)
-        return all(parts) if isinstance(node.op, ast.And) else any(parts)
-    if isinstance(node, ast.UnaryOp):
-        return UNARY[type(node.op)](_value(node.operand, values))
-    if isinstance(node, ast.BinOp):
-        return ARITHMETIC[type(node.op)](_value(node.left, values), _value(node.right, values))
+    operators, inner = _parts(node)
+    if not inner:
+        return values[_dotted(node, "")]
+    sides = (_value(side, values) for side in inner)
+    if isinstance(node, ast.BoolOp):  # the rest is looked at where it decides
+        return OPERATORS[type(node.op)](sides)
     if isinstance(node, ast.Compare):
-        sides = [_value(side, values) for side in (node.left, *node.comparators)]
-        pairs = zip(node.ops, sides, sides[1:], strict=False)
-        return all(COMPARISONS[type(op)](left, right) for op, left, right in pairs)
-    return values[_dotted(node, "")]
+        found = list(sides)
+        pairs = zip(operators, found, found[1:], strict=False)
+        return all(OPERATORS[type(op)](left, right) for op, left, right in pairs)
+    return OPERATORS[type(operators[0])](*sides)

@@ -9,18 +9,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
 from reeltune.config import Config, Document, parse
 from reeltune.errors import ConfigError, unknown_name
+from reeltune.models.registry import MODELS, is_network
 from reeltune.tuning.space.constraints import parse_constraint
 from reeltune.tuning.space.parameters import KINDS, Choice, Parameter
 from reeltune.tuning.space.search_space import MODEL_NAME, Space, flatten, unflatten
 
-__all__ = ["parse_space"]
+__all__ = ["model_configs", "parse_space"]
 
 KEYS = ("model", "space", "constraints")
+
+
+def model_configs(names: Sequence[str], fixed: Document) -> list[Any]:
+    """Return the configuration of each model that one space searches, with the fixed fields put in.
+
+    Of several models, each takes the fixed fields that it has.
+
+    Raises:
+        ConfigError: A fixed field belongs to no model, or its value is wrong.
+    """
+    classes = [MODELS[name].config_class for name in names]
+    if len(names) == 1:
+        return [parse(classes[0], fixed)]
+    for name in names:
+        if not is_network(name):
+            raise ConfigError(f"{fixed.at()}: the baseline {name} has no training to share; search it alone")
+    known = {field for cls in classes for field in cls.model_fields} - {"name"}
+    for key in fixed.value:
+        if key == "name":
+            raise ConfigError(
+                f"{fixed.at(key)}: model.name is fixed here and searched in the space; drop one"
+            )
+        if key not in known:
+            raise ConfigError(f"{fixed.at(key)}: {unknown_name('key', key, known)}")
+    configs = []
+    for cls in classes:
+        own = {key: value for key, value in fixed.value.items() if key in cls.model_fields}
+        configs.append(parse(cls, Document(own, fixed.lines, fixed.source)))
+    return configs
 
 
 def parse_space(

@@ -66,6 +66,10 @@ class _Range(_Conditional):
             return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
         return (value - low) / (high - low)
 
+    def ends(self) -> list[Scalar]:
+        """Return the extreme values."""
+        return [self.low, self.high]
+
 
 class FloatRange(_Range):
     """Real numbers from ``low`` to ``high``, both included."""
@@ -109,10 +113,6 @@ class FloatRange(_Range):
         clipped = min(max(float(value), self.low), self.high)
         return clipped if self.step is None else self._step(round((clipped - self.low) / self.step))
 
-    def ends(self) -> list[Scalar]:
-        """Return the extreme values."""
-        return [self.low, self.high]
-
     @property
     def _n_steps(self) -> int:
         return int((Decimal(repr(self.high)) - Decimal(repr(self.low))) // Decimal(repr(self.step)))
@@ -154,10 +154,6 @@ class IntRange(_Range):
         """Return the value of the range that is nearest to ``value``."""
         clipped = min(max(float(value), self.low), self.high)
         return self._step(round((clipped - self.low) / (self.step or 1)))
-
-    def ends(self) -> list[Scalar]:
-        """Return the extreme values."""
-        return [self.low, self.high]
 
     @property
     def _n_steps(self) -> int:

@@ -43,10 +43,10 @@ def _named(kind: str, known: Collection[str]) -> Callable[[Any], Any]:
 
     def validate(value: Any) -> Any:
         plain = {"name": value} if isinstance(value, str) else value
-        if isinstance(plain, dict) and plain.get("name") in RENAMED:
-            name = RENAMED[plain["name"]]
-            logging.getLogger("reeltune").warning("%s %s is gone, %s stands in", kind, plain["name"], name)
-            plain = plain | {"name": name}
+        old = plain.get("name") if isinstance(plain, dict) else None
+        if isinstance(old, str) and old in RENAMED:
+            plain = plain | {"name": RENAMED[old]}
+            logging.getLogger("reeltune").warning("%s %s is gone, %s stands in", kind, old, plain["name"])
         if isinstance(plain, dict):
             if "name" not in plain:
                 raise ValueError(f"the {kind} has no name; write name: and one of {', '.join(sorted(known))}")
