@@ -88,7 +88,7 @@ def test_training_needs_no_study(write):
         ("max_epochs: 3", "max_epoch: 3", "did you mean 'max_epochs'"),
         ("max_epochs: 3", "learning_rate: 0.01", "training.learning_rate is fixed here and searched in the space"),
         ("max_epochs: 3", "learning_rate: '1e-4'", "learning_rate: Input should be a valid number"),
-        ("space: gru.yaml", "space: gruu.yaml", "there is no file 'gruu.yaml'"),
+        ("space: gru.yaml", "space: gruu.yaml", "there is no file gruu.yaml"),
         ("trials: 5", "trials: 0", "exp.yaml:5: study.trials: "),
         ("trials: 5", "searcher: tpx", "unknown searcher 'tpx': did you mean 'tpe'"),
         ("trials: 5", "searcher: {name: [tpe]}", "unknown searcher "),
