@@ -29,7 +29,7 @@ from reeltune.cli import (
     trials,
     tune,
 )
-from reeltune.cli.options import example
+from reeltune.cli.options import example, note
 from reeltune.version import __version__
 
 __all__ = ["app", "main"]
@@ -152,13 +152,10 @@ def main() -> None:
     except ReeltuneError as error:
         if _debug["on"]:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        note(f"error: {error}")
         sys.exit(error.exit_code)
     except Exception as error:
         if _debug["on"]:
             raise
-        print(
-            f"error: {type(error).__name__}: {error} (run again with --debug for the traceback)",
-            file=sys.stderr,
-        )
+        note(f"error: {type(error).__name__}: {error} (run again with --debug for the traceback)")
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import typer
@@ -25,7 +24,9 @@ def audit(
     loaded = load_bundle(bundle)
     found = audit_bundle(loaded, data_of(loaded), n_explained=people)
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        from reeltune.cli.tables import print_json
+
+        print_json(found)
         return
     print("files: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in found["files"].items()))
     for name, probe in found["probes"].items():

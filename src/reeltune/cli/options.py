@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ __all__ = [
     "TAKE_OVER",
     "example",
     "note",
+    "printable",
     "send_to_storage",
     "studies_root",
     "study_path",
@@ -85,4 +87,19 @@ def send_to_storage(directory: Path) -> None:
 
 def note(text: str) -> None:
     """Print a line of progress where it does not mix with results."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` without what would steer a terminal: titles and names come from files of others.
+
+    Control characters other than tab and line end, and those that turn the direction of writing, are
+    spelt out, as JSON would.
+
+    >>> printable("Alien\x1b[2J")
+    'Alien\\u001b[2J'
+    """
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""``reeltune recommend``: movies for a person the model has never seen."""
+"""``reeltune recommend``: movies for a user the model has never seen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def recommend(
         [], "--liked", metavar="TITLE", help="A movie that was seen, the oldest first; repeat the option."
     ),
     rated: list[str] = typer.Option(
-        [], "--rated", metavar="TITLE=STARS", help='A movie with its rating, e.g. "Fargo (1996)=4.5".'
+        [], "--rated", metavar="TITLE=RATING", help='A movie with its rating, e.g. "Fargo (1996)=4.5".'
     ),
     disliked: list[str] = typer.Option(
         [], "--disliked", metavar="TITLE", help="A movie that is kept out of the history and of the list."
@@ -32,8 +32,8 @@ def recommend(
     ratings: Path | None = typer.Option(
         None,
         "--from",
-        metavar="CSV",
-        help="Seen movies from a CSV: Letterboxd's, IMDb's, or title,rating,date.",
+        metavar="FILE",
+        help="Seen movies from Letterboxd, IMDb or Netflix (CSV or zip), or a CSV title,rating,date.",
     ),
     genres: list[str] = typer.Option([], "--genre", help="List only movies of this genre, or of these."),
     without_genres: list[str] = typer.Option([], "--no-genre", help="List no movie of this genre."),
@@ -56,7 +56,7 @@ def recommend(
         None, "--novelty", help="0 to 1: weight of movies unlike those that were seen."
     ),
     calibration: float | None = typer.Option(
-        None, "--calibration", help="0 to 1: weight of genres in the person's own proportions."
+        None, "--calibration", help="0 to 1: weight of genres in the user's own proportions."
     ),
     is_explained: bool = typer.Option(False, "--why", help="Say which seen movie speaks for each line."),
     k: int = typer.Option(10, "--k", "-k", help="Number of movies."),
@@ -66,7 +66,7 @@ def recommend(
         None,
         "--batch",
         metavar="TABLE",
-        help="Lists for all people of a CSV or Parquet: user, item or title, and optional rating, timestamp.",
+        help="Lists for all users of a CSV or Parquet: user, item or title, and optional rating, timestamp.",
     ),
     out: Path | None = typer.Option(None, "--out", metavar="FILE", help="Parquet file for --batch."),
     engine: str = typer.Option(
@@ -77,7 +77,7 @@ def recommend(
 
     Titles may leave out case, article and, where one movie bears it, the year.
 
-    With --batch, for all people of a table: lists are written to the Parquet file --out.
+    With --batch, for all users of a table: lists are written to the Parquet file --out.
     """
     from reeltune.serving.bundle.reranking import AS_SCORED
     from reeltune.serving.recommend.filters import Filters
@@ -93,7 +93,7 @@ def recommend(
         return
     history: list[str | tuple[str, float]] = [*liked, *(_rating(entry) for entry in rated)]
     if ratings is not None:
-        seen, missed = recommender.read(ratings)
+        seen, missed = recommender.read(ratings, note)
         some = f", e.g. {', '.join(map(repr, missed[:3]))}" if missed else ""
         note(f"{ratings}: {len(seen)} movies known, {len(missed)} not in the catalogue{some}")
         history = [*seen, *history]
@@ -129,7 +129,7 @@ def _recommend_many(
         raise UserError("--batch and --out go together: --batch ratings.csv --out lists.parquet")
     if is_mixed:
         raise UserError(
-            "--batch takes its people from the table; leave --liked, --rated, --from and --why out"
+            "--batch takes its users from the table; leave --liked, --rated, --from and --why out"
         )
     with progress_bar("ratings") as progress:
         done = recommend_many(recommender, table, out, progress=progress, notify=note, **choice)
@@ -137,17 +137,17 @@ def _recommend_many(
         some = ", ".join(map(repr, done.unknown))
         note(f"{done.n_unknown:,} of {done.n_rows:,} ratings are of movies not in the catalogue, e.g. {some}")
     if done.n_without:
-        note(f"{done.n_without:,} people have no movie of the catalogue, so no list")
-    print(f"lists of {done.n_people:,} people: {out} ({done.seconds:.1f} s)")
+        note(f"{done.n_without:,} users have no movie of the catalogue, so no list")
+    print(f"lists of {done.n_users:,} users: {out} ({done.seconds:.1f} s)")
 
 
 def _rating(entry: str) -> tuple[str, float]:
     from reeltune.errors import UserError
 
-    title, _, stars = entry.rpartition("=")
+    title, _, rating = entry.rpartition("=")
     try:
         if title.strip():
-            return title.strip(), float(stars)
+            return title.strip(), float(rating)
     except ValueError:
         pass  # told below, with the form that is wanted
-    raise UserError(f'--rated {entry!r} is not TITLE=STARS; write it like "Fargo (1996)=4.5"')
+    raise UserError(f'--rated {entry!r} is not TITLE=RATING; write it like "Fargo (1996)=4.5"')

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from reeltune.cli.options import printable
+
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -20,6 +22,7 @@ __all__ = [
     "Table",
     "fit_params",
     "interval_cell",
+    "print_json",
     "print_plain",
     "print_table",
     "short_params",
@@ -174,7 +177,7 @@ class Table:
         for cells, params, usual, style in self._rows:
             texts = [_text(cells[index], is_short=is_short) for index in shown]
             if self._has_params:
-                texts.append(Text(fit_params(params, usual, room)))
+                texts.append(Text(printable(fit_params(params, usual, room))))
             table.add_row(*texts, style=style)
         return table, left_out
 
@@ -200,7 +203,7 @@ def _text(cell: Cell, *, is_short: bool) -> Text:
 
     if isinstance(cell, tuple):
         cell = cell[is_short]
-    return Text(cell) if isinstance(cell, str) else cell
+    return Text(printable(cell)) if isinstance(cell, str) else cell
 
 
 def interval_cell(metric: Interval) -> tuple[str, str]:
@@ -221,6 +224,11 @@ def print_table(table: Table) -> None:
         print(f"left out for want of room: {', '.join(left_out)}")
 
 
+def print_json(value: Any) -> None:
+    """Print ``value`` as indented JSON; characters that would steer a terminal are escaped."""
+    print(printable(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
 def print_plain(
     rows: Iterable[Mapping[str, Any]], *, as_json: bool, as_csv: bool, whole: Mapping[str, Any] | None = None
 ) -> bool:
@@ -238,7 +246,7 @@ def print_plain(
     if as_json and as_csv:
         raise UserError("--json and --csv are two forms of one output; choose one")
     if as_json:
-        print(json.dumps(list(rows) if whole is None else whole, indent=2, ensure_ascii=False))
+        print_json(list(rows) if whole is None else whole)
     if not as_csv:
         return as_json
     flat = [flatten(row) for row in rows]
@@ -246,5 +254,6 @@ def print_plain(
         sys.stdout, list(dict.fromkeys(name for row in flat for name in row)), lineterminator="\n"
     )
     writer.writeheader()
-    writer.writerows(flat)
+    for row in flat:
+        writer.writerow({name: printable(v) if isinstance(v, str) else v for name, v in row.items()})
     return True

@@ -90,3 +90,14 @@ class RatingScale(Config):
             return ratings
         factor = (_HIGHEST_STARS - _LOWEST_STARS) / (self.highest - self.lowest)
         return cast(Values, (cast(Any, ratings) - self.lowest) * factor + _LOWEST_STARS)
+
+    def from_stars(self, stars: float) -> float:
+        """Return a rating in stars on this scale.
+
+        >>> RatingScale(lowest=1, highest=10, step=1).from_stars(4.5)
+        9.0
+        """
+        if self.is_stars:
+            return stars
+        share = (stars - _LOWEST_STARS) / (_HIGHEST_STARS - _LOWEST_STARS)
+        return self.lowest + share * (self.highest - self.lowest)

@@ -18,7 +18,7 @@ from reeltune.serving.recommend.recommender import Recommender
 from serving_parts import make_parts
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
 
 @pytest.fixture(name="graph_dir")
@@ -72,3 +72,14 @@ def test_what_cannot_be_had_is_refused_in_one_line(graph_dir: Path, bundle_dir: 
     (graph_dir / "model.onnx").unlink()
     with pytest.raises(BundleError, match="No such file"):
         open_scorer(bundle, "onnx")
+
+
+def test_tensors_outside_the_manifest_are_not_read(graph_dir: Path, tmp_path: Path, monkeypatch) -> None:
+    graph = onnx.load(str(graph_dir / "model.onnx"))
+    monkeypatch.chdir(tmp_path)
+    onnx.save_model(graph, "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    for tensor in graph.graph.initializer:
+        tensor.ClearField("data_location")
+    assert (tmp_path / "w.bin").stat().st_size > 100
+    with pytest.raises(BundleError, match=r"(?s)cannot be read by ONNX Runtime.*xternal"):
+        OnnxScorer((tmp_path / "m.onnx").read_bytes())

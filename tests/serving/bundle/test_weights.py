@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from reeltune.errors import BundleError
 from reeltune.models.registry import MODELS, build_network, models_of
 from reeltune.serving.bundle.bundle import export_bundle, load_bundle
-from reeltune.serving.bundle.weights import as_stored, read_weights, write_weights
+from reeltune.serving.bundle.weights import (
+    as_stored,
+    read_baseline,
+    read_weights,
+    write_baseline,
+    write_weights,
+)
 from serving_parts import make_parts
 
 
@@ -37,9 +45,37 @@ def test_a_file_of_the_other_format_or_of_nothing_is_refused(tmp_path: Path) -> 
     network = make_parts().network
     path = tmp_path / "w.safetensors"
     write_weights(network, path, "int8")
-    with pytest.raises(BundleError, match="does not hold this network's weights"):
+    with pytest.raises(BundleError, match=r"holds torch.int8, not torch.float32"):
         read_weights(network, path)
     path.write_bytes(b"x")
     for weight_format in ("float32", "int8"):
         with pytest.raises(BundleError, match="does not hold"):
             read_weights(network, path, weight_format)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("weight_format", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t.float() * math.nan, "not finite|torch.float32, not torch.int8"),
+        (lambda t: t.float() + math.inf, "not finite|torch.float32, not torch.int8"),
+        (lambda t: t.to(torch.int64), "holds torch.int64, not"),
+        (lambda t: t.double(), "holds torch.float64, not"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(weight_format, change, told: str, tmp_path: Path) -> None:
+    network = make_parts().network
+    path = tmp_path / "w.safetensors"
+    write_weights(network, path, weight_format)
+    tensors = load_file(path)
+    for name in tensors:
+        save_file(tensors | {name: change(tensors[name]).contiguous()}, path)
+        with pytest.raises(BundleError, match=told) as caught:
+            read_weights(network, path, weight_format)
+        assert name in str(caught.value)
+
+
+def test_counts_of_a_baseline_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    write_baseline({"counts": np.array([0.0, np.nan, 1.0], dtype=np.float32)}, tmp_path / "w")
+    with pytest.raises(BundleError, match="counts holds a number that is not finite"):
+        read_baseline({"name": "popularity"}, tmp_path / "w")

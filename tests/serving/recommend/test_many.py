@@ -63,7 +63,7 @@ def test_each_list_is_that_of_one_person_alone(
     for user in frame["user"].unique():
         assert by_user.get(user, []) == _expected(recommender, frame, user, 4)
     assert (lists.groupby("user")["rank"].agg(list).map(lambda r: r == list(range(1, len(r) + 1)))).all()
-    assert done.n_people == lists["user"].nunique() == frame["user"].nunique() - done.n_without
+    assert done.n_users == lists["user"].nunique() == frame["user"].nunique() - done.n_without
     assert done.n_unknown == (frame["item"] == "499").sum()
     assert done.unknown == ("499",)
     assert steps[-1] == (len(frame), len(frame))
@@ -84,7 +84,7 @@ def test_titles_will_do_and_order_stands_in_for_time(recommender: Recommender, t
     path = tmp_path / "t.csv"
     path.write_text("user,title\n7,The Godfather\n8,Nonesuch\n7,toy story\n")
     done = recommend_many(recommender, path, tmp_path / "o.parquet", k=5)
-    assert (done.n_people, done.n_without) == (1, 1)
+    assert (done.n_users, done.n_without) == (1, 1)
     lists = pd.read_parquet(tmp_path / "o.parquet")
     expected = recommender.recommend(["The Godfather", "Toy Story"], k=5)
     assert lists["item"].tolist() == [line.item_id for line in expected]

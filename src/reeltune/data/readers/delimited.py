@@ -128,7 +128,7 @@ def rows(
     """
     csv.field_size_limit(_FIELD_LIMIT)
     lines = _lines(io.StringIO(text, newline="") if isinstance(text, str) else text, label)
-    reader = csv.reader(lines, delimiter=delimiter) if is_quoted else None
+    reader = csv.reader(lines, delimiter=delimiter, strict=True) if is_quoted else None
     found: Iterator[list[str]] = reader or (
         line.rstrip("\r\n").split(delimiter) if line.strip() else [] for line in lines
     )

@@ -5,6 +5,7 @@ Shapes: B batch, T steps, V catalogue.
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
@@ -42,6 +43,8 @@ class OnnxScorer:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        # Tensors in other files would come from the working directory, past the manifest: no folder has them.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         # A single history is too small to share; the other cores take other requests.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:

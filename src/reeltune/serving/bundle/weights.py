@@ -52,14 +52,30 @@ def read_weights(network: SequenceNetwork, path: Path, weight_format: WeightForm
     from safetensors.torch import load_file, load_model
 
     try:
+        tensors = load_file(str(path))
+        _check_tensors(tensors, network, path, weight_format)
         if weight_format == "int8":
-            network.load_state_dict(_restored(load_file(str(path))))
+            network.load_state_dict(_restored(tensors))
         else:
             load_model(network, str(path), strict=True)
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         raise BundleError(
             f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _check_tensors(
+    tensors: Mapping[str, Tensor], network: SequenceNetwork, path: Path, weight_format: WeightFormat
+) -> None:
+    """Raise BundleError where a tensor has another type than the network's, or is not finite."""
+    own = network.state_dict()
+    matrices = _matrices(network) if weight_format == "int8" else frozenset()
+    for name, tensor in tensors.items():
+        wanted = torch.int8 if name in matrices else own[name].dtype if name in own else torch.float32
+        if tensor.dtype is not wanted:
+            raise BundleError(f"{path}: {name} holds {tensor.dtype}, not {wanted}; export the bundle again")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise BundleError(f"{path}: {name} holds a number that is not finite; export the bundle again")
 
 
 def write_baseline(tables: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -79,7 +95,13 @@ def read_baseline(model: Mapping[str, Any], path: Path) -> Scorer:
     from safetensors.numpy import load_file
 
     try:
-        return restore_baseline(model, load_file(str(path)))
+        tables = load_file(str(path))
+        for table, values in tables.items():
+            if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+                raise BundleError(
+                    f"{path}: {table} holds a number that is not finite; export the bundle again"
+                )
+        return restore_baseline(model, tables)
     except (SafetensorError, ValueError, KeyError) as error:
         name = model.get("name")
         raise BundleError(f"{path} does not hold what the baseline {name} counted: {error}") from error
@@ -94,8 +116,13 @@ def as_stored(network: SequenceNetwork, weight_format: WeightFormat) -> Sequence
     return other
 
 
+def _matrices(network: SequenceNetwork) -> frozenset[str]:
+    """Return the names of the tensors that are stored in int8."""
+    return frozenset(name for name, parameter in network.named_parameters() if parameter.ndim == 2)
+
+
 def _quantised(network: SequenceNetwork) -> dict[str, Tensor]:
-    matrices = {name for name, parameter in network.named_parameters() if parameter.ndim == 2}
+    matrices = _matrices(network)
     tensors: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
         if name not in matrices:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
-from reeltune.data.readers.exports import read_ratings
+from reeltune.data.readers.exports import Export
+from reeltune.data.scale import RatingScale
 from reeltune.errors import UserError
 from reeltune.serving.recommend.titles import TitleIndex
 
-__all__ = ["MAX_RATING", "MIN_RATING", "Watched", "read_history", "resolve"]
-
-MIN_RATING = 0.5
-MAX_RATING = 5.0
-"""The MovieLens scale of ratings."""
+__all__ = ["Watched", "known_titles", "resolve"]
 
 Watched = str | tuple[str, float]
 """A movie by title, or by ``id:...``; with its rating where there is one."""
 
 
-def resolve(titles: TitleIndex, watched: Iterable[Watched]) -> tuple[list[int], list[float]]:
+def resolve(
+    titles: TitleIndex, scale: RatingScale, watched: Iterable[Watched]
+) -> tuple[list[int], list[float]]:
     """Return item codes and ratings (NaN where not given) of ``watched``, repetitions left out.
 
     Raises:
@@ -31,10 +29,8 @@ def resolve(titles: TitleIndex, watched: Iterable[Watched]) -> tuple[list[int], 
     for entry in watched:
         title, rating = (entry, math.nan) if isinstance(entry, str) else entry
         try:
-            if not isinstance(entry, str) and not MIN_RATING <= rating <= MAX_RATING:
-                raise UserError(
-                    f"{title!r} is rated {rating:g}; ratings go from {MIN_RATING:g} to {MAX_RATING:g}"
-                )
+            if not isinstance(entry, str) and not scale.holds(rating):
+                raise UserError(f"{title!r} is rated {rating:g}; ratings go from {scale.in_words()}")
             found.setdefault(titles.find(title), rating)
         except UserError as error:
             problems.append(str(error))
@@ -43,15 +39,15 @@ def resolve(titles: TitleIndex, watched: Iterable[Watched]) -> tuple[list[int], 
     return list(found), list(found.values())
 
 
-def read_history(titles: TitleIndex, path: Path) -> tuple[list[Watched], list[str]]:
-    """Return the history in a file (see :func:`read_ratings`), and the titles that the catalogue lacks.
-
-    Raises:
-        DataError: The file cannot be read, or a rating or date in it cannot be used.
-    """
+def known_titles(
+    titles: TitleIndex, export: Export, notify: Callable[[str], None]
+) -> tuple[list[Watched], list[str]]:
+    """Return the history in an export, and the titles that the catalogue lacks; ``notify`` gets its notes."""
+    for line in export.notes:
+        notify(line)
     found: list[Watched] = []
     missed = []
-    for entry in read_ratings(path):
+    for entry in export.watched:
         title = entry if isinstance(entry, str) else entry[0]
         try:
             titles.find(title)

@@ -49,7 +49,7 @@ class BatchResult:
     """What was done."""
 
     n_rows: int  # of the input
-    n_people: int  # with a list
+    n_users: int  # with a list
     n_without: int  # people none of whose movies is known; they have no list
     n_unknown: int  # rows whose movie the catalogue does not hold
     unknown: tuple[str, ...]  # a few of those movies
@@ -79,8 +79,8 @@ def recommend_many(
 
     Args:
         recommender: Ranks the movies.
-        table: CSV or Parquet with ``user``, ``item`` or ``title``, and optional ``rating`` (0.5 to 5) and
-            ``timestamp``, in any order.
+        table: CSV or Parquet with ``user``, ``item`` or ``title``, and optional ``rating`` (on the bundle's
+            scale) and ``timestamp``, in any order.
         out: File to write.
         k: Movies a person.
         filters: What a listed movie must be like.
@@ -102,16 +102,16 @@ def recommend_many(
     lists = _Lists(recommender, k, filters, rerank)
     fields = {"user": pa.string(), "rank": pa.int32(), "item": pa.string(), "title": pa.string()}
     schema = pa.schema(fields | {"score": pa.float32()})
-    n_people = n_without = n_done = 0
-    with atomic_path(out) as part, deal_rows(table, recommender.titles, notify) as people:
+    n_users = n_without = n_done = 0
+    with atomic_path(out) as part, deal_rows(table, recommender.titles, recommender.scale, notify) as people:
         with pyarrow.parquet.ParquetWriter(part, schema) as writer:
             for columns, n_rows, n_listed, n_empty in _groups(people, lists):
                 writer.write_table(pa.table(columns, schema=schema))
-                n_people, n_without, n_done = n_people + n_listed, n_without + n_empty, n_done + n_rows
+                n_users, n_without, n_done = n_users + n_listed, n_without + n_empty, n_done + n_rows
                 progress(n_done, people.n_rows)
         seconds = time.perf_counter() - started
         return BatchResult(
-            people.n_rows, n_people, n_without, people.n_unknown, tuple(people.unknown), seconds
+            people.n_rows, n_users, n_without, people.n_unknown, tuple(people.unknown), seconds
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reeltune.data.readers.exports import read_export_file
 from reeltune.data.sequences import to_histories
 from reeltune.errors import UserError
 from reeltune.models.base import Scorer, as_network
@@ -25,7 +26,7 @@ from reeltune.serving.bundle.bundle import Bundle, load_bundle
 from reeltune.serving.bundle.engine import open_scorer
 from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
 from reeltune.serving.recommend.filters import NO_FILTERS, Filters
-from reeltune.serving.recommend.history import Watched, read_history, resolve
+from reeltune.serving.recommend.history import Watched, known_titles, resolve
 from reeltune.serving.recommend.reasons import occlusion
 from reeltune.serving.recommend.rerank import Reranker, best_codes, directions_of
 from reeltune.serving.recommend.titles import TitleIndex
@@ -61,6 +62,7 @@ class Recommender:
         self.bundle = bundle
         self.scorer = scorer or bundle.scorer
         self.catalogue = bundle.catalogue
+        self.scale = bundle.ledger.scale
         self.titles = TitleIndex(self.catalogue.item_ids, self.catalogue.titles, self.catalogue.years)
 
     @classmethod
@@ -173,11 +175,24 @@ class Recommender:
 
     def resolve(self, watched: Iterable[Watched]) -> tuple[list[int], list[float]]:
         """Return item codes and ratings of titles; see :func:`reeltune.serving.recommend.history.resolve`."""
-        return resolve(self.titles, watched)
+        return resolve(self.titles, self.scale, watched)
 
-    def read(self, path: Path | str) -> tuple[list[Watched], list[str]]:
-        """Return the history in a file, and the titles that the catalogue lacks; see :func:`read_history`."""
-        return read_history(self.titles, Path(path))
+    def read(
+        self, path: Path | str, notify: Callable[[str], None] = lambda _: None
+    ) -> tuple[list[Watched], list[str]]:
+        """Return the history in a file of Letterboxd, IMDb or Netflix, a plain CSV or a zip.
+
+        Args:
+            path: The file; see :func:`reeltune.data.readers.exports.read_export`.
+            notify: Receives lines on how it was read.
+
+        Returns:
+            The movies that the catalogue holds, the oldest first, and the titles that it lacks.
+
+        Raises:
+            DataError: Its form is unknown, or a rating or date in it cannot be used.
+        """
+        return known_titles(self.titles, read_export_file(Path(path), self.scale), notify)
 
     @property
     def tuned(self) -> Reranking:
@@ -201,7 +216,7 @@ class Recommender:
     @functools.cached_property
     def reranker(self) -> Reranker:
         """Chooses lists from scores."""
-        return Reranker(self.catalogue, self.bundle.facts.counts, self._directions)
+        return Reranker(self.catalogue, self.bundle.facts.counts, self._directions, self.scale)
 
     @functools.cached_property
     def _directions(self) -> Floats | None:

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltune.data.prepared import PAD, Catalogue
+from reeltune.data.scale import RatingScale
 from reeltune.errors import UserError
 from reeltune.models.base import SequenceNetwork
 from reeltune.serving.bundle.reranking import Reranking
@@ -33,10 +34,12 @@ __all__ = ["Reranker", "Reranking", "best_codes", "best_codes_of_each", "directi
 
 Floats = NDArray[np.float64]
 
+HALF_STARS = RatingScale()
+
 SMOOTHING = 0.01
 """Share of the user's genres that is mixed into the list's, so that the divergence stays finite (Steck)."""
 
-MIDDLE_RATING = 3.0
+MIDDLE_STARS = 3.0
 """Weight of a movie without rating in the user's genres; a rated one weighs its ratings."""
 
 
@@ -87,7 +90,11 @@ class Reranker:
     """Chooses the list of a user from scores, for one catalogue."""
 
     def __init__(
-        self, catalogue: Catalogue, counts: NDArray[np.int64] | None, directions: Floats | None
+        self,
+        catalogue: Catalogue,
+        counts: NDArray[np.int64] | None,
+        directions: Floats | None,
+        scale: RatingScale = HALF_STARS,
     ) -> None:
         """Take what is known of the movies.
 
@@ -95,10 +102,12 @@ class Reranker:
             catalogue: Genres by code.
             counts: Training events of each movie, [V+1]; None where unknown.
             directions: Embeddings of length 1, [V+1, D]; None where the model has none.
+            scale: The scale of ratings.
         """
         self._catalogue = catalogue
         self._counts = counts
         self._directions = directions
+        self._scale = scale
 
     def choose(
         self,
@@ -136,7 +145,8 @@ class Reranker:
 
     def genre_shares(self, codes: Sequence[int], ratings: Sequence[float]) -> Floats:
         """Return the shares of the genres in a user's movies, shape [G+1]; they sum to 1."""
-        weights = np.nan_to_num(np.asarray(ratings, dtype=np.float64), nan=MIDDLE_RATING)
+        stars = self._scale.to_stars(np.asarray(ratings, dtype=np.float64))
+        weights = np.nan_to_num(stars, nan=MIDDLE_STARS)
         shares = weights @ self._genres[np.asarray(codes)]
         return np.asarray(shares / shares.sum())
 

@@ -132,7 +132,7 @@ def _points(
         rng = np.random.default_rng(derive(seed, "tradeoff"))
         queries = queries.select(np.sort(rng.choice(queries.n_queries, n_people, replace=False)))
     counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
-    reranker = Reranker(data.catalogue, counts, directions_of(network))
+    reranker = Reranker(data.catalogue, counts, directions_of(network), data.ledger.scale)
     sums = {key: _Sums(counts) for key in choices}
     n_done = 0
     for batch in query_batches(queries, batch_size=128):

@@ -1,7 +1,7 @@
-"""A table of many people's ratings, read in chunks and sorted by person within bounded memory.
+"""A table of many users' ratings, read in chunks and sorted by user within bounded memory.
 
 The rows may come in any order: they are first dealt into parts on the disk by a hash of the
-person, so that each part holds whole people and fits into memory.
+user, so that each part holds whole users and fits into memory.
 
 Shapes: R rows.
 """
@@ -22,8 +22,8 @@ import numpy as np
 from reeltune.data.cache import cache_error, cache_lock, cache_root, list_cache, prepared_root, remove_item
 from reeltune.data.readers.text_table import TextRows, TextTable
 from reeltune.data.readers.times import seconds_of
+from reeltune.data.scale import RatingScale
 from reeltune.errors import DataError, UserError
-from reeltune.serving.recommend.history import MAX_RATING, MIN_RATING
 from reeltune.serving.recommend.titles import TitleIndex
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ BYTES_A_ROW = 16
 
 @dataclass
 class UserTable:
-    """The rows of a table in parts on the disk, each with whole people."""
+    """The rows of a table in parts on the disk, each with whole users."""
 
     parts: list[Path]
     n_rows: int = 0
@@ -54,21 +54,23 @@ class UserTable:
     unknown: list[str] = field(default_factory=list)  # a few of those movies
 
     def read(self, part: Path) -> pd.DataFrame:
-        """Return a part: ``user``, ``code``, ``rating``, ``timestamp``; people together, oldest first.
+        """Return a part: ``user``, ``code``, ``rating``, ``timestamp``; users together, oldest first.
 
-        A person's events of one second keep the order of the table. Unknown movies have the code 0.
+        A user's events of one second keep the order of the table. Unknown movies have the code 0.
         """
         import pandas as pd
         import pyarrow.ipc
 
         with pyarrow.memory_map(str(part)) as file:
             frame: pd.DataFrame = pyarrow.ipc.open_stream(file).read_pandas()
-        person, _ = pd.factorize(frame["user"])
-        return frame.iloc[np.lexsort((frame["timestamp"], person))]
+        user, _ = pd.factorize(frame["user"])
+        return frame.iloc[np.lexsort((frame["timestamp"], user))]
 
 
 @contextmanager
-def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> Iterator[UserTable]:
+def deal_rows(
+    path: Path, titles: TitleIndex, scale: RatingScale, notify: Callable[[str], None]
+) -> Iterator[UserTable]:
     """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards.
 
     Raises:
@@ -89,7 +91,7 @@ def deal_rows(path: Path, titles: TitleIndex, notify: Callable[[str], None]) -> 
         with ExitStack() as files:
             writers = [files.enter_context(pa.ipc.new_stream(str(part), schema)) for part in table.parts]
             for chunk in _chunks(path):
-                frame = _checked(chunk, table, codes, titles)
+                frame = _checked(chunk, table, codes, titles, scale)
                 for part, rows in _deal(frame, n_parts):
                     writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
                 if time.monotonic() - told >= TELL_SECONDS:
@@ -154,7 +156,9 @@ def _chunks(path: Path) -> Iterator[TextRows]:
     return table.chunks({name: name for name in ("user", movie, *others)})
 
 
-def _checked(rows: TextRows, table: UserTable, codes: dict[str, int], titles: TitleIndex) -> pd.DataFrame:
+def _checked(
+    rows: TextRows, table: UserTable, codes: dict[str, int], titles: TitleIndex, scale: RatingScale
+) -> pd.DataFrame:
     """Return some rows with the columns that parts hold; counts them in ``table``."""
     import pandas as pd
 
@@ -164,7 +168,7 @@ def _checked(rows: TextRows, table: UserTable, codes: dict[str, int], titles: Ti
     code = found[number]
     rating = np.full(rows.n_rows, np.nan, dtype=np.float32)
     if "rating" in rows.strings:
-        rating = rows.ratings("rating", MIN_RATING, MAX_RATING, "the scale is that of the bundle")
+        rating = rows.ratings("rating", scale.lowest, scale.highest, "the scale is that of the bundle")
     timestamp = np.full(rows.n_rows, -1, dtype=np.int64)
     if "timestamp" in rows.strings:
         timestamp = seconds_of(rows, "timestamp", "seconds", may_be_absent=True, remedy="give it in seconds")
