@@ -43,3 +43,13 @@ def test_each_split_is_told_as_it_is(name: str) -> None:
 )
 def test_what_the_network_reads_is_told(inputs: dict[str, object], told: str) -> None:
     assert told in make_card(dataclasses.replace(FACTS, model={"name": "gru", "inputs": inputs}))
+
+
+def test_html_and_line_ends_of_others_do_not_reach_the_card() -> None:
+    question = 'which?\n\n<script>alert("x")</script>'
+    examples = ("A```\n<img src=x> (1990)", "B\x1b[2J (1991)")
+    card = make_card(dataclasses.replace(FACTS, question=question, examples=examples))
+    assert '*which? &lt;script&gt;alert("x")&lt;/script&gt;*' in card
+    assert "<img src=x>" in card  # inside the fence, which no title ends
+    assert card.count("```") == 4
+    assert "\x1b" not in card

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,8 +73,13 @@ def _what(facts: CardFacts) -> str:
         f"weights) ranks the other movies of its catalogue of {facts.ledger.n_items:,} by how likely each is "
         "to be seen next. It needs no account and no training for a new person.\n\n"
         f"It is trial {facts.trial} of {facts.n_trials} of the study `{facts.study}`"
-        + (f", which asked: *{facts.question}*" if facts.question else ".")
+        + (f", which asked: *{_escaped(facts.question)}*" if facts.question else ".")
     )
+
+
+def _escaped(text: str) -> str:
+    """Return ``text`` in one line, as the words that they are: no HTML of others on the card."""
+    return html.escape(" ".join(text.split()), quote=False)
 
 
 def _figures(facts: CardFacts) -> str:
@@ -160,7 +167,7 @@ def _reranking(trade_off: TradeOff) -> str:
 
 
 def _use(facts: CardFacts) -> str:
-    first, second = facts.examples
+    first, second = (re.sub(r"[\x00-\x1f`\x7f-\x9f]+", " ", title) for title in facts.examples)
     return (
         "## How to use it\n\n"
         "```sh\n"
