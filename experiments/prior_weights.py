@@ -14,41 +14,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from reeltune.data.config import DataConfig
-from reeltune.data.features.assemble import query_features
-from reeltune.data.prepared import TuningData
-from reeltune.data.sequences import query_batches
 from reeltune.data.store import open_tuning, prepare
 from reeltune.evaluation.compare import compare_paired, mean_interval
+from reeltune.evaluation.count_prior import ranks_by_weight
 from reeltune.files import write_json
-from reeltune.metrics.evaluate import target_ranks
 from reeltune.metrics.registry import per_query
-from reeltune.models.base import SequenceNetwork
-from reeltune.models.prior import CountPrior
 from reeltune.training.checkpoint import load_network
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 LABEL = "ndcg@10"
-
-
-def ranks_by_weight(
-    network: SequenceNetwork, data: TuningData, weights: tuple[float, ...] = WEIGHTS
-) -> dict[float, np.ndarray]:
-    """Return the validation ranks [M] at each weight of the prior, counted on the training part."""
-    queries = query_features(network.side.config, data, data.validation)
-    network.prior = None
-    prior = CountPrior(1.0, data.n_items)
-    prior.fill(data.train)
-    ranks = {weight: np.zeros(queries.n_queries, dtype=np.int32) for weight in weights}
-    with torch.inference_mode():
-        for batch in query_batches(queries, batch_size=256):
-            scores, logs = network.scores(batch.histories), prior(batch.histories)
-            for weight, found in ranks.items():
-                ranked = target_ranks(scores + weight * logs, batch.targets, batch.histories.items)
-                found[batch.index.numpy()] = ranked.numpy()
-    return ranks
 
 
 def table(ranks: dict[float, np.ndarray], users: np.ndarray) -> list[dict[str, object]]:

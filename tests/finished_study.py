@@ -42,7 +42,7 @@ def _params(config: TrialConfig) -> dict[str, Any]:
     }
 
 
-def make_finished_study(directory: Path, *, final_seeds: int = 1) -> Path:
+def make_finished_study(directory: Path, *, final_seeds: int = 1, refit: bool = False) -> Path:
     """Return the folder of a study of four trials that was made in ``directory``."""
     data_config = DataConfig(dataset="synthetic")
     data = open_tuning(prepare(data_config))
@@ -53,7 +53,7 @@ def make_finished_study(directory: Path, *, final_seeds: int = 1) -> Path:
         trial=configs[0],
         space=SPACE,
         study=StudySettings(trials=len(configs)),
-        final=FinalConfig(seeds=final_seeds),
+        final=FinalConfig(seeds=final_seeds, refit=refit),
         baselines=["windowed-markov", "popularity"],  # all take seconds
     )
     study = Study.create(directory, spec, data.ledger)

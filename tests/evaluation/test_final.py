@@ -12,6 +12,7 @@ from reeltune.evaluation import final as module
 from reeltune.evaluation.final import Evaluation, evaluate_study, read_evaluation
 from reeltune.files import read_json, write_json
 from reeltune.training.checkpoint import load_network
+from reeltune.tuning.study.spec import FinalConfig
 
 
 @pytest.fixture(name="openings")
@@ -165,3 +166,52 @@ def test_another_process_holding_the_study_is_told(study_dir: Path) -> None:
 
     with Study.open(study_dir).lock(), pytest.raises(StudyError):
         evaluate_study(study_dir)
+
+
+def test_the_winner_is_refitted_on_all_that_precedes_the_test(study_dir: Path, openings: list[Path]) -> None:
+    _finally(study_dir, refit=True, seeds=2, fit_count_prior=True)
+    lines: list[str] = []
+    found = evaluate_study(study_dir, notify=lines.append)
+    row = read_json(study_dir / "trials" / "00000" / "trial.json")
+    assert len(openings) == 1
+    assert found.checkpoint == "final/trial-00000/refit-1/best.ckpt"
+    assert found.trained_on == f"all that precedes the test targets, {row['best_epoch']} epochs"
+    assert found.metrics["ndcg@10"].value == found.seeds[0].metrics["ndcg@10"]
+    assert len({seed.metrics["ndcg@10"] for seed in found.seeds}) == 2
+    assert any(re.match(r"refit 2: epoch \d of 3, loss ", line) for line in lines)
+    assert not any("refit" in line and "ndcg" in line for line in lines)  # nothing is left to validate it on
+    # The weight of the prior is the best of those tried, and the bundle's network has it.
+    assert found.count_prior is not None
+    values = found.count_prior["values"]
+    assert values[f"{found.count_prior['weight']:g}"] == max(values.values())
+    assert values["0"] == pytest.approx(row["value"])
+    assert found.count_prior["cross_fitted"] <= max(values.values())
+    assert load_network(study_dir / found.checkpoint).config.count_prior == found.count_prior["weight"]
+    assert Evaluation.from_plain(found.plain()) == found
+    assert found.gain is None  # the default configuration is the winner
+
+
+def test_the_gain_over_the_default_configuration_is_given(study_dir: Path) -> None:
+    _finally(study_dir, refit=True)
+    content = read_json(study_dir / "study.json")
+    content["spec"]["trial"] = read_json(study_dir / "trials" / "00001" / "trial.json")["config"]
+    write_json(study_dir / "study.json", content)
+    other = read_json(study_dir / "trials" / "00001" / "trial.json")
+    write_json(study_dir / "trials" / "00001" / "trial.json", other | {"state": "complete"})
+    found = evaluate_study(study_dir)
+    assert (study_dir / "final" / "trial-00001" / "refit-1" / "best.ckpt").exists()
+    assert found.gain is not None
+    assert found.gain.difference.value > 0
+    assert found.gain.opponent == "the default configuration"
+    assert Evaluation.from_plain(found.plain()) == found
+
+
+def test_a_prior_without_a_refit_is_refused() -> None:
+    with pytest.raises(ValueError, match="fit_count_prior needs refit: true"):
+        FinalConfig(refit=False, fit_count_prior=True)
+
+
+def _finally(study_dir: Path, **settings: object) -> None:
+    content = read_json(study_dir / "study.json")
+    content["spec"]["final"] |= settings
+    write_json(study_dir / "study.json", content)

@@ -80,6 +80,15 @@ def _print_notes(found: Evaluation, path: Path) -> None:
 
     for label, s in found.spread().items():
         print(f"over {s['n']:.0f} seeds: {label} {s['mean']:.4f} +- {s['sd']:.4f}")
+    print(f"trial {found.trial} trained on {found.trained_on}; baselines count all that precedes the targets")
+    if found.gain is not None:
+        print(f"tuned against default, means over seeds: {found.gain.verdict()}")
+    if found.count_prior is not None:
+        chosen, alone = found.count_prior["weight"], found.count_prior["values"]["0"]
+        print(
+            f"count prior of weight {chosen:g}, chosen on validation: {found.objective} "
+            f"{found.count_prior['cross_fitted']:.4f} cross-fitted over users, {alone:.4f} without it"
+        )
     last = found.openings[-1]
     times = "once" if len(found.openings) == 1 else f"{len(found.openings)} times"
     print(

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.errors import ConfigError, DataError, StudyError
 from reeltune.evaluation.studies import Notify
-from reeltune.files import write_json
+from reeltune.files import read_json, write_json
 from reeltune.models.base import Scorer
 from reeltune.models.baselines.fit import fit_to_data
 from reeltune.models.registry import MODELS, models_of
 from reeltune.seeding import derive
+from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
+from reeltune.training.leg import Leg
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import UNTUNED_RNN
@@ -38,12 +40,13 @@ def baseline_label(name: str) -> str:
 
 
 def rank_baselines(
-    study: Study, data: TuningData, queries: Queries, notify: Notify
+    study: Study, data: TuningData, queries: Queries, notify: Notify, *, is_refit: bool = False
 ) -> tuple[dict[str, Ranks], dict[str, float]]:
     """Return the ranks [M] of ``queries`` by each of the study's baselines, and the seconds of each fit.
 
     Fitting a baseline costs little, so it uses all that precedes the targets: on test, the validation
-    movies too. The untuned RNN is trained on the training events, as trials are.
+    movies too. The untuned RNN is trained on the training events, as trials are; where the study's winner is
+    refitted (``is_refit``), so is this network.
 
     Where the experiment names no baselines, one that the data or the installed packages do not allow is
     told and left out.
@@ -63,7 +66,7 @@ def rank_baselines(
         try:
             _check_cost(name, known.n_events, is_asked=study.spec.baselines is not None)
             if name == UNTUNED_RNN:
-                scorer = _untuned_rnn(study, data)
+                scorer = _untuned_rnn(study, data, is_refit=is_refit)
             else:
                 scorer = fit_to_data(name, data, known, seed=study.spec.study.seed)
         except (ConfigError, DataError) as error:
@@ -85,21 +88,32 @@ def _check_cost(name: str, n_events: int, *, is_asked: bool) -> None:
         raise DataError(f"{n_events:,} events take it minutes; ask for it with the key baselines")
 
 
-def _untuned_rnn(study: Study, data: TuningData) -> Scorer:
-    """Return the default Elman network, trained now or found in the study."""
+def _untuned_rnn(study: Study, data: TuningData, *, is_refit: bool) -> Scorer:
+    """Return the default Elman network, trained now or found in the study.
+
+    A refit takes the validation targets in, for as many epochs as were best without them.
+    """
     from reeltune.models.networks.rnn import RNNConfig
     from reeltune.training.checkpoint import load_network
     from reeltune.tuning.trial.run import TrialConfig, run_trial
 
-    folder = study.directory / "baselines" / UNTUNED_RNN
-    checkpoint, done = folder / BEST_CHECKPOINT, folder / "result.json"
-    if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        config = TrialConfig(model=RNNConfig(), objective=study.objective)
-        seed = derive(study.spec.study.seed, UNTUNED_RNN)
-        result = run_trial(config, data, lambda _: None, directory=folder, seed=seed)
-        if result.state is not TrialState.COMPLETE:
-            raise StudyError(f"the untuned RNN {result.state}: {result.reason}; leave it out of baselines")
-        write_json(done, {"metrics": result.metrics, "reason": result.reason, "seed": seed})
-        (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+    config = TrialConfig(model=RNNConfig(), objective=study.objective)
+    seed = derive(study.spec.study.seed, UNTUNED_RNN)
+    folder, leg = study.directory / "baselines" / UNTUNED_RNN, None
+    for _ in range(1 + is_refit):
+        done = folder / "result.json"
+        if not done.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            result = run_trial(config, data, lambda _: None, directory=folder, seed=seed, leg=leg)
+            if result.state is not TrialState.COMPLETE:
+                raise StudyError(
+                    f"the untuned RNN {result.state}: {result.reason}; leave it out of baselines"
+                )
+            plain = {"metrics": result.metrics, "reason": result.reason, "seed": seed}
+            write_json(done, {**plain, "best_epoch": result.best_epoch})
+            (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
+        checkpoint = folder / BEST_CHECKPOINT
+        if leg is None and is_refit:
+            best = read_json(done).get("best_epoch") or read_checkpoint(checkpoint)["epoch"] + 1
+            folder, leg = folder.with_name(f"{UNTUNED_RNN}-refit"), Leg(0, best, is_refit=True)
     return load_network(checkpoint)

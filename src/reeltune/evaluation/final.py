@@ -23,14 +23,17 @@ from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_held_out
 from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
-from reeltune.evaluation.compare import Comparison, Interval, targets_in_words
-from reeltune.evaluation.leaderboard import FIGURES, compare_with_baselines, figures
-from reeltune.evaluation.retrain import Candidate, retrain, study_executor
+from reeltune.evaluation.compare import Comparison, Interval, compare_paired, targets_in_words
+from reeltune.evaluation.count_prior import PriorChoice, choose_weight
+from reeltune.evaluation.leaderboard import FIGURES, VERDICT_METRIC, compare_with_baselines, figures
+from reeltune.evaluation.retrain import Candidate, refit, retrain, study_executor
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
+from reeltune.metrics.registry import parse_metric, per_query
+from reeltune.models.registry import is_network
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT
-from reeltune.tuning.records.rows import TrialRow
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.population import schedule
 from reeltune.tuning.study.folder import Study
 
@@ -38,7 +41,15 @@ if TYPE_CHECKING:
     from reeltune.models.base import SequenceNetwork
     from reeltune.models.baselines.base import Baseline
 
-__all__ = ["Evaluation", "SeedFigures", "evaluate_study", "open_test", "read_evaluation", "select_candidates"]
+__all__ = [
+    "Evaluation",
+    "SeedFigures",
+    "evaluate_study",
+    "choose_prior",
+    "open_test",
+    "read_evaluation",
+    "select_candidates",
+]
 
 Ranks = NDArray[np.int32]
 
@@ -61,7 +72,9 @@ class Evaluation:
     trial: int
     params: dict[str, Any]
     objective: str
-    validation: float  # objective of the checkpoint evaluated
+    validation: (
+        float  # objective before the test, of the checkpoint evaluated or of what it was refitted from
+    )
     checkpoint: str  # within the study; what ``export`` exports
     n_queries: int
     metrics: dict[str, Interval]
@@ -72,6 +85,9 @@ class Evaluation:
     openings: tuple[dict[str, Any], ...]  # every opening of the test set: time, trial, fingerprint
     n_users: int | None = None  # who are asked the ``n_queries``; None in those of before
     schedule: tuple[dict[str, Any], ...] = ()  # where parameters changed in training; ``params`` are the last
+    trained_on: str = "the training events"  # the checkpoints; baselines count all that precedes the targets
+    count_prior: dict[str, Any] | None = None  # how its weight was chosen; None where it was not
+    gain: Comparison | None = None  # over the default configuration; None where no trial had it, or it won
 
     @property
     def targets(self) -> str:
@@ -94,6 +110,7 @@ class Evaluation:
         """Return the evaluation as plain Python values."""
         return asdict(self) | {
             "comparisons": [comparison.plain() for comparison in self.comparisons],
+            "gain": None if self.gain is None else self.gain.plain(),
             "verdict": self.verdict,
             "spread": self.spread(),
         }
@@ -109,6 +126,7 @@ class Evaluation:
             "seeds": tuple(SeedFigures(**seed) for seed in value["seeds"]),
             "openings": tuple(value["openings"]),
             "schedule": tuple(value.get("schedule", ())),
+            "gain": None if value.get("gain") is None else Comparison.from_plain(value["gain"]),
         })  # fmt: skip
 
 
@@ -160,22 +178,26 @@ def _evaluate(study: Study, *, data_dir: Path | None, address: str | None, notif
 
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     selected = selected_trial(study)
-    candidates = select_candidates(study, selected, data, notify, address=address)
+    prior = choose_prior(study, selected, data, notify)
+    candidates = select_candidates(study, selected, data, notify, prior=prior, address=address)
+    default = _default_candidates(study, selected, data, notify, address=address)
     # A damaged checkpoint opens nothing.
-    models = [load_model(candidate.checkpoint) for candidate in candidates]
+    models = [load_model(candidate.checkpoint) for candidate in candidates + default]
     openings = _log_opening(study, selected, candidates[0])
     notify(f"opening the test set for trial {selected.number} (opening {len(openings)})")
     test = open_held_out(prepared).test
-    ranks = _rank_all(models, data, test, [candidate.seed for candidate in candidates], notify)
-    baselines, _ = rank_baselines(study, data, test, notify)
+    ranks = _rank_all(models, data, test, [candidate.seed for candidate in candidates + default], notify)
+    baselines, _ = rank_baselines(study, data, test, notify, is_refit=study.spec.final.refit)
     evaluation = _evaluation(
         study,
         selected,
         candidates=candidates,
-        ranks=ranks,
+        ranks=ranks[: len(candidates)],
+        default=ranks[len(candidates) :],
         baselines=baselines,
         users=test.user,
         openings=openings,
+        prior=prior,
     )
     write_json(study.directory / "evaluation.json", {"openings": openings, "figures": evaluation.plain()})
     return evaluation
@@ -215,13 +237,30 @@ def read_evaluation(study_dir: Path) -> Evaluation | None:
 
 
 def select_candidates(
-    study: Study, selected: TrialRow, data: TuningData, notify: Notify, *, address: str | None = None
+    study: Study,
+    selected: TrialRow,
+    data: TuningData,
+    notify: Notify,
+    *,
+    prior: PriorChoice | None = None,
+    address: str | None = None,
 ) -> list[Candidate]:
-    """Return the checkpoints of the selected configuration, the best on validation first.
+    """Return the checkpoints of the selected configuration; the first is the one that is released.
 
-    They are the trial's own and, where the experiment asks for more than one final seed, one a
-    seed, trained now or found in the study.
+    A network that is refitted has one a final seed, in the order of the seeds. Else they are the trial's own
+    and, where the experiment asks for more than one final seed, one a seed, the best on validation first.
+    What is found in the study is not trained again.
     """
+    if _is_refitted(study, selected):
+        return refit(
+            study,
+            selected,
+            data,
+            count_prior=None if prior is None else prior.weight,
+            validation=float(selected.value or 0.0) if prior is None else prior.cross_fitted,
+            notify=notify,
+            executor=study_executor(study, data, address),
+        )
     own = Candidate(
         checkpoint=study.trial_directory(selected.number) / BEST_CHECKPOINT,
         seed=selected.seed,
@@ -235,6 +274,57 @@ def select_candidates(
         by_trial = retrain(study, [selected], data, n_seeds=n_seeds, notify=notify, executor=executor)
         retrained = by_trial[selected.number]
     return sorted([own, *retrained], key=lambda c: c.validation, reverse=study.higher_is_better)
+
+
+def choose_prior(study: Study, selected: TrialRow, data: TuningData, notify: Notify) -> PriorChoice | None:
+    """Return the weight of the count prior that does best on validation, None where none is asked for."""
+    from reeltune.training.checkpoint import load_network
+
+    if not study.spec.final.fit_count_prior or not is_network(selected.config["model"]["name"]):
+        return None
+    notify("choosing the weight of the count prior on validation")
+    network = load_network(study.trial_directory(selected.number) / BEST_CHECKPOINT)
+    objective = parse_metric(study.objective)
+    if not objective.is_ranking:
+        objective = parse_metric(VERDICT_METRIC)
+    return choose_weight(network, data, objective, seed=study.spec.study.seed)
+
+
+def _default_candidates(
+    study: Study, selected: TrialRow, data: TuningData, notify: Notify, *, address: str | None
+) -> list[Candidate]:
+    """Return the default configuration refitted as the winner is; nothing where it won or no trial had it."""
+    rows = [
+        row
+        for row in study.rows()
+        if row.params == study.spec.default_point and row.state is TrialState.COMPLETE and row.parent is None
+    ]
+    if not rows or rows[0].number == selected.number or not _is_refitted(study, selected):
+        return []
+    prior = choose_prior(study, rows[0], data, notify)
+    return select_candidates(study, rows[0], data, notify, prior=prior, address=address)
+
+
+def _gain(tuned: list[Ranks], default: list[Ranks], users: Ranks, seed: int) -> Comparison:
+    """Return how the tuned configuration differs from the default one, each as the mean over its seeds."""
+
+    def mean(of: list[Ranks]) -> NDArray[np.float64]:
+        mean: NDArray[np.float64] = np.mean([per_query(ranks, VERDICT_METRIC) for ranks in of], axis=0)
+        return mean
+
+    return compare_paired(
+        mean(tuned),
+        mean(default),
+        opponent_name="the default configuration",
+        metric=VERDICT_METRIC,
+        users=users,
+        seed=seed,
+    )
+
+
+def _is_refitted(study: Study, selected: TrialRow) -> bool:
+    """Whether the winner is trained again; a baseline is fitted to all that precedes the targets anyway."""
+    return study.spec.final.refit and is_network(selected.config["model"]["name"])
 
 
 def _log_opening(study: Study, selected: TrialRow, best: Candidate) -> list[dict[str, Any]]:
@@ -278,9 +368,11 @@ def _evaluation(
     *,
     candidates: list[Candidate],
     ranks: list[Ranks],
+    default: list[Ranks],
     baselines: dict[str, Ranks],
     users: Ranks,
     openings: list[dict[str, Any]],
+    prior: PriorChoice | None,
 ) -> Evaluation:
     released, seed = candidates[0], study.spec.study.seed
     seeds = [
@@ -308,6 +400,11 @@ def _evaluation(
         seeds=tuple(sorted(seeds, key=lambda figure: figure.checkpoint)),
         protocol=protocol(study),
         openings=tuple(openings),
+        trained_on="the training events"
+        if not _is_refitted(study, selected)
+        else f"all that precedes the test targets, {selected.best_epoch} epochs",
+        count_prior=None if prior is None else prior.plain(),
+        gain=_gain(ranks, default, users, seed) if default else None,
         schedule=tuple(schedule({row.number: row for row in study.rows()}, selected.number)),
     )
 

@@ -6,10 +6,11 @@ Each seed has a folder ``final/trial-NNNNN/seed-K`` in the study; see :mod:`reel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reeltune.data.prepared import TuningData
+from reeltune.errors import StudyError
 from reeltune.evaluation.repeats import Repeats, name_winner, read_repeats
 from reeltune.evaluation.studies import Notify
 from reeltune.files import write_json
@@ -21,7 +22,7 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import Executor, LocalPool, run_jobs
 
-__all__ = ["Candidate", "repeat_best", "retrain", "study_executor"]
+__all__ = ["Candidate", "refit", "repeat_best", "retrain", "study_executor"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,64 @@ def retrain(
                 is_retrained=True,
                 metrics=result.metrics,
             )
+        )
+    return found
+
+
+def refit(
+    study: Study,
+    selected: TrialRow,
+    data: TuningData,
+    *,
+    count_prior: float | None,
+    validation: float,
+    notify: Notify,
+    executor: Executor,
+) -> list[Candidate]:
+    """Return one checkpoint a final seed, each trained on all that precedes the test targets.
+
+    Each is trained for as many epochs as the trial had at its best, on the course of the learning rate that
+    the trial had. Nothing is left to validate it on.
+
+    Args:
+        study: The study.
+        selected: The trial whose configuration is trained.
+        data: The study's data.
+        count_prior: Weight of the count prior beside the network; None for the trial's own.
+        validation: What the configuration reached on validation before.
+        notify: Receives lines of progress.
+        executor: Where it is trained.
+
+    Raises:
+        StudyError: A file of an earlier call is damaged, or every seed diverged.
+        EngineError: A training broke off.
+    """
+    config = selected.config
+    if count_prior is not None:
+        config = {**config, "model": {**config["model"], "count_prior": count_prior}}
+    jobs = [
+        replace(
+            job,
+            config=config,
+            directory=str(Path(job.directory).with_name(f"refit-{job.number}")),
+            end_epoch=selected.best_epoch,
+            is_refit=True,
+            name=f"refit {job.number}",
+        )
+        for job in (_job(study, selected, data, k) for k in range(1, study.spec.final.seeds + 1))
+    ]
+    results = run_jobs(jobs, executor, notify)
+    found = []
+    for job, result in zip(jobs, results, strict=True):
+        if result.state is TrialState.COMPLETE:
+            checkpoint = Path(job.directory) / BEST_CHECKPOINT
+            found.append(Candidate(checkpoint, job.seed, validation, is_retrained=True))
+        else:
+            notify(f"{job.label} {result.state}: {result.reason}; left out")
+    if not found:
+        raise StudyError(
+            f"each of {len(jobs)} refits of trial {selected.number} {results[0].state}: {results[0].reason}; "
+            "set final.refit to false to test the trial as it stands"
         )
     return found
 

@@ -213,6 +213,18 @@ class FinalConfig(Config):
 
     seeds: int = Field(default=3, ge=1, le=100)
     """Seeds over which the winner is trained again before its test figures are given, 1 to 100."""
+    refit: bool = True
+    """Whether the winner is trained again on all that precedes the test targets, as the baselines are, for as
+    many epochs as validation chose; its test figures are then those of the first seed's refit."""
+    fit_count_prior: bool = False
+    """Whether the winner gets the log of windowed Markov's scores beside its own, with the weight that does
+    best on validation. No trial is needed for it: training does not see the weight. Needs ``refit``."""
+
+    @model_validator(mode="after")
+    def _has_room_for_a_prior(self) -> FinalConfig:
+        if self.fit_count_prior and not self.refit:
+            raise ValueError("fit_count_prior needs refit: true, which trains what is released")
+        return self
 
 
 class StudySpec(Config):
