@@ -1,5 +1,7 @@
 """Data are known again by their digits: columns with borders, whole ids, older records by their scheme."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from reeltune.data.interactions import Interactions, RawDataset
 from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.data.prepare.splits import LeaveOneOut, fingerprint
 from reeltune.data.prepared import Ledger
+from reeltune.data.scale import RatingScale
 from reeltune.data.store import open_tuning, write_dataset
 from reeltune.data.texts import Texts
 
@@ -72,6 +75,9 @@ def test_an_older_ledger_knows_the_same_data_and_refuses_others(tmp_path):
     assert (new.source_scheme, older.source_scheme) == (2, 1)
     assert older.differences(new) == new.differences(older) == ()
     assert new.differences(new) == older.differences(older) == ()
+    ten = RatingScale(lowest=1, highest=10, step=1)
+    assert new.model_copy(update={"rating_scale": ten}).differences(new) == ("rating_scale",)
+    assert new.model_copy(update={"rating_scale": ten}).differences(older) == ()
     stranger = older.model_copy(update={"source_sha256": "0" * 64})
     assert stranger.differences(new) == ("source_sha256",)
     assert new.model_copy(update={"source_sha256": "0" * 64}).differences(new) == ("source_sha256",)
@@ -84,3 +90,28 @@ def test_ids_with_tabs_do_not_share_a_fingerprint():
         return fingerprint(LeaveOneOut().parts(prepared).test, prepared.user_ids, prepared.item_ids)
 
     assert digits("a\tb", "c") != digits("a", "b\tc")
+
+
+@pytest.mark.parametrize(
+    ("config", "digits"),
+    [
+        ({"dataset": "synthetic"}, "10154da0df89"),
+        ({"dataset": "movielens-100k", "split": "leave-one-out"}, "fec34bf7edb4"),
+        (
+            {
+                "dataset": "movielens-1m",
+                "split": {"name": "global-time", "targets": "successive"},
+                "ties": "movie",
+            },
+            "5dd01598e99c",
+        ),
+        ({"dataset": "movielens-100k", "split": {"name": "k-fold", "fold": 2}, "k_core": 1}, "3f01ec7e7a70"),
+        (
+            {"dataset": "csv", "path": "r.csv", "columns": {"user": "u", "item": "i", "rating": "r"}},
+            "e6fc9507403e",
+        ),
+    ],
+)
+def test_older_configs_keep_the_names_of_their_prepared_data(config, digits):
+    plain = json.dumps(DataConfig.model_validate(config).protocol(), sort_keys=True)
+    assert hashlib.sha256(plain.encode()).hexdigest()[:12] == digits

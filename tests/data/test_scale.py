@@ -84,6 +84,9 @@ def test_a_scale_must_rise_and_its_step_fit():
         config_of("r.csv", highest_rating=10.0, rating_step=20.0)
 
 
-def test_a_table_without_a_step_keeps_the_name_of_its_entry():
-    assert "rating_step" not in config_of("r.csv").protocol()["columns"]
+def test_a_table_on_another_scale_is_prepared_again():
+    stars = config_of("r.csv").protocol()
+    assert "scale" not in stars
+    assert config_of("r.csv", highest_rating=10.0).protocol()["scale"]["highest"] == 10.0
+    assert "rating_step" not in stars["columns"]
     assert config_of("r.csv", rating_step=1.0).protocol()["columns"]["rating_step"] == 1.0

@@ -20,11 +20,11 @@ class Histories:
 
     items: Tensor  # [B, T] int64, PAD after the last event
     lengths: Tensor  # [B] int64, events in each row
-    ratings: Tensor | None = None  # [B, T] float32 stars, NaN where absent
+    ratings: Tensor | None = None  # [B, T] float32, NaN where absent
     timestamps: Tensor | None = None  # [B, T] int64 seconds, -1 where absent
     asked: Tensor | None = None  # [B, T] int64 seconds when what follows each event was asked for, -1 absent
     sentiment: Tensor | None = None  # [B, T] float32 -1 to 1 of the reviews, NaN where absent
-    profiles: Tensor | None = None  # [B, C] int64 codes of what the people tell of themselves, 0 unknown
+    profiles: Tensor | None = None  # [B, C] int64 codes of age group, gender and occupation, 0 unknown
 
     def to(self, device: torch.device | str) -> Histories:
         """Return the batch on ``device``; from pinned memory to a GPU without waiting."""

@@ -4,7 +4,7 @@
 
     CACHE/sources/ml-100k/...                 downloads
     CACHE/checked/<key>                       checksums of sources that were read
-    CACHE/prepared/movielens-100k-<key>/      one entry a config and source; whole or absent
+    CACHE/prepared/movielens-100k-<key>/      one dataset a config and source; whole or absent
     CACHE/locks/
 """
 
@@ -49,7 +49,7 @@ def cache_root() -> Path:
 
 
 def prepared_root() -> Path:
-    """Return the folder of the prepared entries."""
+    """Return the folder of the prepared datasets."""
     return cache_root() / "prepared"
 
 
@@ -100,14 +100,14 @@ class CacheItem:
 
 
 def list_cache() -> list[CacheItem]:
-    """Return the prepared entries, the downloads and the leftovers of killed processes."""
+    """Return the prepared datasets, the downloads and the leftovers of killed processes."""
     items = [_item(path, "prepared") for path in sorted(prepared_root().glob("*"))]
     items += [_item(path, "download") for path in sorted(sources_root().glob("*/*"))]
     return [item for item in items if item.kind != "leftover" or not _is_in_work(item.path)]
 
 
 def remove_item(item: CacheItem) -> None:
-    """Remove an item; a prepared entry vanishes at once, never half.
+    """Remove an item; a prepared dataset vanishes at once, never half.
 
     Raises:
         DataError: It cannot be removed.

@@ -33,13 +33,13 @@ def split_in_words(text: str) -> str:
     """Return what is validation and what test, from the ``text`` of a split in a ledger.
 
     >>> split_in_words("leave-one-out")
-    'the last movie of each person is test, the one before it validation'
+    'the last movie of each user is test, the one before it validation'
     """
     return SPLITS[text.partition("(")[0]].in_words
 
 
 _PLACES = ("path", "movies", "credits")
-"""Fields that say where files lie; the files' contents are told apart by their checksums."""
+"""Fields that say where files lie; the files' contents are distinguished by their checksums."""
 _Split = Annotated[LeaveOneOut | LeaveLast | GlobalTime | OfficialFold | KFold, Field(discriminator="name")]
 
 
@@ -53,7 +53,7 @@ class DataConfig(Config):
     path: str | None = None
     """The file of ratings, for data of your own; relative to the experiment file or ``--data-dir``."""
     movies: str | None = None
-    """The file that tells titles and genres of the user's own movies; optional, likewise relative."""
+    """The file of titles and genres of the user's own movies; optional, likewise relative."""
     columns: Columns | None = None
     """Which columns of the user's own table hold what."""
     credits: str | None = None
@@ -137,9 +137,11 @@ class DataConfig(Config):
         # Prepared data keep the names that they had before these keys.
         if self.on_bad_rows == "refuse":
             del fields["on_bad_rows"]
-        if fields["columns"] is not None:
+        if self.columns is not None:
             newer = ("rating_step", "year")
             fields["columns"] = {
                 k: v for k, v in fields["columns"].items() if v is not None or k not in newer
             }
+            if not self.scale.is_stars:  # once written without its scale
+                fields["scale"] = self.scale.plain()
         return fields

@@ -1,6 +1,6 @@
 """What a reader hands over: validated columns of interactions, and what is known of the movies.
 
-Shapes: N rows, V movies of the source (also those nobody rated).
+Shapes: N rows, V movies of the source (also those without a rating).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Interactions:
 
     user: Ids  # [N]
     item: Ids  # [N]
-    rating: NDArray[np.float32]  # [N] stars; NaN where absent
+    rating: NDArray[np.float32]  # [N] NaN where absent
     timestamp: NDArray[np.int64]  # [N] seconds; -1 where absent
     rank: NDArray[np.int64] | None = None  # [N] chronological rank in the user, where timestamps are absent
     review: Texts | None = None  # [N] what the user wrote; empty where absent
@@ -111,7 +111,7 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Movies:
-    """What the source tells about its movies."""
+    """What the source knows of its movies."""
 
     ids: tuple[str, ...]  # [V]
     titles: tuple[str, ...]  # [V] with the year in brackets where known

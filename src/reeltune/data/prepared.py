@@ -32,13 +32,13 @@ class Sequences:
     """Users' events in order of time, flat, one user after another."""
 
     items: NDArray[np.int32]  # [N] 1..V
-    ratings: NDArray[np.float32]  # [N] stars; NaN where absent
+    ratings: NDArray[np.float32]  # [N] NaN where absent
     timestamps: NDArray[np.int64]  # [N] seconds; -1 where absent
     offsets: NDArray[np.int64]  # [U+1] user u's events are offsets[u]:offsets[u+1]
     reviews: Texts | None = None  # [N] text of each event, empty where absent; None where the data have none
     labels: NDArray[np.int8] | None = None  # [N] 1 praise, 0 blame, -1 unknown; None where there are none
-    sentiment: NDArray[np.float32] | None = None  # [N] -1 to 1, NaN without review; None where nobody asks
-    profiles: NDArray[np.int64] | None = None  # [U, C] codes, 0 unknown; None where nobody asks
+    sentiment: NDArray[np.float32] | None = None  # [N] -1 to 1, NaN without review; None unless asked for
+    profiles: NDArray[np.int64] | None = None  # [U, C] codes, 0 unknown; None unless asked for
 
     def select(self, keep: NDArray[np.bool_]) -> Sequences:
         """Return the same users with the events of the mask ``keep`` [N] only, all columns alike."""
@@ -82,7 +82,7 @@ class Queries:
     user: NDArray[np.int32]  # [M] row of ``sequences``
     end: NDArray[np.int64]  # [M] absolute end of the history in the flat arrays
     target: NDArray[np.int32]  # [M] 1..V
-    target_rating: NDArray[np.float32]  # [M] stars; NaN where absent
+    target_rating: NDArray[np.float32]  # [M] NaN where absent
     target_timestamp: NDArray[np.int64]  # [M] seconds; -1 where absent
     is_by_time: bool = False
     """Whether the targets of all users lie after one moment, so that nothing later may be counted."""
@@ -109,9 +109,9 @@ class Queries:
         return self.select(np.sort(order[opens if which == "first" else np.append(opens[1:], True)]))
 
     def known(self) -> Sequences:
-        """Return what counting may use: the events that precede every query of their user.
+        """Return what count-based models may use: the events that precede every query of their user.
 
-        Where the queries were chosen by time, they are also earlier than the earliest target of anybody.
+        Where the queries were chosen by time, they are also earlier than the earliest target of any user.
         """
         ends = self.sequences.offsets[1:].copy()
         np.minimum.at(ends, self.user, self.end)
@@ -221,20 +221,16 @@ class Ledger(Config):
     def differences(self, other: Ledger) -> tuple[str, ...]:
         """Return the names of the fields in which the two differ; results then are not comparable.
 
-        The sources are compared by the older of the two ledgers' schemes.
+        The sources are compared by the older of the two ledgers' schemes, the scales where both are known.
         """
         scheme = min(self.source_scheme, other.source_scheme)
+        left_out = {"source_scheme", "source_sha256_1"}
+        if self.rating_scale is None or other.rating_scale is None:
+            left_out.add("rating_scale")
         mine, theirs = (
-            ledger.plain()
-            | {
-                "source_sha256": ledger._source(scheme),
-                "source_scheme": scheme,
-                "source_sha256_1": "",
-                "rating_scale": ledger.scale.plain(),
-            }
-            for ledger in (self, other)
+            ledger.plain() | {"source_sha256": ledger._source(scheme)} for ledger in (self, other)
         )
-        return tuple(name for name in mine if mine[name] != theirs[name])
+        return tuple(name for name in mine if name not in left_out and mine[name] != theirs[name])
 
     def _source(self, scheme: int) -> str:
         return self.source_sha256 if scheme == self.source_scheme else self.source_sha256_1

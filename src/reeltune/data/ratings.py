@@ -1,8 +1,8 @@
-"""Batches for rating prediction: histories of whole people, and which movies they were asked to rate when.
+"""Batches for rating prediction: whole histories of users, and the movies that they rated when.
 
-A person's history is read once, however many of its positions are asked for.
+A user's history is read once, however many of its positions are asked for.
 
-Shapes: B people, T steps, M questions of a set, N questions of a batch.
+Shapes: B users, T steps, M questions of a set, N questions of a batch.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch import Tensor
 
 from reeltune.data.batch import Histories, move
 from reeltune.data.prepared import Queries, Sequences
-from reeltune.data.sequences import people_histories
+from reeltune.data.sequences import user_histories
 from reeltune.seeding import derive
 
 __all__ = ["RatingBatch", "Ratings", "known_ratings", "rating_batches"]
 
-_BUCKET_BATCHES = 8  # batches whose people are sorted by length together: little padding, still random
+_BUCKET_BATCHES = 8  # batches whose users are sorted by length together: little padding, still random
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Questions for the rating of a movie by a person after a part of that person's history."""
+    """Questions for the rating of a movie by a user after a part of that user's history."""
 
     sequences: Sequences
     user: NDArray[np.int64]  # [M] row of ``sequences``
@@ -74,7 +74,7 @@ def known_ratings(train: Sequences) -> Ratings:
 
 @dataclass(frozen=True)
 class RatingBatch:
-    """Some people's histories and the questions that were put to them."""
+    """Histories of some users and the questions about them."""
 
     histories: Histories
     users: Tensor  # [B] int64, rows of the sequences
@@ -93,19 +93,19 @@ class RatingBatch:
 def rating_batches(
     ratings: Ratings, *, batch_size: int, seed: int | None = None, epoch: int = 0
 ) -> Iterator[RatingBatch]:
-    """Yield all questions once, those of a person together.
+    """Yield all questions once, those of a user together.
 
     Args:
         ratings: The questions.
-        batch_size: Most people B a batch.
-        seed: Origin of the order of batches; None for people in order of their length.
+        batch_size: Most users B a batch.
+        seed: Origin of the order of batches; None for users in order of their length.
         epoch: Epoch, of which the order depends as well.
     """
-    questions = np.argsort(ratings.user, kind="stable")  # grouped by person
+    questions = np.argsort(ratings.user, kind="stable")  # grouped by user
     starts = np.searchsorted(ratings.user[questions], np.arange(ratings.sequences.n_users + 1))
-    people = np.flatnonzero(np.diff(starts))
-    lengths = ratings.sequences.lengths[people]
-    order = np.arange(len(people))
+    asked = np.flatnonzero(np.diff(starts))  # users with questions
+    lengths = ratings.sequences.lengths[asked]
+    order = np.arange(len(asked))
     rng = np.random.default_rng(0 if seed is None else derive(seed, "people", epoch))
     bucket = len(order)
     if seed is not None:
@@ -117,12 +117,12 @@ def rating_batches(
     if seed is not None:
         rng.shuffle(firsts)
     for first in firsts:
-        users = people[by_length[first : first + batch_size]]
-        asked = [questions[starts[user] : starts[user + 1]] for user in users]
-        index = np.concatenate(asked)
-        row = np.repeat(np.arange(len(users)), [len(part) for part in asked])
+        users = asked[by_length[first : first + batch_size]]
+        parts = [questions[starts[user] : starts[user + 1]] for user in users]
+        index = np.concatenate(parts)
+        row = np.repeat(np.arange(len(users)), [len(part) for part in parts])
         yield RatingBatch(
-            histories=people_histories(ratings.sequences, users),
+            histories=user_histories(ratings.sequences, users),
             users=torch.from_numpy(users),
             row=torch.from_numpy(row),
             before=torch.from_numpy(ratings.before[index]),

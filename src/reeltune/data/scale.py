@@ -55,7 +55,7 @@ class RatingScale(Config):
 
     @property
     def classes(self) -> tuple[float, ...]:
-        """The values to which ratings are rounded where they are told apart as classes, at most 11.
+        """The values to which ratings are rounded where they are taken as classes, at most 11.
 
         >>> RatingScale().classes, RatingScale(lowest=1, highest=10, step=1).classes[-1]
         ((1, 2, 3, 4, 5), 10)

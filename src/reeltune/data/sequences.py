@@ -22,7 +22,7 @@ from reeltune.seeding import derive
 __all__ = [
     "QueryBatch",
     "n_window_batches",
-    "people_histories",
+    "user_histories",
     "query_batches",
     "to_histories",
     "window_batches",
@@ -135,7 +135,7 @@ def to_histories(
     ratings: Sequence[Sequence[float]] | None = None,
     timestamps: Sequence[Sequence[int]] | None = None,
 ) -> Histories:
-    """Return lists of item codes, one a person, as a batch.
+    """Return lists of item codes, one a user, as a batch.
 
     Args:
         items: Item codes 1..V, oldest first.
@@ -150,7 +150,7 @@ def to_histories(
     )
 
 
-def people_histories(sequences: Sequences, users: NDArray[np.int64]) -> Histories:
+def user_histories(sequences: Sequences, users: NDArray[np.int64]) -> Histories:
     """Return the whole histories of ``users`` [B], rows of ``sequences``."""
     histories, _, _ = _gather(sequences, users, sequences.offsets[users], sequences.lengths[users])
     return histories

@@ -30,8 +30,8 @@ __all__ = [
 DEFAULT_THRESHOLD = 4.0
 """Stars from which a movie counts as liked; what most papers on MovieLens use."""
 
-STAR_CLASSES = (1, 2, 3, 4, 5)
-"""Classes of the star matrix."""
+STAR_CLASSES = (1.0, 2.0, 3.0, 4.0, 5.0)
+"""Classes of the star matrix; those of another scale are :attr:`reeltune.data.scale.RatingScale.classes`."""
 
 _N_BINS = 10
 
@@ -81,7 +81,12 @@ class Decisions:
         }
 
 
-def decide(predicted: Stars, actual: Stars, threshold: float = DEFAULT_THRESHOLD) -> Decisions:
+def decide(
+    predicted: Stars,
+    actual: Stars,
+    threshold: float = DEFAULT_THRESHOLD,
+    classes: Sequence[float] = STAR_CLASSES,
+) -> Decisions:
     """Return the figures of the decisions that ``predicted`` [M] stars make about ``actual`` [M] ones.
 
     ``accuracy = (TP + TN) / M``, ``precision = TP / (TP + FP)``, ``recall = TP / (TP + FN)``,
@@ -92,13 +97,14 @@ def decide(predicted: Stars, actual: Stars, threshold: float = DEFAULT_THRESHOLD
         predicted: Stars of the model.
         actual: Stars of the people.
         threshold: Stars from which a movie counts as liked.
+        classes: Values to which ratings are rounded for the star matrix, rising.
 
     Raises:
         ValueError: There are no predictions, the lengths differ, or a value is not finite.
     """
     check_stars(predicted, actual)
     is_liked, is_predicted = actual >= threshold, predicted >= threshold
-    stars = star_matrix(predicted, actual)
+    stars = star_matrix(predicted, actual, classes)
     in_class = stars.sum(axis=1)
     bins = _calibration(predicted, is_liked, actual)
     return Decisions(
@@ -116,7 +122,9 @@ def decide(predicted: Stars, actual: Stars, threshold: float = DEFAULT_THRESHOLD
     )
 
 
-def star_matrix(predicted: Stars, actual: Stars, classes: Sequence[int] = STAR_CLASSES) -> NDArray[np.int64]:
+def star_matrix(
+    predicted: Stars, actual: Stars, classes: Sequence[float] = STAR_CLASSES
+) -> NDArray[np.int64]:
     """Return how often each class of stars (row) was predicted as each class (column), [K, K].
 
     A class is the nearest one, halves upwards; what lies beyond the ends belongs to the end.
@@ -126,11 +134,11 @@ def star_matrix(predicted: Stars, actual: Stars, classes: Sequence[int] = STAR_C
     return matrix
 
 
-def star_classes(stars: Stars, classes: Sequence[int] = STAR_CLASSES) -> NDArray[np.int64]:
+def star_classes(stars: Stars, classes: Sequence[float] = STAR_CLASSES) -> NDArray[np.int64]:
     """Return the place among ``classes`` of each value's class, [M]; see :func:`star_matrix`."""
-    rounded = np.floor(np.asarray(stars, dtype=np.float64) + 0.5).astype(np.int64)
-    codes: NDArray[np.int64] = np.clip(rounded - classes[0], 0, len(classes) - 1)
-    return codes
+    ends = np.asarray(classes, dtype=np.float64)
+    middles = (ends[1:] + ends[:-1]) / 2
+    return np.searchsorted(middles, np.asarray(stars, dtype=np.float64), side="right")
 
 
 def _matrix(

@@ -29,7 +29,7 @@ def test_each_split_is_told_as_it_is(name: str) -> None:
     ledger = make_ledger().model_copy(update={"split": config.text()})
     card = make_card(dataclasses.replace(FACTS, ledger=ledger))
     assert f"* Split {config.text()}: {config.in_words}." in card
-    assert ("the last movie of each person is test" in card) == (name == "leave-one-out")
+    assert ("the last movie of each user is test" in card) == (name == "leave-one-out")
 
 
 @pytest.mark.parametrize(

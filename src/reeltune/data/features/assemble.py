@@ -3,7 +3,7 @@
 Everything here is fitted on the training events. Validation and test events get their own review's
 sentiment, by the scorer that was fitted on the training part.
 
-Shapes: V catalogue, F dense features of a movie, K people of a movie, N events, U users.
+Shapes: V catalogue, F dense features of a movie, K credits of a movie, N events, U users.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which side information a network reads, and how it is made.
 
-Shapes: F dense features of a movie, K people of a movie.
+Shapes: F dense features of a movie, K credits of a movie.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ __all__ = ["NO_SIDE", "FeatureConfig", "SideShapes"]
 class FeatureConfig(Config):
     """Switches of the side information; all off by default, each searchable.
 
-    Whatever is missing for an event, a movie or a person adds nothing to the input.
+    Whatever is missing for an event, a movie or a user adds nothing to the input.
     """
 
     rating: bool = False
-    """Whether a step reads the stars that were given."""
+    """Whether a step reads the rating that was given."""
     time_gap: bool = False
-    """Whether a step reads the time since the person's previous movie."""
+    """Whether a step reads the time since the user's previous movie."""
     request_time: bool = False
-    """Whether a step reads the time from it to the person's next movie, at the last step to the request."""
+    """Whether a step reads the time from it to the user's next movie, at the last step to the request."""
     sentiment: Literal["none", "lexicon", "trained"] = "none"
-    """Who scores the reviews: nobody, VADER's lexicon, or a classifier trained on labelled reviews. A
+    """What scores the reviews: nothing, VADER's lexicon, or a classifier trained on labelled reviews. A
     step reads the score of its review, a movie the mean score of its training reviews."""
     sentiment_model: str = ""
     """Folder of a saved classifier for ``trained``; empty trains one on the training part's reviews."""
@@ -39,7 +39,7 @@ class FeatureConfig(Config):
     people: bool = False
     """Whether a movie has its directors and actors."""
     people_min_movies: int = Field(default=3, ge=1, le=1000)
-    """Least movies of the training part that a person must have made to be known, 1 to 1000."""
+    """Least movies of the training part that someone must have made to be known, 1 to 1000."""
     text: Literal["none", "tfidf", "sentence-transformers"] = "none"
     """How title, description and training reviews of a movie become a vector: not at all, by TF-IDF, or
     by sentence embeddings."""
@@ -48,11 +48,11 @@ class FeatureConfig(Config):
     text_dim: int = Field(default=32, ge=1, le=1024)
     """Width of the text vector after reduction, 1 to 1024; fewer where the movies give fewer."""
     profile: bool = False
-    """Whether each step reads the person's age group, gender and occupation."""
+    """Whether each step reads the user's age group, gender and occupation."""
     taste: bool = False
-    """Whether each step reads the person's taste so far: ratings, activity, genres, popularity."""
+    """Whether each step reads the user's taste so far: ratings, activity, genres, popularity."""
     in_output: bool = False
-    """Whether a movie's genres, year, people, text and sentiment also enter its output vector."""
+    """Whether a movie's genres, year, credits, text and sentiment also enter its output vector."""
 
 
 class SideShapes(Config):
@@ -61,13 +61,13 @@ class SideShapes(Config):
     n_item_features: int = Field(default=0, ge=0)
     """Dense features F of a movie."""
     n_people: int = Field(default=0, ge=0)
-    """People that are known."""
+    """Directors and actors that are known."""
     max_people: int = Field(default=0, ge=0)
-    """Most people K of a movie."""
+    """Most credits K of a movie."""
     n_taste: int = Field(default=0, ge=0)
-    """Columns of the table behind a person's taste."""
+    """Columns of the table behind a user's taste."""
     n_profile_codes: int = Field(default=0, ge=0)
-    """Values that people tell of themselves, all columns together."""
+    """Values of age group, gender and occupation, all together."""
     rating_scale: RatingScale = RatingScale()
     """Scale of the ratings that a step reads; half stars up to five where none is read."""
 

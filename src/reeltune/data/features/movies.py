@@ -1,6 +1,6 @@
 """What is known of the movies as tables: genres, year of release, directors and actors.
 
-Shapes: V catalogue, G genres, K most people of a movie. Row 0 of each table is padding.
+Shapes: V catalogue, G genres, K most credits of a movie. Row 0 of each table is padding.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def credit_codes(
         train: Training events.
         directors: Directors by row of the catalogue, shape [V]; empty where unknown for all.
         actors: Actors likewise.
-        min_movies: Least movies of a person.
+        min_movies: Least movies of one name.
     """
     roles = [
         [*(f"director: {name}" for name in of_directors), *(f"actor: {name}" for name in of_actors)]

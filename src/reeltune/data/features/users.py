@@ -39,7 +39,7 @@ N_RATING_COLUMNS = 3
 
 _MIDDLE_STARS = 3.0
 _ACTIVE_STEPS = 128
-"""Steps after which a person is as active as can be told: windows of training are about so long."""
+"""Steps after which a user counts as fully active: windows of training are about so long."""
 
 
 def profile_codes(users: Users) -> Codes:
@@ -51,10 +51,12 @@ def profile_codes(users: Users) -> Codes:
         "gender": list(users.genders) or [""] * n_users,
         "occupation": list(users.occupations) or [""] * n_users,
     }
-    told = {key: [f"{key}: {value}" if value else "" for value in values] for key, values in columns.items()}
-    names = tuple(sorted({text for values in told.values() for text in values if text}))
+    labelled = {
+        key: [f"{key}: {value}" if value else "" for value in values] for key, values in columns.items()
+    }
+    names = tuple(sorted({text for values in labelled.values() for text in values if text}))
     code = {name: i for i, name in enumerate(names, start=1)} | {"": 0}
-    rows = [[code[text] for text in values] for values in told.values()]
+    rows = [[code[text] for text in values] for values in labelled.values()]
     return Codes(names, np.array(rows, dtype=np.int64).T.copy())
 
 

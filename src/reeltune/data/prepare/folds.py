@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from reeltune.data.prepare.preparation import Prepared
 from reeltune.data.prepare.splits import Parts, SplitConfig, queries_at
-from reeltune.data.prepared import Queries, Sequences
+from reeltune.data.prepared import Sequences
 from reeltune.errors import DataError
 from reeltune.seeding import derive
 
@@ -90,19 +90,9 @@ def _parts(full: Sequences, is_test: NDArray[np.bool_], seed: int) -> Parts:
         )
     is_validation = np.zeros(full.n_events, dtype=bool)
     is_validation[rng.permutation(rest)[:n_validation]] = True
-    is_train = ~is_test & ~is_validation
-    train = full.select(is_train)
+    validation = queries_at(full, ~is_test & ~is_validation, np.flatnonzero(is_validation))
     return Parts(
-        train=train,
-        validation=_hidden(full, train, is_train, is_validation),
-        test=_hidden(full, full.select(~is_test), ~is_test, is_test),
+        train=validation.sequences,
+        validation=validation,
+        test=queries_at(full, ~is_test, np.flatnonzero(is_test)),
     )
-
-
-def _hidden(
-    full: Sequences, histories: Sequences, known: NDArray[np.bool_], hidden: NDArray[np.bool_]
-) -> Queries:
-    """Return a query for each ``hidden`` event; ``histories`` holds the ``known`` events."""
-    rows = np.flatnonzero(hidden)
-    before: NDArray[np.int64] = np.cumsum(known) - known
-    return queries_at(full, histories, rows, before[rows])

@@ -1,4 +1,4 @@
-"""Less of the training data, the questions unchanged: what learning curves are made of.
+"""Less of the training data, the queries unchanged: what learning curves are made of.
 
 Shapes: U users, N events.
 """
@@ -26,18 +26,18 @@ def reduced(
 ) -> TuningData:
     """Return ``data`` with fewer training events and the same validation queries with whole histories.
 
-    Every person keeps his row; one who is left out has no events. The shares are nested: the people of
+    Every user keeps the row; one who is left out has no events. The shares are nested: the users of
     a smaller share are among those of a larger one.
 
     Args:
         data: What there is.
-        user_share: Share of the people that are trained on, above 0 to 1.
-        last_events: Most events that are kept of each person, the last ones; None for all.
-        thirds: Which of three random thirds of the people (0, 1, 2) are trained on; empty for all.
-        seed: Origin of the choice of people.
+        user_share: Share of the users that are trained on, above 0 to 1.
+        last_events: Most events that are kept of each user, the last ones; None for all.
+        thirds: Which of three random thirds of the users (0, 1, 2) are trained on; empty for all.
+        seed: Origin of the choice of users.
 
     Raises:
-        ConfigError: A value is outside its range, or nobody is left.
+        ConfigError: A value is outside its range, or no event is left.
     """
     if not 0.0 < user_share <= 1.0:
         raise ConfigError(f"user_share is {user_share:g}; it lies above 0, up to 1")
@@ -57,5 +57,5 @@ def reduced(
     if last_events is not None:
         keep &= np.arange(train.n_events) >= np.repeat(train.offsets[1:] - last_events, train.lengths)
     if not keep.any():
-        raise ConfigError("no training event is left; keep more people")
+        raise ConfigError("no training event is left; keep more users")
     return replace(data, train=train.select(keep))

@@ -112,7 +112,7 @@ def align_tags(
     held_out: tuple[Queries, ...],
     before: int | None = None,
 ) -> Tags:
-    """Return the tags of prepared movies that tell nothing of what is held out.
+    """Return the tags of prepared movies that reveal nothing of what is held out.
 
     A tag is left out when its user and movie are the target of a held-out query, or when it
     was written at or after ``before``.

@@ -94,7 +94,7 @@ class LeaveLast(SplitConfig):
 class LeaveOneOut(SplitConfig):
     """The case of one of :class:`LeaveLast`: the last event is test, the second last validation."""
 
-    in_words: ClassVar[str] = "the last movie of each person is test, the one before it validation"
+    in_words: ClassVar[str] = "the last movie of each user is test, the one before it validation"
     name: Literal["leave-one-out"] = "leave-one-out"
 
     def parts(self, prepared: Prepared) -> Parts:
@@ -106,7 +106,7 @@ class GlobalTime(SplitConfig):
     """Training, validation and test follow each other on the calendar, for all users alike."""
 
     in_words: ClassVar[str] = (
-        "what was seen after a first moment is validation and after a second one test, for all people alike"
+        "what was seen after a first moment is validation and after a second one test, for all users alike"
     )
     name: Literal["global-time"] = "global-time"
     validation_from: float | str = Field(default=0.8)
@@ -160,25 +160,19 @@ class GlobalTime(SplitConfig):
     def _period(self, sequences: Sequences, start: int, stop: int) -> tuple[Queries, int]:
         """Return the queries of a period, and the number of targets without history."""
         times = sequences.timestamps
-        ends = _ends(sequences, times < stop)
-        inside = (times >= start) & (times < stop)
-        last = ends[(ends > sequences.offsets[:-1])] - 1  # last event of each user who has one by then
-        last = last[inside[last]]
-        is_first = np.zeros(len(times) + 1, dtype=bool)
-        is_first[sequences.offsets[:-1]] = True
-        rows = last if self.targets == "last" else np.flatnonzero(inside)
-        n_first = int(is_first[rows].sum())
-        rows = rows[~is_first[rows]]
-        if not len(rows):
+        inside = np.flatnonzero((times >= start) & (times < stop))
+        last = inside[np.flatnonzero(np.diff(_users_of(sequences, inside), append=-1))]
+        rows = last if self.targets == "last" else inside
+        has_history = ~np.isin(rows, sequences.offsets)
+        if not has_history.any():
             raise DataError(
                 f"the split global-time finds no target from {_day(start)} to {_day(stop)}; "
                 "choose other moments"
             )
         keep = times < stop
-        keep[last] = False  # these are nobody's history
-        histories = sequences.select(keep)
-        before: NDArray[np.int64] = np.cumsum(keep) - keep
-        return replace(queries_at(sequences, histories, rows, before[rows]), is_by_time=True), n_first
+        keep[last] = False  # these are in no history
+        queries = queries_at(sequences, keep, rows[has_history])
+        return replace(queries, is_by_time=True), int((~has_history).sum())
 
 
 def fingerprint(test: Queries, user_ids: Ids, item_ids: Ids) -> str:
@@ -194,56 +188,47 @@ def fingerprint(test: Queries, user_ids: Ids, item_ids: Ids) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def queries_at(
-    full: Sequences, histories: Sequences, rows: NDArray[np.int64], end: NDArray[np.int64]
-) -> Queries:
-    """Return a query for each event of ``full`` at ``rows`` [M], with histories up to ``end`` [M]."""
+def queries_at(full: Sequences, keep: NDArray[np.bool_], rows: NDArray[np.int64]) -> Queries:
+    """Return a query for each event of ``full`` at ``rows`` [M]; ``keep`` [N] says what histories hold."""
+    before: NDArray[np.int64] = np.cumsum(keep) - keep  # [N] kept events before each
     return Queries(
-        sequences=histories,
-        user=(np.searchsorted(full.offsets, rows, side="right") - 1).astype(np.int32),
-        end=end.astype(np.int64),
+        sequences=full.select(keep),
+        user=_users_of(full, rows).astype(np.int32),
+        end=before[rows],
         target=full.items[rows],
         target_rating=full.ratings[rows],
         target_timestamp=full.timestamps[rows],
     )
 
 
+def _users_of(sequences: Sequences, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    users: NDArray[np.int64] = np.searchsorted(sequences.offsets, rows, side="right") - 1
+    return users
+
+
 def _last_events(sequences: Sequences, n_validation: int, n_test: int) -> Parts:
     n_held_out = n_validation + n_test
     is_asked = sequences.lengths > n_held_out
-    ends = sequences.offsets[1:][is_asked]  # [A] users with targets
+    ends = sequences.offsets[1:][is_asked, None]  # [A, 1] users with targets
     if not len(ends):
         raise DataError(
             f"{n_validation} validation and {n_test} test targets need users with {n_held_out + 1} events or "
             f"more; the longest history has {sequences.lengths.max()}: ask for fewer targets"
         )
-    test = _back(ends, n_test, 1)  # [A, n_test] rows of ``sequences``
-    validation = _back(ends, n_held_out, n_test + 1)  # [A, n_validation]
-    before = np.arange(len(ends))[:, None]  # [A, 1] users with targets before this one
+    rows = ends - np.arange(n_held_out, 0, -1)  # [A, n_validation + n_test] in order of time
+    validation, test = rows[:, :n_validation], rows[:, n_validation:]
     keep = np.ones(sequences.n_events, dtype=bool)
-    keep[test[:, -1]] = False  # nobody's history
-    until_test = sequences.select(keep)
+    keep[test[:, -1]] = False  # in no history
+    of_test = queries_at(sequences, keep, test.ravel())
     keep[test] = keep[validation[:, -1]] = False
-    until_validation = sequences.select(keep)
+    of_validation = queries_at(sequences, keep, validation.ravel())
     keep[validation] = False
-    validation_ends = (validation - before * (n_test + 1)).ravel()
     return Parts(
-        train=until_validation if n_validation == 1 else sequences.select(keep),
-        validation=queries_at(sequences, until_validation, validation.ravel(), validation_ends),
-        test=queries_at(sequences, until_test, test.ravel(), (test - before).ravel()),
+        train=of_validation.sequences if n_validation == 1 else sequences.select(keep),
+        validation=of_validation,
+        test=of_test,
         n_train_only_users=int((~is_asked).sum()),
     )
-
-
-def _back(ends: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
-    """Return the rows from ``first`` to ``last`` places before each of ``ends`` [A], in order of time."""
-    return ends[:, None] - np.arange(first, last - 1, -1)
-
-
-def _ends(sequences: Sequences, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return where each user's kept events end, [U]; ``keep`` is a prefix of each user's events."""
-    before = np.concatenate(([0], np.cumsum(keep)))
-    return sequences.offsets[:-1] + before[sequences.offsets[1:]] - before[sequences.offsets[:-1]]
 
 
 def _moment(times: NDArray[np.int64], value: float | str) -> int:

@@ -17,7 +17,7 @@ __all__ = ["Summary", "missing_details", "summarize"]
 
 
 _STEPS = (0.5, *(figure * 10.0**power for power in range(39) for figure in (1, 2, 5)))  # up to any float32
-_MOST_STEPS = 20  # lines of the distribution of ratings; half stars up to ten stars
+_MOST_STEPS = 20  # lines of the distribution of ratings; halves up to ten
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Summary:
     length_counts: dict[str, int]
     """Users by events, in bins that double."""
     rating_counts: dict[str, int]
-    """Rows by stars, rounded to halves; to wider steps on a scale of more than ten stars."""
+    """Rows by rating, rounded to halves; to wider steps on a scale beyond ten."""
     top_tenth_share: float
     """Share of rows on the most popular tenth of the movies."""
     no_title_share: float
@@ -50,7 +50,7 @@ class Summary:
 
 
 def summarize(sequences: Sequences, catalogue: Catalogue) -> Summary:
-    """Return the figures of ``sequences``, all parts together."""
+    """Return the metrics of ``sequences``, all parts together."""
     timed = sequences.timestamps >= 0
     times = sequences.timestamps if timed.all() else sequences.timestamps[timed]
     n_events, n_items = sequences.n_events, catalogue.n_items
@@ -75,7 +75,7 @@ def summarize(sequences: Sequences, catalogue: Catalogue) -> Summary:
 
 
 def missing_details(details: Details) -> dict[str, float]:
-    """Return the share of movies, 0 to 1, without each kind of detail that is told of any.
+    """Return the share of movies, 0 to 1, without each kind of detail that is known of any.
 
     >>> missing_details(Details(directors=(("Ann",), ()), plots=("", "")))
     {'directors': 0.5, 'plots': 1.0}
