@@ -1,8 +1,12 @@
 import numpy as np
 
 from reeltune.data.store import open_held_out, open_tuning
-from reeltune.data.synthetic import synthetic_data, synthetic_interactions
+from reeltune.data.synthetic import synthetic_data
 from synthetic_parts import synthetic_tuning_data
+
+
+def synthetic_interactions(**size):
+    return synthetic_data(**size).raw.interactions
 
 
 def test_the_same_seed_gives_the_same_rows():

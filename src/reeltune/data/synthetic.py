@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.seeding import derive
 
-__all__ = ["SyntheticData", "synthetic_data", "synthetic_interactions"]
+__all__ = ["SyntheticData", "synthetic_data"]
 
 _FIRST_SECOND = 946_684_800  # 2000-01-01
 _TIE_SHARE = 0.3  # of the events fall into the second of the event before, as in rating sessions
@@ -103,14 +103,6 @@ def synthetic_data(
     hr, ndcg, mrr = expected.mean(0).tolist()
     raw = RawDataset(_rows(history, lengths, rng), _movies(world))
     return SyntheticData(raw, {"hr@10": hr, "ndcg@10": ndcg, "mrr@10": mrr})
-
-
-def synthetic_interactions(
-    *, n_users: int = 400, n_items: int = 200, mean_length: int = 40, seed: int = 17
-) -> Interactions:
-    """Return the rows of :func:`synthetic_data`."""
-    data = synthetic_data(n_users=n_users, n_items=n_items, mean_length=mean_length, seed=seed)
-    return data.raw.interactions
 
 
 def _best_scores(chances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.features.movies import KNOTS, credit_codes, genre_names, genre_table, year_table
-from reeltune.data.features.text import movie_texts, sentence_vectors, stems, tfidf_vectors
+from reeltune.data.features.text import movie_texts, sentence_vectors, stems_of, tfidf_vectors
 from reeltune.data.prepare.side import Details, Tags
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.data.texts import Texts
@@ -84,7 +84,7 @@ def test_texts_of_a_movie():
 
 
 def test_words_are_stemmed_and_stop_words_left_out():
-    assert stems("The Running of the 12 runners, and éclairs!") == ["run", "runner", "éclair"]
+    assert stems_of(["The Running of the 12 runners, and éclairs!"]) == [["run", "runner", "éclair"]]
 
 
 def test_movies_of_like_words_are_near():

@@ -128,14 +128,17 @@ def fit_review_scorer(train: Sequences, scale: RatingScale) -> tuple[TrainedScor
     texts = review_texts(train)
     labels = _review_labels(train, scale)
     labelled = np.flatnonzero(labels >= 0)
-    scorer = _fit_rows(texts, labels, labelled)
+
+    def fit(rows: NDArray[np.int64]) -> TrainedScorer:
+        return fit_scorer([texts[row] for row in rows], labels[rows] == 1)
+
     fold = np.repeat(np.arange(train.n_users), train.lengths) % _N_FOLDS  # [N]
     scores = np.empty(train.n_events, dtype=np.float32)
     for k in range(_N_FOLDS):
         rows = np.flatnonzero(fold == k)
-        other = _fit_rows(texts, labels, labelled[fold[labelled] != k])
+        other = fit(labelled[fold[labelled] != k])
         scores[rows] = other.scores(texts[row] for row in rows)
-    return scorer, scores
+    return fit(labelled), scores
 
 
 def review_texts(sequences: Sequences) -> list[str]:
@@ -150,10 +153,6 @@ def review_texts(sequences: Sequences) -> list[str]:
             "with reviews"
         )
     return list(sequences.reviews)
-
-
-def _fit_rows(texts: list[str], labels: NDArray[np.int8], rows: NDArray[np.int64]) -> TrainedScorer:
-    return fit_scorer([texts[row] for row in rows], labels[rows] == 1)
 
 
 def _review_labels(train: Sequences, scale: RatingScale) -> NDArray[np.int8]:

@@ -6,7 +6,8 @@ Shapes: V catalogue, F text vector.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from reeltune.data.prepare.side import Details, Tags
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.errors import ConfigError
 
-__all__ = ["movie_texts", "sentence_vectors", "stems", "stems_of", "term_vectors", "tfidf_vectors"]
+__all__ = ["movie_texts", "sentence_vectors", "stems_of", "term_vectors", "tfidf_vectors"]
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _YEAR = re.compile(r"\(\d{4}\)\s*$")
@@ -52,19 +53,20 @@ def movie_texts(
     return ["\n".join(part) for part in parts]
 
 
-def stems(text: str) -> list[str]:
-    """Return the stems of the words of ``text``, stop words left out.
-
-    >>> stems("The running men of 1999 were running!")
-    ['run', 'men', 'run']
-    """
-    return _analyzer()(text)
-
-
 def stems_of(texts: Sequence[str]) -> list[list[str]]:
-    """Return the :func:`stems` of each text."""
-    analyze = _analyzer()
-    return [analyze(text) for text in texts]
+    """Return the stems of the words of each text, stop words left out.
+
+    >>> stems_of(["The running men of 1999 were running!"])
+    [['run', 'men', 'run']]
+    """
+    import snowballstemmer
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    stem = cache(snowballstemmer.stemmer("english").stemWord)
+    return [
+        [stem(word) for word in _WORD.findall(text.lower()) if word not in ENGLISH_STOP_WORDS]
+        for text in texts
+    ]
 
 
 def term_vectors(terms: Sequence[Sequence[str]], min_movies: int) -> sparse.csr_array | None:
@@ -76,34 +78,11 @@ def term_vectors(terms: Sequence[Sequence[str]], min_movies: int) -> sparse.csr_
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(analyzer=_as_is, min_df=min_movies, sublinear_tf=True, dtype=np.float32)
+    vectorizer = TfidfVectorizer(analyzer=list, min_df=min_movies, sublinear_tf=True, dtype=np.float32)
     try:
         return sparse.csr_array(vectorizer.fit_transform(terms))
     except ValueError:  # no term stands in enough lists
         return None
-
-
-def _as_is(terms: Sequence[str]) -> Sequence[str]:
-    return terms
-
-
-def _analyzer() -> Callable[[str], list[str]]:
-    import snowballstemmer
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    stem = snowballstemmer.stemmer("english").stemWord
-    known: dict[str, str] = {}
-
-    def analyze(text: str) -> list[str]:
-        found = []
-        for word in _WORD.findall(text.lower()):
-            if word not in ENGLISH_STOP_WORDS:
-                if word not in known:
-                    known[word] = stem(word)
-                found.append(known[word])
-        return found
-
-    return analyze
 
 
 def tfidf_vectors(texts: Sequence[str], dim: int) -> NDArray[np.float32]:

@@ -5,8 +5,8 @@ Shapes: N events, U users.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -68,9 +68,9 @@ def summarize(sequences: Sequences, catalogue: Catalogue) -> Summary:
         length_counts=_length_counts(sequences),
         rating_counts=_rating_counts(sequences),
         top_tenth_share=float(popularity[: -(-n_items // 10)].sum() / n_events),
-        no_title_share=_share(t == i for t, i in zip(catalogue.titles, catalogue.item_ids, strict=True)),
-        no_year_share=_share(year == 0 for year in catalogue.years),
-        no_genre_share=_share(not genres for genres in catalogue.genres),
+        no_title_share=fmean(t == i for t, i in zip(catalogue.titles, catalogue.item_ids, strict=True)),
+        no_year_share=fmean(year == 0 for year in catalogue.years),
+        no_genre_share=fmean(not genres for genres in catalogue.genres),
     )
 
 
@@ -81,12 +81,7 @@ def missing_details(details: Details) -> dict[str, float]:
     {'directors': 0.5, 'plots': 1.0}
     """
     columns = {name: getattr(details, name) for name in ("directors", "actors", "plots", "imdb_ids")}
-    return {name: _share(not value for value in column) for name, column in columns.items() if column}
-
-
-def _share(flags: Iterable[bool]) -> float:
-    values = list(flags)
-    return sum(values) / len(values)
+    return {name: fmean(not value for value in column) for name, column in columns.items() if column}
 
 
 def _tie_share(sequences: Sequences) -> float:
