@@ -76,7 +76,7 @@ def test_a_fault_is_one_line_and_exit_code_2(run, arguments, message):
 
 
 def test_an_experiment_file_describes_a_table_of_ones_own(run, tmp_path):
-    rows = "".join(f"0{u},{i},{t},4\n" for u in (1, 2, 3) for t, i in enumerate("abcd"))
+    rows = "".join(f"0{u},{i},{1_500_000_000 + t},4\n" for u in (1, 2, 3) for t, i in enumerate("abcd"))
     (tmp_path / "mine.csv").write_text("who,what,when,stars\n" + rows)
     (tmp_path / "own.yaml").write_text(
         "data:\n  dataset: csv\n  path: mine.csv\n  k_core: 1\n"

@@ -50,7 +50,7 @@ def test_whole_reviews_of_cornell(tmp_path):
         ("", "must hold text and label"),
         ("text\nfine\n", "must hold text and label"),
         ("text,label\nfine,maybe\n", r"mine\.csv:2: the label is 'maybe'"),
-        ("text,label\nfine\n", r"mine\.csv:2: the label is None"),
+        ("text,label\nfine\n", r"mine\.csv:2: 1 fields in 'fine'"),
         ("text,label\n", "holds no text"),
     ],
 )

@@ -5,12 +5,9 @@ Shapes: N texts.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.download import Notify, package_archive
+from reeltune.data.readers.delimited import rows
 from reeltune.data.source import Package
 from reeltune.errors import DataError
 
@@ -88,17 +86,17 @@ def read_labelled(path: Path) -> Labelled:
 
 
 def _of_tar(path: Path) -> Labelled:
-    rows = []
+    found = []
     with tarfile.open(path) as archive:
         for member in sorted(archive.getmembers(), key=lambda member: member.name):
             match, file = _WHOLE.search(member.name), archive.extractfile(member)
             if match and file is not None:
-                rows.append((file.read().decode("latin-1"), match[1] == "pos"))
-    return _labelled(rows, f"{path} holds no texts in folders pos and neg")
+                found.append((file.read().decode("latin-1"), match[1] == "pos"))
+    return _labelled(found, f"{path} holds no texts in folders pos and neg")
 
 
 def _of_zip(path: Path) -> Labelled:
-    rows = []
+    found = []
     with zipfile.ZipFile(path) as archive:
         names = sorted(archive.namelist())
         for name in names:
@@ -106,32 +104,32 @@ def _of_zip(path: Path) -> Labelled:
                 return _of_csv(archive.read(name).decode("utf-8-sig"), f"{path}/{name}")
             if match := _LINES.search(name):
                 lines = archive.read(name).decode("cp1252").split("\n")
-                rows += [(line.strip(), match[1] == "pos") for line in lines if line.strip()]
-    return _labelled(rows, f"{path} holds neither a CSV nor rt-polarity.pos and rt-polarity.neg")
+                found += [(line.strip(), match[1] == "pos") for line in lines if line.strip()]
+    return _labelled(found, f"{path} holds neither a CSV nor rt-polarity.pos and rt-polarity.neg")
 
 
 def _of_csv(text: str, label: str) -> Labelled:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = next(reader, [])
+    lines = rows(text, label)
+    _, header = next(lines, (1, []))
     column = next((name for name in _TEXT_COLUMNS if name in header), None)
     if column is None or "label" not in header:
         raise DataError(f"{label}:1: the header is {header}; it must hold text and label")
-    place, verdict_place = header.index(column), header.index("label")
-    rows = []
-    for fields in reader:
-        verdict = fields[verdict_place].strip().lower() if len(fields) == len(header) else None
+    found = []
+    for line, fields in lines:
+        row = dict(zip(header, fields, strict=True))
+        verdict = row["label"].strip().lower()
         if verdict not in _PRAISE | _BLAME:
             raise DataError(
-                f"{label}:{reader.line_num}: the label is {verdict!r}; it must be 1 or 0, pos or neg, "
+                f"{label}:{line}: the label is {verdict!r}; it must be 1 or 0, pos or neg, "
                 "positive or negative, fresh or rotten"
             )
-        if fields[place].strip():
-            rows.append((fields[place], verdict in _PRAISE))
-    return _labelled(rows, f"{label} holds no text")
+        if row[column].strip():
+            found.append((row[column], verdict in _PRAISE))
+    return _labelled(found, f"{label} holds no text")
 
 
-def _labelled(rows: Iterable[tuple[str, bool]], otherwise: str) -> Labelled:
-    listed = list(rows)
-    if not listed:
+def _labelled(found: list[tuple[str, bool]], otherwise: str) -> Labelled:
+    if not found:
         raise DataError(otherwise)
-    return Labelled([text for text, _ in listed], np.array([is_praise for _, is_praise in listed]))
+    texts, is_praise = zip(*found, strict=True)
+    return Labelled(list(texts), np.array(is_praise))
