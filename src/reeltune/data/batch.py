@@ -6,16 +6,40 @@ Shapes: B batch, T steps, C columns of a profile. Rows are padded on the right w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
-__all__ = ["Histories", "TrainingBatch", "move"]
+__all__ = ["Histories", "Movable", "TrainingBatch"]
+
+
+class Movable:
+    """Base of the batches: a frozen dataclass whose tensors go to a device together."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the batch on ``device``; from pinned memory to a GPU without waiting.
+
+        Work that is queued on the GPU later sees the whole copy.
+        """
+        return self._each(lambda tensor: tensor.to(device, non_blocking=torch.device(device).type == "cuda"))
+
+    def pin_memory(self) -> Self:
+        """Return the batch in pinned memory, from which a GPU copies while it computes."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        changed = {
+            name: change(value) if isinstance(value, Tensor) else value._each(change)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor | Movable)
+        }
+        return replace(self, **changed)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
-class Histories:
+class Histories(Movable):
     """A batch of histories, oldest event first, padded on the right."""
 
     items: Tensor  # [B, T] int64, PAD after the last event
@@ -25,14 +49,6 @@ class Histories:
     asked: Tensor | None = None  # [B, T] int64 seconds when what follows each event was asked for, -1 absent
     sentiment: Tensor | None = None  # [B, T] float32 -1 to 1 of the reviews, NaN where absent
     profiles: Tensor | None = None  # [B, C] int64 codes of age group, gender and occupation, 0 unknown
-
-    def to(self, device: torch.device | str) -> Histories:
-        """Return the batch on ``device``; from pinned memory to a GPU without waiting."""
-        return self._each(lambda tensor: move(tensor, device))
-
-    def pin_memory(self) -> Histories:
-        """Return the batch in pinned memory, from which a GPU copies while it computes."""
-        return self._each(Tensor.pin_memory)
 
     def last(self, n_steps: int) -> Histories:
         """Return the batch with each row cut to its last ``n_steps`` events, still padded on the right."""
@@ -55,28 +71,10 @@ class Histories:
         )
         return Histories(items, lengths, ratings, timestamps, asked, sentiment, self.profiles)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Histories:
-        columns = (self.ratings, self.timestamps, self.asked, self.sentiment, self.profiles)
-        changed = (None if column is None else change(column) for column in columns)
-        return Histories(change(self.items), change(self.lengths), *changed)
-
 
 @dataclass(frozen=True)
-class TrainingBatch:
+class TrainingBatch(Movable):
     """Histories with the next movie at each position."""
 
     histories: Histories
     targets: Tensor  # [B, T] int64, the next movie at each position; PAD where there is none
-
-    def to(self, device: torch.device | str) -> TrainingBatch:
-        """Return the batch on ``device``."""
-        return TrainingBatch(self.histories.to(device), move(self.targets, device))
-
-    def pin_memory(self) -> TrainingBatch:
-        """Return the batch in pinned memory."""
-        return TrainingBatch(self.histories.pin_memory(), self.targets.pin_memory())
-
-
-def move(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Return ``tensor`` on ``device``; a copy to a GPU does not wait, which is safe for later work on it."""
-    return tensor.to(device, non_blocking=torch.device(device).type == "cuda")

@@ -44,16 +44,12 @@ class Sequences:
         """Return the same users with the events of the mask ``keep`` [N] only, all columns alike."""
         before = np.zeros(len(keep) + 1, dtype=np.int64)
         np.cumsum(keep, out=before[1:])
-        return Sequences(
-            items=self.items[keep],
-            ratings=self.ratings[keep],
-            timestamps=self.timestamps[keep],
-            offsets=before[self.offsets],
-            reviews=None if self.reviews is None else self.reviews.select(keep),
-            labels=None if self.labels is None else self.labels[keep],
-            sentiment=None if self.sentiment is None else self.sentiment[keep],
-            profiles=self.profiles,
-        )
+        columns: dict[str, Any] = {
+            name: column.select(keep) if isinstance(column, Texts) else column[keep]
+            for name in ("items", "ratings", "timestamps", "reviews", "labels", "sentiment")
+            if (column := getattr(self, name)) is not None
+        }
+        return replace(self, offsets=before[self.offsets], **columns)
 
     @property
     def n_users(self) -> int:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltune.data.batch import Histories, move
+from reeltune.data.batch import Histories, Movable
 from reeltune.data.prepared import Queries, Sequences
 from reeltune.data.sequences import user_histories
 from reeltune.seeding import derive
@@ -73,7 +73,7 @@ def known_ratings(train: Sequences) -> Ratings:
 
 
 @dataclass(frozen=True)
-class RatingBatch:
+class RatingBatch(Movable):
     """Histories of some users and the questions about them."""
 
     histories: Histories
@@ -83,11 +83,6 @@ class RatingBatch:
     items: Tensor  # [N] int64
     stars: Tensor  # [N] float32
     index: Tensor  # [N] int64, the question's place in the set
-
-    def to(self, device: torch.device | str) -> RatingBatch:
-        """Return the batch on ``device``."""
-        parts = (self.users, self.row, self.before, self.items, self.stars, self.index)
-        return RatingBatch(self.histories.to(device), *(move(part, device) for part in parts))
 
 
 def rating_batches(

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltune.data.batch import Histories, TrainingBatch, move
+from reeltune.data.batch import Histories, Movable, TrainingBatch
 from reeltune.data.prepared import PAD, Queries, Sequences
 from reeltune.seeding import derive
 
@@ -33,20 +33,12 @@ _BATCH_POSITIONS = 1 << 16  # bounds the memory of a batch of very long historie
 
 
 @dataclass(frozen=True)
-class QueryBatch:
+class QueryBatch(Movable):
     """Full histories and what came next."""
 
     histories: Histories
     targets: Tensor  # [B] int64
     index: Tensor  # [B] int64, rows of the queries
-
-    def to(self, device: torch.device | str) -> QueryBatch:
-        """Return the batch on ``device``."""
-        return QueryBatch(self.histories.to(device), move(self.targets, device), move(self.index, device))
-
-    def pin_memory(self) -> QueryBatch:
-        """Return the batch in pinned memory."""
-        return QueryBatch(self.histories.pin_memory(), self.targets.pin_memory(), self.index.pin_memory())
 
 
 def window_batches(
