@@ -61,6 +61,7 @@ class TradeOff:
     tuned: dict[str, float]  # weight by name, each for itself
     together: tuple[Point, ...]  # all tuned weights times a scale, which stands as the point's weight
     joint: dict[str, float]  # weight by name, to be used together
+    popularity_among: str = "catalogue"  # what popularity was brought to 0..1 in; "candidates" since 0.2
 
     def joint_point(self) -> Point:
         """Return the figures of the joint weights."""

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from reeltune.serving.bundle.bundle import export_bundle
 from reeltune.serving.http.app import guarded
-from reeltune.serving.http.guard import MAX_BODY_BYTES
+from reeltune.serving.http.guard import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
 from reeltune.serving.http.schema import Lines
 from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender
@@ -182,3 +182,21 @@ def test_a_damaged_bundle_leaves_the_old_one_in_place(client: TestClient, bundle
     assert "damaged" in messages(answer)
     assert client.get("/health").json()["bundle"] == before
     assert ask(client).status_code == 200
+
+
+def test_an_upload_is_read_and_not_kept(client: TestClient) -> None:
+    text = "Title,Date,Rating\nThe Godfather,2024-02-01,4\nNone,2024-01-01,1\nToy Story,2024-01-01,\n"
+    answer = client.post("/history", params={"name": "x.csv"}, content=text).json()
+    assert [(m["item_id"], m["rating"]) for m in answer["movies"]] == [("500", None), ("501", 4.0)]
+    assert answer["unknown"] == ["None"]
+    assert "x.csv is read as a plain table" in answer["notes"][0]
+    refused = client.post("/history", params={"name": "x.csv"}, content="title,mark\nToy Story,1\n")
+    assert refused.status_code == 422
+    assert "column 'mark' is not known" in messages(refused)
+    assert client.post("/history", content=b" " * (MAX_BODY_BYTES * 2)).status_code == 422
+    assert client.post("/history", content=b" " * (MAX_UPLOAD_BYTES + 1)).status_code == 413
+
+
+def test_the_older_name_of_a_rating_is_read(client: TestClient) -> None:
+    answer = client.post("/recommend", json={"history": [{"movie": "toy story", "stars": 4.5}]})
+    assert answer.status_code == 200

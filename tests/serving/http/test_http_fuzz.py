@@ -17,6 +17,7 @@ OPERATIONS = {
     "/similar": "GET",
     "/movies": "GET",
     "/genres": "GET",
+    "/history": "POST",
     "/health": "GET",
     "/metrics": "GET",
     "/reload": "POST",

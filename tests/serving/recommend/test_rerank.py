@@ -38,11 +38,21 @@ def test_no_weights_keep_the_order(reranker: Reranker) -> None:
 
 
 def test_popularity_moves_movies_by_how_often_they_were_seen(reranker: Reranker) -> None:
-    shares = np.log1p(COUNTS) / np.log1p(100)
+    logs = np.log1p(COUNTS)
+    among = {"catalogue": logs / logs.max(), "candidates": (logs - logs[2:].min()) / np.ptp(logs[2:])}
     for weight in (-1.0, -0.3, 0.4, 1.0):
-        values = (SCORES[2:] - 1) / 6 + weight * shares[2:]
-        expected = (np.argsort(-values, kind="stable") + 2)[:3].tolist()
-        assert _choose(reranker, Reranking(popularity=weight)) == expected
+        for name, shares in among.items():
+            values = (SCORES[2:] - 1) / 6 + weight * shares[2:]
+            expected = (np.argsort(-values, kind="stable") + 2)[:3].tolist()
+            assert _choose(reranker, Reranking(popularity=weight, popularity_among=name)) == expected
+
+
+def test_the_end_of_a_slider_changes_the_head_of_the_list_where_all_are_well_known() -> None:
+    counts = np.array([0, 5000, 5400, 5200, 5000, 4900, 4800, 5100, 5300])
+    reranker = Reranker(CATALOGUE, counts, DIRECTIONS)
+    head = _choose(reranker, AS_SCORED)
+    assert _choose(reranker, Reranking(popularity=-1.0, popularity_among="catalogue")) == head
+    assert _choose(reranker, Reranking(popularity=-1.0))[0] != head[0]
 
 
 def test_novelty_brings_what_lies_far_from_the_history(reranker: Reranker) -> None:

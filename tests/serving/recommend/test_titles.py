@@ -169,3 +169,10 @@ def test_every_title_of_a_real_catalogue_is_found(shared_data: Path) -> None:
         if found.strip() != title.strip():
             missed.append((title, found))
     assert not missed
+
+
+def test_a_search_ranks_the_start_of_a_title_then_of_a_word_first() -> None:
+    titles = ("Bastard Out of Carolina (1996)", "Star Trek (1979)", "Dark Star (1974)", "Custard (1990)")
+    index = TitleIndex(tuple("abcd"), titles, (1996, 1979, 1974, 1990))
+    assert index.search("star") == [2, 3, 4, 1]
+    assert index.search("out car") == [1]

@@ -218,6 +218,7 @@ def _unfilled(config: dict[str, Any], n_items: int) -> SequenceNetwork:
 
 def _tuned(path: Path) -> Reranking:
     try:
-        return Reranking(**read_bundle_json(path)["weights"])
+        read = read_bundle_json(path)
+        return Reranking(**read["weights"], popularity_among=read.get("popularity_among", "catalogue"))
     except (UserError, KeyError, TypeError) as error:
         raise BundleError(f"{path} holds no weights of re-ranking: {error}; export again") from error

@@ -153,6 +153,7 @@ def export_study(
 def _reranking(trade_off: TradeOff) -> dict[str, Any]:
     return {
         "weights": trade_off.joint,
+        "popularity_among": trade_off.popularity_among,
         "split": "validation",
         "n_people": trade_off.n_people,
         "tolerance": trade_off.tolerance,

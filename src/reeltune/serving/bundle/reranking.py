@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from reeltune.errors import UserError
 
@@ -21,8 +22,13 @@ class Reranking:
     """Weight of genres in the user's proportions against all else, 0 to 1."""
     n_candidates: int = 200
     """Best movies by score that may enter the list, 1 to 10,000."""
+    popularity_among: Literal["candidates", "catalogue"] = "candidates"
+    """What popularity is brought to 0..1 in: the candidates, or the catalogue as in older bundles, where a
+    weight moves less."""
 
     def __post_init__(self) -> None:
+        if self.popularity_among not in {"candidates", "catalogue"}:
+            raise UserError(f"popularity_among is {self.popularity_among!r}; it is candidates or catalogue")
         for name, low, high in (
             ("popularity", -1.0, 1.0),
             ("novelty", 0.0, 1.0),
@@ -35,8 +41,8 @@ class Reranking:
     def changed(self, **weights: float | None) -> Reranking:
         """Return these weights with those that are given (not None) in the place of their own.
 
-        >>> Reranking(popularity=-0.2, novelty=0.3).changed(novelty=0.0, popularity=None)
-        Reranking(popularity=-0.2, novelty=0.0, calibration=0.0, n_candidates=200)
+        >>> Reranking(popularity=-0.2, novelty=0.3).changed(novelty=0.0, popularity=None).popularity
+        -0.2
 
         Raises:
             UserError: A weight is out of its range.

@@ -15,15 +15,19 @@ import anyio.to_thread
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from reeltune.data.readers.exports import read_export
 from reeltune.errors import UserError
 from reeltune.serving.bundle.onnx_scorer import OnnxScorer
 from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
-from reeltune.serving.http.guard import Guard, Measures
+from reeltune.serving.http.guard import UPLOAD_PATH, Guard, Measures
 from reeltune.serving.http.pages import PAGES, add_pages
 from reeltune.serving.http.schema import (
     Health,
+    History,
+    HistoryMovie,
     Lines,
     Movie,
     Movies,
@@ -34,6 +38,7 @@ from reeltune.serving.http.schema import (
 from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 from reeltune.serving.recommend.filters import Filters
+from reeltune.serving.recommend.history import known_titles
 from reeltune.serving.recommend.recommender import Recommendation, Watched
 from reeltune.version import __version__
 
@@ -43,7 +48,7 @@ N_THREADS = 8
 """Requests computed at once; more would only wait for each other's turn."""
 
 _PATHS = PAGES | {
-    *("/recommend", "/similar", "/movies", "/genres"),
+    *("/recommend", "/similar", "/movies", "/genres", UPLOAD_PATH),
     *("/health", "/metrics", "/reload", "/openapi.json"),
 }
 
@@ -134,6 +139,15 @@ def _add_recommending(app: FastAPI, service: Service) -> None:
             codes = [recommender.titles.find(title) for title in recommender.titles.suggest(q, limit)]
         return Movies(movies=[_movie(recommender, code) for code in codes], is_exact=is_exact)
 
+    @app.post(UPLOAD_PATH, responses=_REFUSALS)
+    async def history(
+        request: Request,
+        name: Annotated[str, Query(max_length=200, description="Name of the file, for messages")] = "file",
+    ) -> History:
+        """Read the ratings that Letterboxd, IMDb or Netflix export, a CSV or zip; nothing is kept."""
+        recommender, data = service.recommender, await request.body()
+        return await run_in_threadpool(_history, recommender, data, name)
+
     @app.get("/genres")
     def genres() -> list[str]:
         """List the genres of the catalogue."""
@@ -158,6 +172,9 @@ def _add_operating(app: FastAPI, service: Service, measures: Measures) -> None:
             has_tuned=recommender.bundle.tuned is not None,
             has_embeddings=recommender.has_embeddings,
             reads_ratings=bool(inputs.get("rating") or inputs.get("taste")),
+            lowest_rating=recommender.scale.lowest,
+            highest_rating=recommender.scale.highest,
+            examples=_examples(recommender),
             bundle=service.fingerprint,
         )
 
@@ -212,6 +229,26 @@ def _movie(recommender: CoalescedRecommender, code: int) -> Movie:
         year=catalogue.years[row],
         genres=list(catalogue.genres[row]),
     )
+
+
+def _history(recommender: CoalescedRecommender, data: bytes, name: str) -> History:
+    export = read_export(data, name, recommender.scale)
+    known, unknown = known_titles(recommender.titles, export, lambda _: None)
+    pairs = [(movie, None) if isinstance(movie, str) else movie for movie in known]
+    found = {recommender.titles.find(title): rating for title, rating in reversed(pairs)}
+    movies = [
+        HistoryMovie(**vars(_movie(recommender, code)), rating=rating)
+        for code, rating in reversed(found.items())
+    ]
+    return History(movies=movies, unknown=unknown[:1000], notes=export.notes)
+
+
+def _examples(recommender: CoalescedRecommender, n: int = 4) -> list[Movie]:
+    """Return the movies that most users saw, the first of the catalogue where that is not known."""
+    counts = recommender.bundle.facts.counts
+    codes = range(1, recommender.catalogue.n_items + 1)
+    order = codes if counts is None else sorted(codes, key=lambda code: -counts[code])
+    return [_movie(recommender, code) for code in order[:n]]
 
 
 def _problems(status: int, problems: list[dict[str, Any]]) -> Response:

@@ -16,10 +16,15 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_BODY_BYTES", "SHARED_COUNTS", "Guard", "Measures"]
+__all__ = ["MAX_BODY_BYTES", "MAX_UPLOAD_BYTES", "SHARED_COUNTS", "UPLOAD_PATH", "Guard", "Measures"]
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest body of a request: 1,000 titles of 250 bytes."""
+
+UPLOAD_PATH = "/history"
+
+MAX_UPLOAD_BYTES = 8 * 1024 * 1024
+"""Largest body of an upload; the export of a user with 10,000 reviews has about 5 MB as a zip."""
 
 SHARED_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 """Name in the environment, set by prometheus_client, of the folder in which processes add up their counts."""
@@ -79,8 +84,11 @@ class Guard:
             measures: Where requests are counted.
             hosts: Hosts that a request may name; see :func:`reeltune.serving.http.address.own_names`.
         """
-        limited = RequestBodyLimitMiddleware(app, MAX_BODY_BYTES)
-        self._app = TrustedHostMiddleware(limited, hosts, www_redirect=False)
+        limits = (MAX_BODY_BYTES, MAX_UPLOAD_BYTES)
+        self._app, self._uploads = (
+            TrustedHostMiddleware(RequestBodyLimitMiddleware(app, limit), hosts, www_redirect=False)
+            for limit in limits
+        )
         self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +111,7 @@ class Guard:
 
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        app: ASGIApp = self._app
+        app: ASGIApp = self._uploads if scope["path"] == UPLOAD_PATH else self._app
         if origin is not None and origin.partition("://")[2] != headers.get("host", ""):
             problem = {"loc": ["request"], "type": "refused"}
             problem["msg"] = "pages of other sites may not call this service"

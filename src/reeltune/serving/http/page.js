@@ -4,8 +4,9 @@
   const byId = (id) => document.getElementById(id);
   const search = byId("search"), found = byId("found"), rated = byId("rated"), list = byId("list");
   const sliders = { popularity: byId("popularity"), novelty: byId("novelty") };
-  let movies = []; // {item_id, title, year, genres, stars}, the oldest first; stars 0 where not given
+  let movies = []; // {item_id, title, year, genres, stars}, the oldest first; stars 0 where not given, -1 not for me
   let readsRatings = false;
+  let scale = { lowest: 0.5, highest: 5 }; // of the bundle's ratings; five stars stand for its upper end
   let key = "reeltune-ratings"; // in the browser's store; each catalogue has its own
 
   // --- Small helpers -------------------------------------------------------------------------------
@@ -71,13 +72,14 @@
   // --- Stars -----------------------------------------------------------------------------------------
   let groups = 0;
   function stars(movie, value, onRate) {
-    const made = byId("stars").content.firstElementChild.cloneNode(true);
+    const form = byId(readsRatings ? "stars" : "seen");
+    const made = form.content.firstElementChild.cloneNode(true);
     made.querySelector("legend").textContent = `Rate ${reading(movie.title)}`;
     made.dataset.stars = value;
     groups += 1;
     for (const input of made.querySelectorAll("input")) {
       input.name = `stars-${groups}`;
-      input.checked = Number(input.value) === value;
+      input.checked = value !== null && Number(input.value) === (readsRatings ? value : Math.min(value, 0));
       input.addEventListener("change", () => {
         made.dataset.stars = input.value;
         onRate(Number(input.value));
@@ -108,7 +110,23 @@
     changed();
   }
 
-  const isLeftOut = (movie) => !readsRatings && movie.stars > 0 && movie.stars < 3;
+  const isLeftOut = (movie) => movie.stars < 0;
+  const toRating = (stars) => scale.highest === 5 && scale.lowest >= 0.5
+    ? stars : scale.lowest + ((stars - 0.5) / 4.5) * (scale.highest - scale.lowest);
+  const toStars = (rating) => scale.highest === 5 && scale.lowest >= 0.5
+    ? rating : 0.5 + ((rating - scale.lowest) / (scale.highest - scale.lowest)) * 4.5;
+
+  // Moves a movie one place towards the older or newer ones; the newest stands on top.
+  function move(movie, step) {
+    const from = movies.indexOf(movie), to = from + step;
+    if (to < 0 || to >= movies.length) return;
+    movies.splice(from, 1);
+    movies.splice(to, 0, movie);
+    changed();
+    const name = step > 0 ? "later" : "earlier";
+    rated.querySelector(`[data-id="${CSS.escape(movie.item_id)}"] .${name}`).focus();
+    say(`${reading(movie.title)} is number ${to + 1} of ${movies.length} in the order of watching.`);
+  }
 
   function row(movie) {
     const made = element("li", {}, titleOf(movie));
@@ -129,7 +147,13 @@
     });
     made.dataset.id = movie.item_id;
     made.classList.toggle("left-out", isLeftOut(movie));
-    made.append(group, remove);
+    const moves = [["later", 1, "\u2191"], ["earlier", -1, "\u2193"]].map(([name, step, sign]) => {
+      const button = element("button", { type: "button", class: `move ${name}`, title: `Watched ${name}` }, sign);
+      button.setAttribute("aria-label", `${reading(movie.title)} was watched ${name}`);
+      button.addEventListener("click", () => move(movie, step));
+      return button;
+    });
+    made.append(group, ...moves, remove);
     return made;
   }
 
@@ -225,8 +249,9 @@
     }
     const hide = element("button", { type: "button", class: "plain" }, "Not for me");
     hide.setAttribute("aria-label", `${reading(movie.title)} is not for me`);
-    hide.addEventListener("click", () => leave(movie, 1));
-    const acts = element("div", { class: "acts" }, stars(movie, 0, (value) => leave(movie, value)), hide);
+    hide.addEventListener("click", () => leave(movie, -1));
+    const rate = stars(movie, readsRatings ? 0 : null, (value) => leave(movie, value));
+    const acts = element("div", { class: "acts" }, rate, ...(readsRatings ? [hide] : []));
     const made = element("li", {}, about, acts);
     made.dataset.id = movie.item_id;
     if (known.size && !known.has(movie.item_id)) made.classList.add("new");
@@ -250,7 +275,7 @@
     }
     const body = {
       history: history.slice(-500).map((movie) => ({
-        movie: `id:${movie.item_id}`, ...(movie.stars ? { stars: movie.stars } : {}),
+        movie: `id:${movie.item_id}`, ...(readsRatings && movie.stars > 0 ? { rating: toRating(movie.stars) } : {}),
       })),
       exclude: movies.filter(isLeftOut).slice(-500).map((movie) => `id:${movie.item_id}`),
       k: SHOWN,
@@ -276,11 +301,39 @@
     control.addEventListener("input", refresh);
   }
 
+  // --- An export of another service -----------------------------------------------------------------
+  byId("file").addEventListener("change", async (event) => {
+    const file = event.target.files[0], note = byId("file-note");
+    if (!file) return;
+    note.textContent = "Reading \u2026";
+    try {
+      const response = await fetch(`history?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+      const answer = await response.json().catch(() => ({ detail: [{ msg: "The file is too large." }] }));
+      if (!response.ok) throw new Error(answer.detail.map((problem) => problem.msg).join(" "));
+      const read = new Set(answer.movies.map((movie) => movie.item_id));
+      const added = answer.movies.map(({ rating, ...movie }) => ({
+        ...movie, stars: rating === null ? 0 : Math.max(1, Math.round(toStars(rating))),
+      }));
+      movies = [...movies.filter((movie) => !read.has(movie.item_id)), ...added];
+      note.textContent = `${read.size} movies taken, ${answer.unknown.length} not in the catalogue. ${answer.notes.join(" ")}`;
+      changed();
+    } catch (error) {
+      note.textContent = error.message;
+    }
+    event.target.value = "";
+  });
+
   // --- Beginning -------------------------------------------------------------------------------------
   async function begin() {
     try {
       const [health, genres] = await Promise.all([ask("health"), ask("genres")]);
       readsRatings = health.reads_ratings;
+      scale = { lowest: health.lowest_rating, highest: health.highest_rating };
+      byId("examples").replaceChildren(...health.examples.map((movie) => {
+        const button = element("button", { type: "button" }, titleOf(movie));
+        button.addEventListener("click", () => add(movie, 0));
+        return button;
+      }));
       key = `reeltune-ratings-${health.dataset}`;
       sliders.popularity.disabled = !health.has_popularity;
       sliders.novelty.disabled = !health.has_embeddings;
@@ -294,7 +347,7 @@
     restore();
     byId("ratings-note").textContent = readsRatings
       ? "Your stars enter the scores."
-      : "One or two stars: left out of your taste and of the list.";
+      : "The newest stands on top. What is not for you is left out of your taste and of the list.";
     changed();
   }
 

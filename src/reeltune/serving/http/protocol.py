@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from reeltune.serving.http.guard import MAX_BODY_BYTES
+from reeltune.serving.http.guard import MAX_UPLOAD_BYTES
 
 __all__ = ["LimitedProtocol"]
 
@@ -22,7 +22,7 @@ MAX_CONNECTIONS = 1024
 MAX_HEAD_BYTES = 64 * 1024
 """Largest request line with headers, in front of at most one more read of 256 KiB; 431 beyond."""
 
-MAX_REQUEST_BYTES = MAX_HEAD_BYTES + 2 * MAX_BODY_BYTES
+MAX_REQUEST_BYTES = MAX_HEAD_BYTES + 2 * MAX_UPLOAD_BYTES
 """Where a connection is closed whose body is refused already but goes on coming."""
 
 READ_SECONDS = 10.0

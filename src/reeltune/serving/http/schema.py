@@ -8,6 +8,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 
 __all__ = [
     "Health",
+    "History",
+    "HistoryMovie",
     "Line",
     "Lines",
     "Movie",
@@ -98,6 +100,20 @@ class Lines(BaseModel):
     movies: list[Line]
 
 
+class HistoryMovie(Movie):
+    """A movie of an uploaded history."""
+
+    rating: float | None = Field(description="on the scale of the bundle, null where not rated")
+
+
+class History(BaseModel):
+    """What an uploaded file says, the oldest movie first."""
+
+    movies: list[HistoryMovie]
+    unknown: list[str] = Field(description="titles that the catalogue lacks")
+    notes: list[str] = Field(description="how the file was read, and what was left out")
+
+
 class Movies(BaseModel):
     """Movies found by their titles."""
 
@@ -118,6 +134,9 @@ class Health(BaseModel):
     has_tuned: bool = Field(description="whether the bundle holds weights of re-ranking tuned on validation")
     has_embeddings: bool = Field(description="whether movies have embeddings, from which novelty is measured")
     reads_ratings: bool = Field(description="whether ratings enter the scores")
+    lowest_rating: float = Field(description="end of the scale of ratings")
+    highest_rating: float = Field(description="end of the scale of ratings")
+    examples: list[Movie] = Field(description="some movies to begin with, well known where that is known")
     bundle: str = Field(description="SHA-256 of the bundle's weights")
 
 

@@ -8,9 +8,9 @@ and user. Each candidate's value is
 
     relevance + popularity * popularity(movie) + novelty * novelty(movie, user)
 
-with popularity(movie) = log(1 + events) over that of the most seen movie, and novelty the distance of the
-movie from the mean direction of the user's movies (1 - cosine; distance-based novelty of Vargas and
-Castells, 2011), again brought to 0..1 among the candidates.
+with popularity(movie) = log(1 + events), brought to 0..1 among the candidates, and novelty the
+distance of the movie from the mean direction of the user's movies (1 - cosine; distance-based novelty of
+Vargas and Castells, 2011), again brought to 0..1 among the candidates.
 
 Shapes: P candidates, G genres, D embedding, V catalogue.
 """
@@ -135,7 +135,9 @@ class Reranker:
         pool = best_codes(scores, max(k, reranking.n_candidates))  # [P]
         values = _unit(scores[pool])
         if reranking.popularity:
-            values = values + reranking.popularity * self._popularity[pool]
+            known = self._popularity[pool]
+            is_among_candidates = reranking.popularity_among == "candidates"
+            values = values + reranking.popularity * (_unit(known) if is_among_candidates else known)
         if reranking.novelty:
             values = values + reranking.novelty * self._novelty(pool, codes)
         if not reranking.calibration:

@@ -7,11 +7,12 @@ never guessed: it ends in an error that lists the nearest ones.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
+
+from rapidfuzz import fuzz, process
 
 from reeltune.errors import UserError
 
@@ -24,7 +25,6 @@ _ARTICLES = {
 _YEAR = re.compile(r"\((\d{4})\)\s*(?:\([A-Z]+\))?\s*$")  # also "(1995) (V)", a video release
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 _TRAILING_ARTICLE = re.compile(r"^(.*), ([^\s,]+)$")
-_N_CANDIDATES = 60  # titles compared letter by letter after the count of shared trigrams
 
 
 def normalise_title(title: str) -> str:
@@ -70,7 +70,6 @@ class TitleIndex:
         for code, title in enumerate(titles, start=1):
             same[title.strip()].append(code)
         self._twins = {code: codes for codes in same.values() if len(codes) > 1 for code in codes}
-        self._names_by_trigram: dict[str, list[str]] | None = None
 
     def find(self, text: str) -> int:
         """Return the item code of the movie called ``text``, or of ``id:...``.
@@ -108,36 +107,38 @@ class TitleIndex:
         wanted = normalise_title(text)
         if not wanted:
             return []
-        shared: Counter[str] = Counter()
-        for trigram in _trigrams(wanted):
-            shared.update(self._trigram_table().get(trigram, ()))
-        scored = [(_likeness(wanted, name), name) for name, _ in shared.most_common(_N_CANDIDATES)]
-        titles: dict[str, None] = {}
-        for likeness, name in sorted(scored, key=lambda pair: (-pair[0], pair[1])):
-            if likeness >= 0.6:
-                titles.update((self._titles[code - 1].strip(), None) for code in self._codes_by_name[name])
-        return list(titles)[:n]
+        near = process.extract(
+            wanted, self._codes_by_name.keys(), scorer=fuzz.ratio, score_cutoff=60, limit=n
+        )
+        likeness = {name: score for name, score, _ in near}
+        if len(wanted) >= 3:  # a name that holds the wanted words is near however long it is
+            holds = (name for name in self._codes_by_name if f" {wanted} " in f" {name} ")
+            likeness |= {name: 90.0 + 0.1 * fuzz.ratio(wanted, name) for name in holds}
+        names = sorted(likeness, key=lambda name: (-likeness[name], name))
+        titles = (self._titles[code - 1].strip() for name in names for code in self._codes_by_name[name])
+        return list(dict.fromkeys(titles))[:n]
 
     def search(self, text: str, n: int = 20) -> list[int]:
-        """Return up to ``n`` item codes whose title holds every word of ``text``, shortest title first."""
-        words = normalise_title(text).split()
+        """Return up to ``n`` item codes whose title holds every word of ``text``.
+
+        Titles that begin with the text come first, then those with words that begin so, then the others;
+        among equals the shortest title.
+        """
+        wanted = normalise_title(text)
+        words = wanted.split()
         if not words:
             return []
-        hits = [c for name, cs in self._codes_by_name.items() if all(w in name for w in words) for c in cs]
-        return sorted(set(hits), key=lambda code: (len(self._titles[code - 1]), code))[:n]
+        rank: dict[int, int] = {}
+        for name, codes in self._codes_by_name.items():
+            if all(word in name for word in words):
+                is_begun = all(f" {word}" in f" {name}" for word in words)
+                own = 0 if name.startswith(wanted) else 1 if is_begun else 2
+                rank |= {code: min(own, rank.get(code, own)) for code in codes}
+        return sorted(rank, key=lambda code: (rank[code], len(self._titles[code - 1]), code))[:n]
 
     def twins(self, code: int) -> list[int]:
         """Return the codes of all entries with the title and year of ``code``, itself included."""
         return self._twins.get(code, [code])
-
-    def _trigram_table(self) -> dict[str, list[str]]:
-        if self._names_by_trigram is None:
-            table: dict[str, list[str]] = defaultdict(list)
-            for name in self._codes_by_name:
-                for trigram in _trigrams(name):
-                    table[trigram].append(name)
-            self._names_by_trigram = dict(table)
-        return self._names_by_trigram
 
 
 def _own_name(title: str) -> str:
@@ -157,16 +158,3 @@ def _names(title: str) -> list[str]:
         if _TRAILING_ARTICLE.match(name) or normal.startswith(("the ", "a ", "an ")):
             names[_without_article(normal)] = None
     return [name for name in names if name] or [title.casefold()]
-
-
-def _trigrams(name: str) -> set[str]:
-    padded = f"  {name} "
-    return {padded[i : i + 3] for i in range(len(padded) - 2)}
-
-
-def _likeness(wanted: str, name: str) -> float:
-    """Return the likeness of two names in 0..1; a name that holds the wanted words counts as near."""
-    ratio = difflib.SequenceMatcher(None, wanted, name, autojunk=False).ratio()
-    if len(wanted) >= 3 and f" {wanted} " in f" {name} ":
-        return max(ratio, 0.9 + 0.1 * ratio)
-    return ratio

@@ -95,6 +95,7 @@ def measure_trade_off(
         tuned=tuned,
         together=together,
         joint=scaled[_strongest(together, tolerance)],
+        popularity_among="candidates",
     )
     write_json(study_dir / "tradeoff.json", trade_off.plain())
     write_text(study_dir / "tradeoff.svg", draw_trade_off(trade_off))
