@@ -24,7 +24,8 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
-ROOMS = {
+ROOMS: dict[str, list[str]] = {
+    "data": [],
     "serving": ["bundle", "recommend", "http"],
     "tuning": ["space", "records", "trial", "search", "study", "mirror", "ray"],
 }

@@ -1,8 +1,6 @@
-"""Delimited text: one reader of rows, one number parser, and columns of numbers read fast.
+"""Delimited text: the one reader of rows and the one number parser.
 
-Every row must be as wide as the first; a fault names file, line, value and limit. Columns of
-numbers are parsed at once by pyarrow; only where that finds a fault is the file read a second
-time, row by row, to find the line.
+Every row must be as wide as the first; a fault names file and line.
 """
 
 from __future__ import annotations
@@ -10,18 +8,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Any, Literal, TextIO
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from reeltune.errors import DataError
 
-__all__ = ["Column", "Format", "as_number", "decode", "read_columns", "records", "rows", "shorten"]
+__all__ = ["as_number", "decode", "records", "rows", "shorten"]
 
 _SHOWN_CHARACTERS = 40
 _FIELD_LIMIT = 1 << 20  # characters; a longer field is damage
@@ -184,142 +177,3 @@ def records(
         )
     for line, fields in found:
         yield f"{label}:{line}", dict(zip(header, map(str.strip, fields), strict=True))
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of numbers and what it may hold."""
-
-    name: str
-    field: str | int
-    """Name in the header, or position counted from 0 in a file without one."""
-    kind: Literal["int32", "int64", "float32"]
-    low: float
-    high: float
-    absent: float | None = None
-    """Value that stands for an empty field; None where a field may not be empty."""
-
-    def fault(self, text: str) -> str | None:
-        """Return what is wrong with a field of the column, or None."""
-        if text == "":
-            return None if self.absent is not None else f"{self.name} is empty; a number is needed"
-        value = as_number(text)
-        is_whole = self.kind == "float32" or text.lstrip("-").isdecimal()
-        if value is None or not is_whole:
-            kind = "a number" if self.kind == "float32" else "a whole number"
-            return f"{self.name} is {shorten(text)}; it must be {kind}"
-        if not self.low <= value <= self.high or not math.isfinite(value):
-            return f"{self.name} is {shorten(text)}; it must lie in {self.low:g} to {self.high:g}"
-        return None
-
-
-@dataclass(frozen=True)
-class Format:
-    """How a file of numbers is cut into fields."""
-
-    delimiter: Literal["\t", ",", "::"]
-    header: tuple[str, ...] | None
-    """Names in the first line; None for a file without a header."""
-    n_fields: int
-    columns: tuple[Column, ...]
-
-    def position(self, column: Column) -> int:
-        """Return the place of ``column`` in a row, counted from 0."""
-        if isinstance(column.field, int):
-            return column.field
-        assert self.header is not None
-        return self.header.index(column.field)
-
-
-def read_columns(
-    open_file: Callable[[], IO[bytes]], label: str, form: Format
-) -> dict[str, NDArray[np.generic]]:
-    """Return the columns of a delimited file by name, each of shape [N], in file order.
-
-    Args:
-        open_file: Opens the file; called a second time when a fault must be located.
-        label: The file's name for messages.
-        form: Delimiter, header, columns and their limits.
-
-    Raises:
-        DataError: The header, a line or a value is wrong; the message names file and line.
-    """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    stride = len(form.delimiter)  # pyarrow parts by one character: "::" makes an empty field between two
-    names = [str(i) for i in range((form.n_fields - 1) * stride + 1)]
-    place = {column.name: str(form.position(column) * stride) for column in form.columns}
-    types = {place[c.name]: getattr(pa, c.kind)() for c in form.columns}
-    with open_file() as stream:
-        if form.header is not None:
-            _check_header(stream.readline(_LINE_LIMIT), label, form)
-        try:
-            table = arrow_csv.read_csv(
-                stream,
-                read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 22),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=form.delimiter[0], quote_char='"' if form.delimiter == "," else False
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=types,
-                    include_columns=list(types),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            raise _located(open_file, label, form, str(error)) from error
-    columns: dict[str, NDArray[np.generic]] = {}
-    for column in form.columns:
-        values = table.column(place[column.name])
-        if values.null_count and column.absent is None:
-            raise _located(open_file, label, form, f"{column.name} is empty")
-        if values.null_count:
-            values = values.fill_null(pa.scalar(column.absent, values.type))
-        array = _joined(values, column.kind)
-        inside = (array >= column.low) & (array <= column.high)
-        if column.absent is not None:
-            inside |= array == column.absent
-        if not inside.all():
-            raise _located(open_file, label, form, f"{column.name} is out of range")
-        columns[column.name] = array
-    return columns
-
-
-def _joined(values: Any, kind: str) -> NDArray[Any]:
-    """Return a pyarrow column without nulls as one array; its own ``to_numpy`` would load pandas."""
-    array = np.empty(len(values), dtype=kind)
-    start = 0
-    for chunk in filter(len, values.chunks):
-        stop = start + len(chunk)
-        array[start:stop] = np.frombuffer(chunk.buffers()[1], dtype=kind)[chunk.offset :][: len(chunk)]
-        start = stop
-    return array
-
-
-def _check_header(line: bytes, label: str, form: Format) -> None:
-    assert form.header is not None
-    text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    found = tuple(field.strip('"') for field in text.split(form.delimiter))
-    if found != form.header:
-        wanted = form.delimiter.join(form.header).replace("\t", " ")
-        raise DataError(f"{label}:1: the header is {shorten(text)}; it must be {wanted!r}")
-
-
-def _located(open_file: Callable[[], IO[bytes]], label: str, form: Format, cause: str) -> DataError:
-    with open_file() as stream, io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text:
-        found = rows(
-            text, label, delimiter=form.delimiter, is_quoted=form.delimiter == ",", n_fields=form.n_fields
-        )
-        try:
-            for number, fields in found:
-                if number == 1 and form.header is not None:
-                    continue
-                for column in form.columns:
-                    fault = column.fault(fields[form.position(column)].strip())
-                    if fault:
-                        return DataError(f"{label}:{number}: {fault}")
-        except DataError as error:
-            return error
-    return DataError(f"{label}: {cause}")

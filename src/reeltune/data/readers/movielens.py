@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.interactions import Interactions, Movies, RawDataset, TagTable, Users
-from reeltune.data.readers.delimited import Column, Format, decode, read_columns, records, rows, shorten
+from reeltune.data.readers.delimited import decode, records, rows, shorten
+from reeltune.data.readers.tabular import Table
 from reeltune.data.readers.titles import known_genres, titled
 from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
@@ -58,38 +59,15 @@ _OCCUPATIONS = (
 )  # fmt: skip  # by the number in users.dat, from its README
 
 
-def _ids(user: str | int, movie: str | int) -> tuple[Column, Column]:
-    return Column("user", user, "int32", 1, _LARGEST_ID), Column("movie", movie, "int32", 1, _LARGEST_ID)
-
-
-def _timed(
-    user: str | int, movie: str | int, rating: str | int, time: str | int, absent: int | None = None
-) -> tuple[Column, ...]:
-    return (
-        *_ids(user, movie),
-        Column("rating", rating, "float32", 0.5, 5.0),
-        Column("timestamp", time, "int64", 0, _LAST_SECOND, absent),
-    )
-
-
-_U_DATA = Format("\t", None, 4, _timed(0, 1, 2, 3))
-_FOLD = Format("\t", None, 4, _ids(0, 1))
-_RATINGS_DAT = Format("::", None, 4, _timed(0, 1, 2, 3))
+_RATING_KINDS = {"user": "int32", "item": "int32", "rating": "float32", "timestamp": "int64", "rank": "int32"}
+_PLAIN_NAMES = ("user", "item", "rating", "timestamp")
 _RECBOLE_NAMES = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
-_RECBOLE_INTER = Format("\t", _RECBOLE_NAMES, 4, _timed(*_RECBOLE_NAMES))
 _CSV_NAMES = ("userId", "movieId", "rating", "timestamp")
-_RATINGS_CSV = Format(",", _CSV_NAMES, 4, _timed(*_CSV_NAMES))
-_RANKED_CSV = Format(
-    ",",
-    ("userId", "movieId", "rating", "seq", "timestamp"),
-    5,
-    (*_timed(*_CSV_NAMES, absent=-1), Column("seq", "seq", "int32", 1, _LARGEST_ID)),
-)
 
 
 def read_u(files: FileSet) -> RawDataset:
     """Return ML-100K from the publisher's ``u.*``."""
-    interactions = _interactions(files, "u.data", _U_DATA)
+    interactions = _interactions(files, "u.data", _PLAIN_NAMES)
 
     def movie(fields: list[str]) -> _Row:
         genres = [genre for genre, flag in zip(_U_GENRES, fields[5:], strict=True) if flag == "1"]
@@ -117,7 +95,7 @@ def read_recbole(files: FileSet) -> RawDataset:
 
     found = _plain_rows(files, name, "\t", 4, has_header=True)
     return RawDataset(
-        _interactions(files, "ml-100k.inter", _RECBOLE_INTER),
+        _interactions(files, "ml-100k.inter", _RECBOLE_NAMES, has_header=True),
         _movies((movie(fields) for _, fields in found), files.label(name)),
         users=_users(files, "ml-100k.user", "\t", order=(0, 1, 2, 3), has_header=True),
     )
@@ -125,12 +103,12 @@ def read_recbole(files: FileSet) -> RawDataset:
 
 def read_dat_edition(files: FileSet) -> RawDataset:
     """Return ML-1M or ML-10M from ``ratings.dat`` and ``movies.dat``."""
-    return _dat(files, _interactions(files, "ratings.dat", _RATINGS_DAT))
+    return _dat(files, _interactions(files, "ratings.dat", _PLAIN_NAMES, delimiter="::"))
 
 
 def read_first_users(files: FileSet) -> RawDataset:
     """Return users 1 to 2,999 of ML-1M from the publisher's ``ratings.dat`` and ``movies.dat``."""
-    every = _interactions(files, "ratings.dat", _RATINGS_DAT)
+    every = _interactions(files, "ratings.dat", _PLAIN_NAMES, delimiter="::")
     keep = every.user <= LAST_OF_PART
     columns = {name: getattr(every, name)[keep] for name in ("user", "item", "rating", "timestamp")}
     return _dat(files, replace(every, **columns))
@@ -138,12 +116,14 @@ def read_first_users(files: FileSet) -> RawDataset:
 
 def read_ranked_edition(files: FileSet) -> RawDataset:
     """Return ML-1M from ``ratings_seq.csv``: chronological ranks, timestamps where known."""
-    return _dat(files, _interactions(files, "ratings_seq.csv", _RANKED_CSV))
+    return _dat(
+        files, _interactions(files, "ratings_seq.csv", (*_CSV_NAMES, "seq"), delimiter=",", has_header=True)
+    )
 
 
 def read_csv_edition(files: FileSet) -> RawDataset:
     """Return latest-small, ML-20M, ML-25M or ML-32M from ``ratings.csv`` and ``movies.csv``."""
-    interactions = _interactions(files, "ratings.csv", _RATINGS_CSV)
+    interactions = _interactions(files, "ratings.csv", _CSV_NAMES, delimiter=",", has_header=True)
     found = _records(files, "movies.csv", ("movieId", "title", "genres"), ids=("movieId",))
     movies = _movies(
         ((row["movieId"], *titled(row["title"]), known_genres(row["genres"].split("|"))) for row in found),
@@ -174,14 +154,25 @@ def _dat(files: FileSet, interactions: Interactions) -> RawDataset:
     )
 
 
-def _interactions(files: FileSet, name: str, form: Format) -> Interactions:
-    columns = read_columns(partial(files.open, name), files.label(name), form)
+def _interactions(
+    files: FileSet, name: str, names: tuple[str, ...], *, delimiter: str = "\t", has_header: bool = False
+) -> Interactions:
+    """Return the ratings; ``names`` are the columns of user, movie, rating, time, and rank where known."""
+    used = dict(zip(_RATING_KINDS, names, strict=False))
+    table = Table(
+        files.label(name),
+        partial(files.open, name),
+        delimiter=delimiter,
+        names=() if has_header else names,
+        is_quoted=delimiter == ",",
+    )
+    found = table.whole(used, {what: _RATING_KINDS[what] for what in used})
     return Interactions(
-        user=columns["user"].astype(np.int32, copy=False),
-        item=columns["movie"].astype(np.int32, copy=False),
-        rating=columns["rating"].astype(np.float32, copy=False),
-        timestamp=columns["timestamp"].astype(np.int64, copy=False),
-        rank=columns["seq"].astype(np.int64) if "seq" in columns else None,
+        user=found.inside("user", 1, _LARGEST_ID),
+        item=found.inside("item", 1, _LARGEST_ID),
+        rating=found.inside("rating", 0.5, 5.0),
+        timestamp=found.inside("timestamp", 0, _LAST_SECOND, absent=-1 if "rank" in used else None),
+        rank=found.inside("rank", 1, _LARGEST_ID).astype(np.int64) if "rank" in used else None,
     )
 
 
@@ -296,8 +287,8 @@ def _folds(files: FileSet, interactions: Interactions) -> NDArray[np.int8] | Non
     fold = np.zeros(interactions.n_rows, dtype=np.int8)
     n_rows = 0
     for number, name in enumerate(_FOLD_FILES, start=1):
-        columns = read_columns(partial(files.open, name), files.label(name), _FOLD)
-        wanted = columns["user"].astype(np.int64) << 32 | columns["movie"].astype(np.int64)
+        rows_of = _interactions(files, name, _PLAIN_NAMES)
+        wanted = rows_of.user.astype(np.int64) << 32 | rows_of.item
         place = np.searchsorted(key, wanted, sorter=order).clip(max=len(key) - 1)
         if (key[order[place]] != wanted).any():
             raise DataError(f"{files.label(name)} holds a row that is not in u.data; get the archive again")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.readers.columns import Columns
 from reeltune.data.readers.delimited import decode
-from reeltune.data.readers.text_table import TextRows, TextTable
+from reeltune.data.readers.tabular import Rows, Table
 from reeltune.data.readers.times import check_span, seconds_of
 from reeltune.data.readers.titles import FIRST_YEAR, LAST_YEAR, known_genres, titled
 from reeltune.data.source import FileSet
@@ -68,29 +68,29 @@ def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | Non
     return RawDataset(interactions, _movies(rows) if len(about_movies) > 1 else None)
 
 
-def _table(files: FileSet, name: str, columns: Columns) -> TextTable:
+def _table(files: FileSet, name: str, columns: Columns) -> Table:
     label = files.label(name)
     if name.endswith(".parquet"):
-        return TextTable(label, partial(files.open, name))
+        return Table(label, partial(files.open, name))
     data = decode(files.read(name), label, columns.encoding, key="columns.encoding").encode()
-    return TextTable(label, lambda: io.BytesIO(data), delimiter=columns.delimiter)
+    return Table(label, lambda: io.BytesIO(data), delimiter=columns.delimiter)
 
 
-def _order(rows: TextRows) -> NDArray[np.int64]:
+def _order(rows: Rows) -> NDArray[np.int64]:
     values = rows.numbers("timestamp", is_whole=True)
     if np.isnan(values).any():
         raise rows.wrong(np.isnan(values), "timestamp", "be a whole number")
     return np.unique(values, return_inverse=True)[1].astype(np.int64)  # equal numbers keep the file's order
 
 
-def _ratings(rows: TextRows, columns: Columns) -> NDArray[np.float32]:
+def _ratings(rows: Rows, columns: Columns) -> NDArray[np.float32]:
     if columns.rating is None:
         return np.full(rows.n_rows, np.nan, dtype=np.float32)
     remedy = "lowest_rating and highest_rating set the scale"
     return rows.ratings("rating", columns.lowest_rating, columns.highest_rating, remedy)
 
 
-def _labels(rows: TextRows) -> NDArray[np.int8]:
+def _labels(rows: Rows) -> NDArray[np.int8]:
     values = rows.numbers("label", is_whole=True)
     is_off = ~(np.isnan(values) | (values == 0) | (values == 1))
     if is_off.any():
@@ -98,7 +98,7 @@ def _labels(rows: TextRows) -> NDArray[np.int8]:
     return np.nan_to_num(values, nan=-1).astype(np.int8)
 
 
-def _movies(rows: TextRows) -> Movies:
+def _movies(rows: Rows) -> Movies:
     """Return the movies; of several rows of one, the first that knows a title, a year or genres counts."""
     item = rows.ids("item").tolist()
     if "year" in rows.strings:

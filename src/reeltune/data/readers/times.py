@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.readers.text_table import TextRows
+from reeltune.data.readers.tabular import Rows
 
 __all__ = ["PER_UNIT", "check_span", "seconds_of"]
 
@@ -29,7 +29,7 @@ _SUCH_AS = "be a time such as 2019-06-30, 2019-06-30 18:00:00 or 2019-06-30T18:0
 
 
 def seconds_of(
-    rows: TextRows,
+    rows: Rows,
     what: str,
     unit: str,
     *,
@@ -69,7 +69,7 @@ def seconds_of(
     return seconds
 
 
-def check_span(rows: TextRows, what: str, unit: str, seconds: NDArray[np.int64]) -> None:
+def check_span(rows: Rows, what: str, unit: str, seconds: NDArray[np.int64]) -> None:
     """Refuse times that all lie in January 1970 or after today.
 
     Raises:
@@ -97,7 +97,7 @@ def check_span(rows: TextRows, what: str, unit: str, seconds: NDArray[np.int64])
     raise rows.error(seconds >= 0, f"{rows.used[what]}: all times lie {when} when read as {unit}; {remedy}")
 
 
-def _of_iso(rows: TextRows, what: str) -> NDArray[np.int64]:
+def _of_iso(rows: Rows, what: str) -> NDArray[np.int64]:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reeltune.data.cache import cache_error, cache_lock, cache_root, list_cache, prepared_root, remove_item
-from reeltune.data.readers.text_table import TextRows, TextTable
+from reeltune.data.readers.tabular import Rows, Table
 from reeltune.data.readers.times import seconds_of
 from reeltune.data.scale import RatingScale
 from reeltune.errors import DataError, UserError
@@ -143,9 +143,9 @@ def _n_rows_at_most(path: Path) -> int:
         ) from error
 
 
-def _chunks(path: Path) -> Iterator[TextRows]:
+def _chunks(path: Path) -> Iterator[Rows]:
     """Yield ``user``, ``item`` (the data set's id) or ``title``, and any ``rating`` and ``timestamp``."""
-    table = TextTable(str(path), lambda: path.open("rb"))
+    table = Table(str(path), lambda: path.open("rb"))
     movie = next((name for name in ("item", "title") if name in table.header), None)
     if "user" not in table.header or movie is None:
         raise DataError(
@@ -157,7 +157,7 @@ def _chunks(path: Path) -> Iterator[TextRows]:
 
 
 def _checked(
-    rows: TextRows, table: UserTable, codes: dict[str, int], titles: TitleIndex, scale: RatingScale
+    rows: Rows, table: UserTable, codes: dict[str, int], titles: TitleIndex, scale: RatingScale
 ) -> pd.DataFrame:
     """Return some rows with the columns that parts hold; counts them in ``table``."""
     import pandas as pd

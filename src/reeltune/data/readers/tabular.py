@@ -1,7 +1,8 @@
-"""A CSV or Parquet table as columns of text, whole or chunk by chunk, with a way back to the line of a row.
+"""A delimited or Parquet table as columns, whole or chunk by chunk, with a way back to the line of a row.
 
-Everything that a table of one's own holds goes through here, for training and for lists of many
-users alike: the same ids, the same numbers, the same errors. Only an empty field is unknown.
+pyarrow reads it; only where that finds a fault is the file read a second time, row by row, to find
+the line. Training and lists of many users read tables alike: the same ids, numbers and errors.
+Only an empty field is unknown.
 
 Shapes: N rows.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any
@@ -22,7 +23,7 @@ from reeltune.data.interactions import Ids
 from reeltune.data.readers.delimited import as_number, decode, rows, shorten
 from reeltune.errors import DataError
 
-__all__ = ["UNPRINTABLE", "TextRows", "TextTable", "text_ids"]
+__all__ = ["UNPRINTABLE", "Rows", "Table", "text_ids"]
 
 UNPRINTABLE = r"[\x00-\x1f\x7f]"
 """Pattern of what no id may hold."""
@@ -33,35 +34,57 @@ _BLOCK_BYTES = 1 << 24  # what pyarrow reads at once; no line may be longer
 _PARQUET_ROWS = 1 << 17  # of a chunk
 _LAST_WHOLE = 2**53  # up to here every whole number is a float64
 
+Kinds = Mapping[str, str]  # names of types of pyarrow by what a column holds
+NO_KINDS: Kinds = {}
+
 
 def text_ids(values: Any) -> Ids:
     """Return a pyarrow array of strings as ids: an object array whose equal entries share one object."""
-    import pyarrow as pa
-
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    found = values.dictionary_encode()
+    found = _joined(values).dictionary_encode()
     names = np.empty(len(found.dictionary), dtype=object)
     names[:] = found.dictionary.to_pylist()
     ids: Ids = names[found.indices.to_numpy()]
     return ids
 
 
-class TextTable:
+def _joined(column: Any) -> Any:
+    import pyarrow as pa
+
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _is_of_kind(text: str, kind: str) -> bool:
+    number = as_number(text)
+    if number is None or kind == "float32":
+        return number is not None
+    return text.lstrip("-").isdecimal() and abs(number) < 2 ** (int(kind[3:]) - 1)
+
+
+class Table:
     """A table that is opened as often as needed.
 
     Args:
         label: Its name for messages; Parquet when it ends in ``.parquet``.
-        open_file: Opens it; a CSV must be UTF-8.
-        delimiter: What parts the fields of a CSV.
+        open_file: Opens it; delimited text must be UTF-8.
+        delimiter: What parts the fields: one character, or ``::``.
+        names: Names of the columns where the file has no header.
+        is_quoted: Whether a field may be in double quotes.
 
     Raises:
         DataError: It cannot be read or has no columns.
     """
 
-    def __init__(self, label: str, open_file: Callable[[], IO[bytes]], *, delimiter: str = ",") -> None:
+    def __init__(
+        self,
+        label: str,
+        open_file: Callable[[], IO[bytes]],
+        *,
+        delimiter: str = ",",
+        names: tuple[str, ...] = (),
+        is_quoted: bool = True,
+    ) -> None:
         self.label = label
-        self._open, self._delimiter = open_file, delimiter
+        self._open, self._delimiter, self._names, self._is_quoted = open_file, delimiter, names, is_quoted
         self._is_parquet = label.endswith(".parquet")
         if not self.header:
             raise DataError(f"{label}: the file is empty; a line of column names is needed")
@@ -69,66 +92,80 @@ class TextTable:
     @cached_property
     def header(self) -> tuple[str, ...]:
         """The names of the columns."""
+        if not self._is_parquet:
+            return self._names or tuple(next(self._rows(), (1, []))[1])
         import pyarrow as pa
         from pyarrow import parquet
 
-        if not self._is_parquet:
-            return tuple(next(self._rows(), (1, []))[1])
         try:
             with self._open() as stream:
                 return tuple(parquet.read_schema(stream).names)
         except (pa.ArrowException, OSError) as error:
-            raise self._unreadable(error) from error
+            raise DataError(f"{self.label} is no Parquet file: {str(error).splitlines()[0]}") from error
 
-    def whole(self, used: Mapping[str, str]) -> TextRows:
+    def whole(self, used: Mapping[str, str], kinds: Kinds = NO_KINDS) -> Rows:
         """Return all rows.
 
         Args:
             used: The columns to read: what they hold, and their name in the file.
+            kinds: Which of them are numbers of which kind, such as ``int32``; the others are text.
 
         Raises:
             DataError: A column is missing or ambiguous, a line is malformed, or there is no row.
         """
-        import pyarrow as pa
-
-        chunks = list(self.chunks(used))
-        if not chunks:
+        found = list(self._parts(used, kinds, is_whole=True))
+        if not found:
             raise DataError(f"{self.label}: there is no row; at least one is needed")
-        columns = {what: pa.chunked_array([chunk.strings[what] for chunk in chunks]) for what in used}
-        return TextRows(self, used, {what: column.combine_chunks() for what, column in columns.items()})
+        return found[0]
 
-    def chunks(self, used: Mapping[str, str]) -> Iterator[TextRows]:
-        """Yield the rows some at a time; see :meth:`whole`."""
-        import pyarrow as pa
-
-        self._check(used)
-        first_row = 0
-        batches = self._parquet_batches(used) if self._is_parquet else self._csv_batches(used)
-        try:
-            for batch in batches:
-                if batch.num_rows:
-                    columns = {what: batch.column(name) for what, name in used.items()}
-                    texts = {w: self._as_text(column, w, used[w], first_row) for w, column in columns.items()}
-                    found = TextRows(self, used, texts, first_row)
-                    found.check_lengths()
-                    yield found
-                    first_row += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise self._unreadable(error) from error
+    def chunks(self, used: Mapping[str, str]) -> Iterator[Rows]:
+        """Yield the rows some at a time, as text; see :meth:`whole`."""
+        return self._parts(used, NO_KINDS, is_whole=False)
 
     def where(self, row: int) -> str:
         """Return ``file:line`` of a row counted from 0, ``file: row`` in Parquet."""
         if self._is_parquet:
             return f"{self.label}: row {row + 1}"
         found = self._rows()
-        line = next(found, (1, []))[0]
+        line = 1 if self._names else next(found, (1, []))[0]
         for _, (line, _fields) in zip(range(row + 1), found, strict=False):  # noqa: B007
             pass
         return f"{self.label}:{line}"
 
+    def _parts(self, used: Mapping[str, str], kinds: Kinds, *, is_whole: bool) -> Iterator[Rows]:
+        import pyarrow as pa
+
+        self._check(used)
+        names = list(dict.fromkeys(used.values()))
+        first_row = 0
+        try:
+            with self._open() as stream:
+                read = self._read_parquet if self._is_parquet else self._read_text
+                for part in read(stream, names, {used[w]: kind for w, kind in kinds.items()}, is_whole):
+                    if part.num_rows:
+                        columns = {what: _joined(part.column(name)) for what, name in used.items()}
+                        texts = {
+                            what: column
+                            if what in kinds
+                            else self._as_text(column, what, used[what], first_row)
+                            for what, column in columns.items()
+                        }
+                        found = Rows(self, used, texts, first_row)
+                        found.check_lengths()
+                        yield found
+                        first_row += part.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error, used, kinds) from error
+
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         with self._open() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
-            yield from rows(text, self.label, delimiter=self._delimiter)
+            yield from rows(
+                text,
+                self.label,
+                delimiter=self._delimiter,
+                is_quoted=self._is_quoted,
+                n_fields=len(self._names) or None,
+            )
 
     def _check(self, used: Mapping[str, str]) -> None:
         counts = Counter(self.header)
@@ -144,28 +181,33 @@ class TextTable:
                     f"{self._delimiter!r}: {shorten(', '.join(self.header))}"
                 )
 
-    def _csv_batches(self, used: Mapping[str, str]) -> Iterator[Any]:
+    def _read_text(self, stream: Any, names: list[str], kinds: Kinds, is_whole: bool) -> Iterable[Any]:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        names = list(dict.fromkeys(used.values()))
-        with self._open() as stream:
-            yield from arrow_csv.open_csv(
-                stream,
-                read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
-                parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.large_string()),
-                    include_columns=names,
-                    strings_can_be_null=False,
-                ),
-            )
+        columns = list(self._names)
+        if self._delimiter == "::":  # pyarrow parts by one character: there is an empty column between two
+            columns = [part for name in columns for part in (name, f"after {name}")][:-1]
+        types = {name: getattr(pa, kinds.get(name, "large_string"))() for name in names}
+        found = (arrow_csv.read_csv if is_whole else arrow_csv.open_csv)(
+            stream,
+            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=columns),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self._delimiter[0],
+                quote_char='"' if self._is_quoted else False,
+                newlines_in_values=self._is_quoted and len(kinds) < len(names),  # costs a quarter of the time
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types, include_columns=names, null_values=[""], strings_can_be_null=False
+            ),
+        )
+        return [found] if is_whole else found
 
-    def _parquet_batches(self, used: Mapping[str, str]) -> Iterator[Any]:
+    def _read_parquet(self, stream: Any, names: list[str], _: Kinds, is_whole: bool) -> Iterable[Any]:
         from pyarrow import parquet
 
-        with self._open() as stream, parquet.ParquetFile(stream) as file:
-            yield from file.iter_batches(_PARQUET_ROWS, columns=list(dict.fromkeys(used.values())))
+        file = parquet.ParquetFile(stream)
+        return [file.read(columns=names)] if is_whole else file.iter_batches(_PARQUET_ROWS, columns=names)
 
     def _as_text(self, column: Any, what: str, name: str, first_row: int) -> Any:
         """Return a column as text without spaces around it; what is absent is empty."""
@@ -199,14 +241,19 @@ class TextTable:
             ) from error
         return pc.utf8_trim_whitespace(text)
 
-    def _unreadable(self, error: Exception) -> DataError:
+    def _unreadable(self, error: Exception, used: Mapping[str, str], kinds: Kinds) -> DataError:
         """Return the error for a file that pyarrow cannot read, with the line where one is to blame."""
-        cause = str(error).splitlines()[0]
+        cause = str(error).splitlines()[0][:200]
         if self._is_parquet:
             return DataError(f"{self.label} is no Parquet file: {cause}")
+        places = {self.header.index(used[what]): (used[what], kind) for what, kind in kinds.items()}
         try:
-            for _ in self._rows():
-                pass
+            for line, fields in self._rows():
+                for place, (name, kind) in places.items() if line > 1 or self._names else ():
+                    text = fields[place].strip()
+                    if text and not _is_of_kind(text, kind):
+                        must = "a number" if kind == "float32" else f"a whole number of {kind[3:]} bits"
+                        return DataError(f"{self.label}:{line}: {name} is {shorten(text)}; it must be {must}")
         except DataError as located:
             return located
         except UnicodeDecodeError:
@@ -225,14 +272,14 @@ class TextTable:
 
 
 @dataclass(frozen=True)
-class TextRows:
+class Rows:
     """The wanted columns of some consecutive rows as what they stand for."""
 
-    table: TextTable
+    table: Table
     used: Mapping[str, str]
     """What the columns hold, and their name in the file."""
     strings: Mapping[str, Any]
-    """pyarrow arrays of text by what they hold, [N]."""
+    """pyarrow arrays of text, or of the kind asked for, by what they hold, [N]."""
     first_row: int = 0
     """How many rows of the table come before."""
 
@@ -283,6 +330,31 @@ class TextRows:
             raise self.wrong(is_off, what, "be a whole number" if is_whole else "be a finite number")
         return values
 
+    def inside(self, what: str, low: float, high: float, absent: float | None = None) -> NDArray[Any]:
+        """Return a column that was read as numbers of a kind, [N].
+
+        Args:
+            what: Which column.
+            low: Least value.
+            high: Largest value.
+            absent: Stands for an empty field; None where a field may not be empty.
+
+        Raises:
+            DataError: A number lies outside, or a field is empty.
+        """
+        values = self.strings[what]
+        if values.null_count:
+            if absent is None:
+                raise self.wrong(self._mask(values.is_null()), what, "be a number")
+            values = values.fill_null(absent)
+        # pyarrow's own to_numpy would load pandas.
+        array = np.frombuffer(values.buffers()[1], dtype=str(values.type).replace("float", "float32"))
+        array = array[values.offset :][: len(values)].copy()
+        is_off = ~((array >= low) & (array <= high)) & (True if absent is None else array != absent)
+        if is_off.any():
+            raise self.wrong(is_off, what, f"lie in {low:g} to {high:g}")
+        return array
+
     def ratings(self, what: str, lowest: float, highest: float, remedy: str) -> NDArray[np.float32]:
         """Return a column of ratings, [N], NaN where a field is empty.
 
@@ -300,6 +372,8 @@ class TextRows:
         import pyarrow.compute as pc
 
         for what, strings in self.strings.items():
+            if str(strings.type) != "large_string":
+                continue
             lengths = pc.binary_length(strings).to_numpy(zero_copy_only=False)
             if lengths.max(initial=0) > _FIELD_LIMIT_BYTES:
                 message = f"{lengths.max():,} bytes; at most {_FIELD_LIMIT_BYTES:,} are read"
@@ -308,7 +382,7 @@ class TextRows:
     def wrong(self, is_off: NDArray[np.bool_], what: str, must: str) -> DataError:
         """Return the error for the first row of the mask ``is_off`` [N]: its field ``what`` does not fit."""
         value = self.strings[what][int(np.flatnonzero(is_off)[0])].as_py()
-        shown = f"is {shorten(value)}" if value else "is empty"
+        shown = "is empty" if value in {"", None} else f"is {shorten(str(value))}"
         return self.error(is_off, f"{self.used[what]} {shown}; it must {must}")
 
     def error(self, is_off: NDArray[np.bool_], message: str) -> DataError:
