@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NAME   ?= ml100k_gru
 
-.PHONY: study test quick lint format clean
+.PHONY: study test quick lint reference format clean
 
 ## study: install, get MovieLens-100K, tune a GRU, open the test set once, export and recommend
 study: $(STAMP)
@@ -34,6 +34,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+## reference: the schemas of the YAML files and their reference page, from the config classes
+reference: $(STAMP)
+	for kind in experiment space benchmark; do $(BIN)/reeltune schema $$kind > schemas/$$kind.json || exit 1; done
+	$(BIN)/reeltune schema reference > docs/yaml-reference.md
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -20,6 +20,7 @@ LAYERS = [
     {"serving"},
     {"experiment"},
     {"benchmark"},
+    {"reference"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

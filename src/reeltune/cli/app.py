@@ -21,6 +21,7 @@ from reeltune.cli import (
     ratings,
     recommend,
     report,
+    schema,
     serve,
     space,
     studies,
@@ -63,6 +64,7 @@ VERBS: dict[str, dict[Any, str]] = {
     },
     "More": {
         space.app: "",
+        schema.schema: "schema experiment > experiment.json",
     },
 }
 """The verbs by group, each with an example of its use."""
