@@ -16,7 +16,7 @@ from reeltune.models.registry import MODELS, models_of
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.space.parameters import Parameter
 
-__all__ = ["KINDS", "json_schema", "reference_page"]
+__all__ = ["KINDS", "SpaceFile", "json_schema", "reference_page"]
 
 FIELD_PATTERN = r"^(model|training)\."
 
