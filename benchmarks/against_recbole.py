@@ -30,8 +30,9 @@ from reeltune.files import read_lines, write_json
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import EpochReport
-from reeltune.training.module import NextItemModule
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.training.next_item import NextItemModule
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 LABEL = "ndcg@10"
 HISTORY_LENGTH = 50

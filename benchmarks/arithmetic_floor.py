@@ -29,7 +29,7 @@ from reeltune.files import write_json
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
-from reeltune.training.module import parameter_groups
+from reeltune.training.base import parameter_groups
 
 EMBEDDING_DIM = 64
 N_BATCHES = 6

@@ -29,7 +29,8 @@ from reeltune.metrics.evaluate import rank_queries
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 BATCH_SIZES = (64, 256, 1024)
 

@@ -30,7 +30,7 @@ from reeltune.tuning.ray.session import private_environment, start_ray
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import StudySettings, StudySpec
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import TrialConfig
 
 SPACE = """
 model: gru
@@ -71,7 +71,7 @@ def plain_trial(config: dict[str, Any], prepared: str, epochs: int) -> None:
 
     from reeltune.data.datamodule import SequenceDataModule
     from reeltune.metrics.registry import ranking_metrics
-    from reeltune.training.module import NextItemModule
+    from reeltune.training.next_item import NextItemModule
 
     pl.seed_everything(1, verbose=False)
     data = open_tuning(Path(prepared))

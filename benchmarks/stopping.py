@@ -37,7 +37,8 @@ from reeltune.tuning.search.searchers import QmcConfig
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.study.storage import quiet_optuna
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 SPACE = """
 model: gru

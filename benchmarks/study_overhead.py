@@ -32,8 +32,8 @@ from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import SilentObserver
 from reeltune.tuning.study.spec import StudySettings, StudySpec
+from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.job import TrialJob
-from reeltune.tuning.trial.run import TrialConfig
 
 SPACE = """
 model: gru

@@ -28,10 +28,11 @@ from reeltune.metrics.evaluate import rank_queries
 from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.registry import build_network
+from reeltune.training.base import parameter_groups
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import EpochReport
-from reeltune.training.module import parameter_groups
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 Seconds = tuple[float, float]  # processor and wall seconds of an epoch
 

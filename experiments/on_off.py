@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from reeltune.tuning.records.rows import TrialRow
-    from reeltune.tuning.trial.run import TrialConfig
+    from reeltune.tuning.trial.config import TrialConfig
 
 PAGE = ROOT / "docs" / "side-information.md"
 LABEL = "ndcg@10"

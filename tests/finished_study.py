@@ -15,7 +15,8 @@ from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 SPACE = Space(
     model="gru",

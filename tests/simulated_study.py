@@ -21,7 +21,7 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import SilentObserver
 from reeltune.tuning.study.recorder import Recorder, open_storage
 from reeltune.tuning.study.spec import StudySettings, StudySpec
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import TrialConfig
 
 SPACE = Space(
     model="gru",

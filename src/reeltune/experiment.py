@@ -10,9 +10,9 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reeltune.config import Config, Document, load_yaml, parse, with_change
 from reeltune.data.config import DataConfig
@@ -22,10 +22,9 @@ from reeltune.evaluation.repeats import Repeats
 from reeltune.evaluation.retrain import repeat_best, study_executor
 from reeltune.evaluation.studies import open_study_data
 from reeltune.files import write_text
-from reeltune.models.registry import MODELS, is_network
+from reeltune.models.registry import is_network, models_of
 from reeltune.seeding import derive
 from reeltune.shipped import find_yaml
-from reeltune.training.config import TrainingConfig
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.mirror.restore import restore_if_there
 from reeltune.tuning.ray.engine import Outcome, run_study
@@ -38,7 +37,7 @@ from reeltune.tuning.study.observer import Observer
 from reeltune.tuning.study.preflight import check_fixed, check_settings
 from reeltune.tuning.study.spec import Baselines, FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study.warm import keep_prior
-from reeltune.tuning.trial.run import ONE_GO, TrialConfig
+from reeltune.tuning.trial.config import TASKS, RatingTrialConfig, TrialConfig, check_metrics, one_go
 from reeltune.tuning.trial.single import train_single
 
 __all__ = [
@@ -70,8 +69,12 @@ class ExperimentSpec(Config):
     """What the experiment is to find out."""
     data: DataConfig
     """The data set and its preparation."""
+    task: Literal["next-item", "rating"] = "next-item"
+    """What is predicted: the movie that a user sees next, or the rating of a given movie."""
     model: dict[str, Any] = Field(default={})
     """Fixed fields of the network's config class; ``name`` chooses the network."""
+    head: dict[str, Any] = Field(default={})
+    """Fixed fields of the head that rates a movie, of the task ``rating``."""
     training: dict[str, Any] = Field(default={})
     """Fixed fields of the training config."""
     study: StudySection | None = None
@@ -83,6 +86,15 @@ class ExperimentSpec(Config):
     logging: LoggingConfig = LoggingConfig()
     """Where figures go besides the study folder."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_objective_of_the_task(cls, value: Any) -> Any:
+        study = value.get("study") if isinstance(value, dict) else None
+        if not isinstance(study, dict) or value.get("task") != "rating":
+            return value
+        objective = TASKS["rating"].model_fields["objective"].default
+        return value if "objectives" in study else {**value, "study": {"objective": objective, **study}}
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -90,7 +102,7 @@ class Experiment:
 
     document: Document
     spec: ExperimentSpec
-    trial: TrialConfig  # the default configuration with the fixed fields put in
+    trial: TrialConfig | RatingTrialConfig  # the default configuration with the fixed fields put in
     space: Space | None
 
     def study_spec(self) -> StudySpec:
@@ -102,7 +114,8 @@ class Experiment:
         if self.spec.study is None or self.space is None:
             source = self.document.source
             raise ConfigError(f"{source}: the key 'study' is missing; it says what is searched and how")
-        check_fixed(self.space, {"model": self.spec.model, "training": self.spec.training}, self.document)
+        fixed = {name: getattr(self.spec, name) for name in ("model", "head", "training")}
+        check_fixed(self.space, fixed, self.document)
         settings = self.spec.study.model_dump(exclude={"space"})
         if "concurrency" not in self.spec.study.model_fields_set:
             settings["concurrency"] = this_machine().trials_at_once(self.spec.study)
@@ -145,14 +158,18 @@ def resolve(document: Document, path: Path) -> Experiment:
     spec = spec.model_copy(update={"data": spec.data.located(path.parent)})
     space_document = _space_document(spec, document, path)
     models = _models(spec, document, space_document)
-    objective = spec.study.objective if spec.study is not None else TrialConfig().objective
-    training = _training(spec, models[0], document)
-    trial = TrialConfig(model=models[0], training=training, objective=objective)
+    parts = {"model": models[0], **_sections(spec, models[0], document)}
+    if spec.study is not None:
+        try:
+            check_metrics(spec.task, [*spec.study.goal.objectives, *spec.study.constraints])
+        except ConfigError as error:
+            raise ConfigError(f"{document.at('study', 'objective')}: {error}") from error
+        parts["objective"] = spec.study.objective
+    trial = TASKS[spec.task](**parts)
     space = None
     if space_document is not None and spec.study is not None:
-        sections: dict[str, Config] = {"model": trial.model}
-        if is_network(trial.model.name):
-            sections["training"] = trial.training
+        searched = ("model", "head", "training") if is_network(trial.model.name) else ("model",)
+        sections: dict[str, Config] = {name: parts[name] for name in searched if name in parts}
         space = parse_space(space_document, sections, trial.model.name, models[1:])
         check_settings(space, spec.study, trial, document)
     return Experiment(document, spec, trial, space)
@@ -179,11 +196,12 @@ def _models(spec: ExperimentSpec, document: Document, space: Document | None) ->
             f"{where}: no model is named; write model: {{name: gru}} or model: gru in the space"
         )
     fixed = spec.model.get("name")
+    known = models_of("network", "baseline" if spec.task == "next-item" else "rating baseline")
     for index, name in enumerate(names):
-        if not isinstance(name, str) or name not in MODELS or name in names[:index]:
+        if not isinstance(name, str) or name not in known or name in names[:index]:
             owner = document if fixed is not None or space is None else space
             twice = f"the model {name!r} stands twice; keep one"
-            problem = twice if name in names[:index] else unknown_name("model", name, MODELS)
+            problem = twice if name in names[:index] else unknown_name("model", name, known)
             raise ConfigError(f"{owner.at('model')}: {problem}")
     if space is not None and fixed is not None and searched not in (None, fixed, names):
         raise ConfigError(
@@ -193,14 +211,22 @@ def _models(spec: ExperimentSpec, document: Document, space: Document | None) ->
     return model_configs(names, document.part("model"))
 
 
-def _training(spec: ExperimentSpec, model: Any, document: Document) -> TrainingConfig:
-    if is_network(model.name):
-        return parse(TrainingConfig, document.part("training"))
-    if spec.training:
-        raise ConfigError(
-            f"{document.at('training')}: the baseline {model.name} has no epochs; leave the key training out"
-        )
-    return ONE_GO
+def _sections(spec: ExperimentSpec, model: Any, document: Document) -> dict[str, Any]:
+    """Return the parts of the trial's configuration besides the model."""
+    fields = TASKS[spec.task].model_fields
+    given = {name: getattr(spec, name) for name in ("head", "training")}
+    for name in [name for name, value in given.items() if value]:
+        if name not in fields:
+            raise ConfigError(f"{document.at(name)}: {name} belongs to the task rating; add task: rating")
+        if not is_network(model.name):
+            raise ConfigError(
+                f"{document.at(name)}: the baseline {model.name} is fitted in one go; leave the key "
+                f"{name} out"
+            )
+    if not is_network(model.name):
+        return {"training": one_go(spec.task)}
+    parts = {name: fields[name].annotation for name in given if name in fields}
+    return {name: parse(cast(type[Config], of), document.part(name)) for name, of in parts.items()}
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pydantic import ValidationError
 
 from reeltune.models.rating.network import RatingHeadConfig
 from reeltune.models.registry import MODELS
-from reeltune.training.config import TrainingConfig
-from reeltune.training.rating_config import RatingOptimizer
+from reeltune.training.config import RatingTrainingConfig, TrainingConfig
+from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
 
 CLASSES = [entry.config_class for entry in MODELS.values()]
-CLASSES += [TrainingConfig, RatingHeadConfig, RatingOptimizer]
+CLASSES += [TrainingConfig, RatingHeadConfig, RatingTrainingConfig, TrialConfig, RatingTrialConfig]
 each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 
 

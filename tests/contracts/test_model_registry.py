@@ -11,7 +11,8 @@ from reeltune.models.registry import MODELS, Package, check_packages, is_network
 SOURCE = Path(__file__).parents[2] / "src" / "reeltune"
 OTHER_MEANING = {"popularity", "biases"}
 """Names that are words too: of an aspect of re-ranking, of what a model learned."""
-CLASSES = {cls.__name__ for e in MODELS.values() for top in (e.model, e.config_class) for cls in top.__mro__}
+KNOWN = [top for entry in MODELS.values() for top in (entry.model, entry.config_class)]
+CLASSES = {cls.__name__ for top in KNOWN if isinstance(top, type) for cls in top.__mro__}
 CLASSES -= {"object", "Module", "ABC", "BaseModel", "Config"}
 each_model = pytest.mark.parametrize("name", MODELS)
 

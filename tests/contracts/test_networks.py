@@ -19,7 +19,8 @@ from reeltune.models.networks.recurrent import as_recurrent
 from reeltune.models.registry import MODELS, build_network, model_entry, models_of
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 N_ITEMS = 23
 SMALL = {"embedding_dim": 12, "hidden_dim": 16}

@@ -22,7 +22,7 @@ from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.serial import run_serially
 from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import TrialConfig
 
 pytestmark = pytest.mark.slow
 

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from reeltune.cli.app import app
-from reeltune.data.ratings import known_ratings
+from reeltune.data.config import DataConfig
+from reeltune.data.prepare.folds import KFold
+from reeltune.data.ratings import Ratings
+from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation import ratings as module
 from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
@@ -44,7 +46,7 @@ def test_every_predictor_is_told_over_the_folds(experiment):
         assert sum(map(sum, model["decisions"]["matrix"])) == n_test
         assert sum(map(sum, model["decisions"]["star_matrix"])) == n_test
     assert json.loads(json.dumps(found)) == found
-    assert any("validation RMSE" in line for line in lines)
+    assert any("rmse" in line for line in lines)
     assert found["folds"][0]["fingerprint"] != found["folds"][1]["fingerprint"]
 
 
@@ -66,10 +68,9 @@ def test_the_command_prints_tables_and_writes_the_figures(experiment, tmp_path):
 
 
 def test_data_without_ratings_are_refused(experiment, monkeypatch):
-    def unrated(train):
-        return known_ratings(replace(train, ratings=np.full(train.n_events, np.nan, np.float32)))
-
-    monkeypatch.setattr(module, "known_ratings", unrated)
+    data = open_tuning(prepare(DataConfig(dataset="synthetic", split=KFold(n_folds=3), k_core=1)))
+    none = Ratings.of(data.validation.select(np.zeros(0, dtype=int)))
+    monkeypatch.setattr(module.Ratings, "of", lambda queries: none)
     with pytest.raises(DataError, match="synthetic has too few ratings"):
         evaluate_ratings(load_rating_spec(experiment))
 

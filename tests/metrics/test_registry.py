@@ -14,13 +14,14 @@ from reeltune.training.checkpoint import load_model, load_network
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.spec import StudySettings
-from reeltune.tuning.trial.run import ONE_GO, TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig, one_go
+from reeltune.tuning.trial.run import run_trial
 
 CONFIG = TrialConfig(
     model=GRUConfig(embedding_dim=8, hidden_dim=12),
     training=TrainingConfig(batch_size=64, history_length=16, max_epochs=2, learning_rate=0.02),
 )
-KNN = TrialConfig(model=ItemKNNConfig(), training=ONE_GO)
+KNN = TrialConfig(model=ItemKNNConfig(), training=one_go("next-item"))
 LABELS = [f"{name}@{3 + place}" if of.has_cut else name for place, (name, of) in enumerate(METRICS.items())]
 
 

@@ -24,7 +24,8 @@ from reeltune.serving.bundle.weights import as_stored
 from reeltune.serving.recommend.recommender import Recommender
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 from serving_parts import make_catalogue, make_ledger, make_parts
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

@@ -6,14 +6,14 @@ from reeltune.data.ratings import known_ratings
 from reeltune.errors import ConfigError
 from reeltune.models.baselines.fit import fit_rating_baseline
 from reeltune.models.rating import baselines as rating_baselines
-from reeltune.models.rating.baselines import BiasesConfig
+from reeltune.models.rating.baselines import BiasesConfig, RatingBaseline
 from reeltune.models.registry import MODELS, Package, models_of
 
 N_USERS, N_ITEMS = 30, 12
 
 
 def world(seed=1):
-    """Return ratings that follow from a bias of each person and movie and one factor of each."""
+    """Return ratings that follow from a bias of each user and movie and one factor of each."""
     rng = np.random.default_rng(seed)
     people, movies = rng.normal(size=(2, N_USERS)), rng.normal(size=(2, N_ITEMS + 1))
     items = np.concatenate([rng.permutation(np.arange(1, N_ITEMS + 1)) for _ in range(N_USERS)])
@@ -59,9 +59,9 @@ def test_biases_solve_their_normal_equations():
     model = fit_rating_baseline(config, train, N_ITEMS)
     rest = train.stars - model.predict(train)
     for u in range(N_USERS):
-        assert rest[train.user == u].sum() == pytest.approx(5.0 * model.of_user[u], abs=1e-3)
+        assert rest[train.user == u].sum() == pytest.approx(5.0 * model.user_bias[u], abs=1e-3)
     for i in range(1, N_ITEMS + 1):
-        assert rest[train.item == i].sum() == pytest.approx(3.0 * model.of_item[i], abs=1e-3)
+        assert rest[train.item == i].sum() == pytest.approx(3.0 * model.item_bias[i], abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["svd", "svd++"])
@@ -77,6 +77,18 @@ def test_the_arrays_predict_what_surprise_does(name):
     asked = zip(train.user.tolist(), train.item.tolist(), strict=True)
     expected = [algorithm.estimate(user, item) for user, item in asked]
     np.testing.assert_allclose(model.predict(train), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", models_of("rating baseline"))
+def test_comes_back_from_its_tables(name):
+    if name in ("svd", "svd++"):
+        pytest.importorskip("surprise")
+    model = fit_rating_baseline(name, world(), N_ITEMS, seed=4)
+    again = RatingBaseline.from_tables(model.tables())
+    assert again.bounds == model.bounds
+    np.testing.assert_array_equal(again.predict(world()), model.predict(world()))
+    with pytest.raises(KeyError):
+        RatingBaseline.from_tables({})
 
 
 def test_a_missing_package_or_name_is_told(monkeypatch):

@@ -12,7 +12,7 @@ from reeltune.training.checkpoint import load_network, read_checkpoint
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.training.fit import fit
-from reeltune.training.module import NextItemModule
+from reeltune.training.next_item import NextItemModule
 
 SMALL = GRUConfig(embedding_dim=8, hidden_dim=12)
 QUICK = {"batch_size": 64, "history_length": 16, "max_epochs": 3, "learning_rate": 0.02}

@@ -12,9 +12,10 @@ from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import MODELS, models_of
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
-from reeltune.training.module import NextItemModule
+from reeltune.training.next_item import NextItemModule
 from reeltune.tuning.records.rows import TrialState
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 from synthetic_parts import synthetic_tuning_data
 
 BASE = {"max_epochs": 1, "batch_size": 8, "history_length": 8, "n_negatives": 8}

@@ -3,8 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.training.config import TrainingConfig
-from reeltune.training.schedules import learning_rate_factor
+from reeltune.training.config import TrainingConfig, learning_rate_factor
 
 cases = st.tuples(
     st.sampled_from(["one-cycle", "linear", "inverse-sqrt", "constant"]), st.floats(0, 1), st.integers(1, 300)

@@ -13,7 +13,7 @@ from reeltune.tuning.ray.session import private_environment, start_ray
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import StudySettings, StudySpec
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import TrialConfig
 
 SPACE = """
 model: gru

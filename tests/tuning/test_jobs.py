@@ -20,9 +20,9 @@ from reeltune.tuning.ray import jobs as ray_jobs
 from reeltune.tuning.ray.jobs import RayJobs
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
+from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import LocalPool, job_result, run_jobs, write_job
-from reeltune.tuning.trial.run import TrialConfig
 
 CONFIG = TrialConfig(
     model=GRUConfig(embedding_dim=8, hidden_dim=8), training=TrainingConfig(max_epochs=2, batch_size=64)

@@ -9,7 +9,7 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Outcome
 from reeltune.tuning.study.serial import run_serially
 from reeltune.tuning.study.spec import StudySettings, StudySpec
-from reeltune.tuning.trial.run import ONE_GO, TrialConfig
+from reeltune.tuning.trial.config import TrialConfig, one_go
 
 
 def make_study(folder, trials=4):
@@ -17,7 +17,7 @@ def make_study(folder, trials=4):
     prepared = prepare(data)
     spec = StudySpec(
         data=data,
-        trial=TrialConfig(model=ItemKNNConfig(), training=ONE_GO),
+        trial=TrialConfig(model=ItemKNNConfig(), training=one_go("next-item")),
         space=Space(model="item-knn", space={"model.n_neighbours": IntRange(low=2, high=90)}),
         study=StudySettings(trials=trials, searcher={"name": "random"}),
     )

@@ -1,7 +1,7 @@
 import pytest
 
 from reeltune.errors import StudyError
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.single import train_single
 
 

@@ -14,11 +14,12 @@ from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.networks.lstm import LSTMConfig
 from reeltune.training import module
+from reeltune.training.base import Segment
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
-from reeltune.training.leg import Leg
 from reeltune.tuning.records.rows import TrialState
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
 QUICK = TrainingConfig(batch_size=64, history_length=16, max_epochs=3, learning_rate=0.02)
 SMALL = TrialConfig(model=GRUConfig(embedding_dim=8, hidden_dim=12), training=QUICK)
@@ -123,8 +124,9 @@ def test_kill_9_at_random_moments_changes_nothing(tiny_data, tmp_path):
         from reeltune.data.store import open_tuning
         from reeltune.models.networks.gru import GRUConfig
         from reeltune.training.config import TrainingConfig
-        from reeltune.training.module import NextItemModule
-        from reeltune.tuning.trial.run import TrialConfig, run_trial
+        from reeltune.training.next_item import NextItemModule
+        from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.run import run_trial
 
         steps, wanted, before = [], int(sys.argv[1]), NextItemModule.training_step
         def step(self, batch, index):
@@ -166,22 +168,22 @@ def test_memory_stays_flat_over_trials(tiny_data, tmp_path):
 
 
 def test_a_refit_trains_on_what_validation_asked_and_keeps_its_last_weights(tiny_data, tmp_path):
-    refit, known = Leg(0, 2, is_refit=True), tiny_data.validation.answered()
+    refit, known = Segment(0, 2, is_refit=True), tiny_data.validation.answered()
     reports = []
-    result = run(tiny_data, tmp_path / "refit", leg=refit, report=reports.append)
+    result = run(tiny_data, tmp_path / "refit", segment=refit, report=reports.append)
     assert (result.state, result.n_epochs, result.best_epoch) == (TrialState.COMPLETE, 2, 2)
     assert result.metrics == {}
     assert [report.metrics for report in reports] == [{}, {}]
     assert not (tmp_path / "refit" / "validation_ranks.npy").exists()
     # The same epochs of an ordinary training on those events end in the same weights.
     extended = replace(tiny_data, train=known)
-    run(extended, tmp_path / "plain", leg=Leg(0, 2))
+    run(extended, tmp_path / "plain", segment=Segment(0, 2))
     refitted, plain = (read_checkpoint(tmp_path / name / "last.ckpt") for name in ("refit", "plain"))
     assert are_equal(refitted["state_dict"].values(), plain["state_dict"].values())
     assert are_equal(
         plain["average"]["weights"], weights(tmp_path / "refit")[: len(plain["average"]["weights"])]
     )
-    run(tiny_data, tmp_path / "other", leg=Leg(0, 2))
+    run(tiny_data, tmp_path / "other", segment=Segment(0, 2))
     assert not are_equal(weights(tmp_path / "refit"), weights(tmp_path / "other", "last.ckpt"))
 
 
@@ -190,9 +192,9 @@ def test_a_refit_that_was_killed_ends_in_the_same_weights(tiny_data, tmp_path):
         if report.epoch == 1:
             raise RuntimeError("killed")
 
-    refit = Leg(0, 3, is_refit=True)
-    run(tiny_data, tmp_path / "whole", leg=refit)
+    refit = Segment(0, 3, is_refit=True)
+    run(tiny_data, tmp_path / "whole", segment=refit)
     with pytest.raises(RuntimeError, match="killed"):
-        run(tiny_data, tmp_path / "killed", leg=refit, report=killed)
-    run(tiny_data, tmp_path / "killed", leg=refit)
+        run(tiny_data, tmp_path / "killed", segment=refit, report=killed)
+    run(tiny_data, tmp_path / "killed", segment=refit)
     assert are_equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"))

@@ -28,8 +28,9 @@ from reeltune.tuning.space.parameters import FloatRange, IntRange
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
+from reeltune.tuning.trial.config import TrialConfig, one_go
 from reeltune.tuning.trial.job import count_parameters
-from reeltune.tuning.trial.run import ONE_GO, TrialConfig, run_trial
+from reeltune.tuning.trial.run import run_trial
 
 EXPERIMENT = """
 data: {dataset: synthetic}
@@ -46,7 +47,7 @@ study:
 @pytest.mark.parametrize("name", models_of("baseline"))
 def test_a_trial_keeps_what_was_fitted_and_its_ranks(name, tiny_data, tmp_path):
     epochs = []
-    config = TrialConfig(model=MODELS[name].default(), training=ONE_GO, objective="hr@5")
+    config = TrialConfig(model=MODELS[name].default(), training=one_go("next-item"), objective="hr@5")
     result = run_trial(config, tiny_data, epochs.append, directory=tmp_path, seed=3)
     assert result.state is TrialState.COMPLETE
     assert [epoch.epoch for epoch in epochs] == [1]
@@ -67,7 +68,7 @@ def tuned(tmp_path: Path) -> Path:
     data_config = DataConfig(dataset="synthetic")
     data = open_tuning(prepare(data_config))
     configs = [
-        TrialConfig(model=ItemKNNConfig(n_neighbours=n, decay=decay), training=ONE_GO)
+        TrialConfig(model=ItemKNNConfig(n_neighbours=n, decay=decay), training=one_go("next-item"))
         for n, decay in ((50, 1.0), (20, 0.5))
     ]
     space = {"model.n_neighbours": IntRange(low=5, high=100), "model.decay": FloatRange(low=0.3, high=1.0)}

@@ -13,8 +13,9 @@ from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.checkpoint import load_network
 from reeltune.training.config import TrainingConfig
+from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.job import count_parameters
-from reeltune.tuning.trial.run import TrialConfig, run_trial
+from reeltune.tuning.trial.run import run_trial
 
 N_USERS, N_MOVIES, N_EVENTS = 120, 32, 12
 pytestmark = pytest.mark.slow

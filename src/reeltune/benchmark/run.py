@@ -87,7 +87,9 @@ def run_contest(
     raters = None
     if parts.ratings is not None:
         with told.stage("predictors of stars"):
-            raters = choose_raters(contest, out / "ratings", parts.ratings, notify)
+            raters = choose_raters(contest, out / "ratings", parts.ratings, observe=observe, notify=notify)
+        if raters is None:
+            return None
     with told.stage("test"):
         found |= _tested(contest, qualified, out, parts, notify)
         found["also"] = _kept(

@@ -21,9 +21,9 @@ from reeltune.metrics.registry import per_query
 from reeltune.seeding import derive
 from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.space.search_space import flatten, unflatten
+from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import job_result, run_jobs
-from reeltune.tuning.trial.run import TrialConfig
 
 __all__ = ["variant", "variant_values", "variants"]
 

@@ -95,7 +95,8 @@ def _untuned_rnn(study: Study, data: TuningData, *, is_refit: bool) -> Scorer:
     """
     from reeltune.models.networks.rnn import RNNConfig
     from reeltune.training.checkpoint import load_network
-    from reeltune.tuning.trial.run import TrialConfig, run_trial
+    from reeltune.tuning.trial.config import TrialConfig
+    from reeltune.tuning.trial.run import run_trial
 
     config = TrialConfig(model=RNNConfig(), objective=study.objective)
     seed = derive(study.spec.study.seed, UNTUNED_RNN)

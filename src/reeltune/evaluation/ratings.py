@@ -1,14 +1,15 @@
 """Rating prediction over folds: a recurrent network beside predictors without one.
 
-Every fold is a split of its own. The number of the network's epochs is chosen on the fold's validation
-rows before the fold's test rows are opened. Then all are fitted to all rows that are not test, as the
-published figures are; the network from fresh weights for as many epochs.
+Every fold is a split of its own, and every training a job. The number of the network's epochs is chosen on
+the fold's validation rows before the fold's test rows are opened. Then all are fitted to all rows that are
+not test, as the published figures are; the network from fresh weights for as many epochs.
 
 Shapes: M test rows of a fold.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,16 +24,20 @@ from pydantic import Field, model_validator
 from reeltune.config import Config, load_yaml, parse, with_change
 from reeltune.data.config import DataConfig
 from reeltune.data.prepare.folds import KFold, OfficialFold
-from reeltune.data.ratings import Ratings, known_ratings
+from reeltune.data.ratings import Ratings
 from reeltune.data.store import open_held_out, open_tuning, prepare
-from reeltune.errors import DataError
+from reeltune.errors import DataError, DivergedError
 from reeltune.evaluation.studies import Notify, silent
+from reeltune.files import read_lines
 from reeltune.metrics.decisions import DEFAULT_THRESHOLD, decide
 from reeltune.metrics.rating import rating_errors
-from reeltune.models.baselines.fit import fit_rating_baseline
-from reeltune.models.registry import MODELS, AnyRatingBaselineConfig, models_of
+from reeltune.models.registry import MODELS, AnyRatingBaselineConfig, check_packages, models_of
 from reeltune.seeding import derive
-from reeltune.training.rating_config import RatingTrainingConfig
+from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.tuning.records.rows import TrialState
+from reeltune.tuning.trial.config import RatingTrialConfig, one_go
+from reeltune.tuning.trial.job import TrialJob
+from reeltune.tuning.trial.jobs import LocalPool, run_jobs
 
 __all__ = ["FoldSettings", "RatingSpec", "evaluate_ratings", "load_rating_spec"]
 
@@ -77,7 +82,7 @@ class RatingSpec(Config):
     """Name in the registry of data sets."""
     folds: FoldSettings = FoldSettings()
     """How rows are parted."""
-    network: RatingTrainingConfig = RatingTrainingConfig()
+    network: RatingTrialConfig = RatingTrialConfig()
     """The recurrent network, its head and its training."""
     baselines: list[AnyRatingBaselineConfig] = Field(
         default=[entry.default() for entry in models_of("rating baseline").values()]
@@ -133,10 +138,13 @@ def evaluate_ratings(
         ConfigError: A predictor's package is not installed.
         DivergedError: The network's loss is not finite.
     """
-    folds = []
-    for number, split in enumerate(spec.folds.splits(), start=1):
-        notify(f"fold {number} of {len(spec.folds.splits())}: {split.text()}")
-        folds.append(_fold(spec, split, data_dir, n_threads, notify))
+    check_packages(baseline.name for baseline in spec.baselines)
+    folds, splits = [], spec.folds.splits()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, split in enumerate(splits, start=1):
+            notify(f"fold {number} of {len(splits)}: {split.text()}")
+            place = Path(folder) / f"fold-{number}"
+            folds.append(_fold(spec, split, place, data_dir=data_dir, n_threads=n_threads, notify=notify))
     return {
         "spec": spec.plain(),
         "folds": [
@@ -157,46 +165,62 @@ def evaluate_ratings(
 
 
 def _fold(
-    spec: RatingSpec, split: KFold | OfficialFold, data_dir: Path | None, n_threads: int, notify: Notify
+    spec: RatingSpec,
+    split: KFold | OfficialFold,
+    folder: Path,
+    *,
+    data_dir: Path | None,
+    n_threads: int,
+    notify: Notify,
 ) -> _Fold:
-    from reeltune.training.rating import fit_ratings, predict_ratings
+    from reeltune.training.rating import load_rater
 
     config = DataConfig(dataset=spec.dataset, split=split, k_core=1)
     prepared = prepare(config, data_dir=data_dir, notify=notify)
     data = open_tuning(prepared)
-    label, seed = MODELS[spec.network.model.name].label, derive(spec.seed, split.text())
+    label = MODELS[spec.network.model.name].label
+    if not Ratings.of(data.validation).n_ratings:
+        raise DataError(f"{spec.dataset} has too few ratings to validate on; choose other data")
 
-    def report(epoch: int, rmse: float) -> None:
-        notify(f"  {label} epoch {epoch}: validation RMSE {rmse:.4f}")
+    def job(name: str, config: RatingTrialConfig, **changes: Any) -> TrialJob:
+        return TrialJob(
+            number=0,
+            seed=derive(spec.seed, split.text()),
+            params={},
+            config=config.plain(),
+            directory=str(folder / name),
+            data_directory=str(prepared),
+            study=name,
+            study_directory=str(folder),
+            n_threads=n_threads,
+            name=f"  {name}",
+            **changes,
+        )
 
-    train, validation = known_ratings(data.train), Ratings.of(data.validation)
-    if not train.n_ratings or not validation.n_ratings:
-        raise DataError(f"{spec.dataset} has too few ratings to train and validate on; choose other data")
-    fitted = fit_ratings(
-        spec.network, train, validation, data.n_items, seed=seed, n_threads=n_threads, report=report
-    )
-    n_epochs = 1 + int(np.argmin(fitted.validation_rmse))
-    held_out = open_held_out(prepared).test  # everything is decided by now
-    test, rest = Ratings.of(held_out), known_ratings(held_out.sequences)
-    notify(f"  {label} again on all known ratings: {n_epochs} epochs")
-    again = fit_ratings(
-        spec.network, rest, None, data.n_items, seed=seed, n_epochs=n_epochs, n_threads=n_threads
-    )
+    executor = LocalPool()
+    first = job(label, spec.network)
+    (chosen,) = run_jobs([first], executor, notify)
+    if chosen.state is not TrialState.COMPLETE:
+        raise DivergedError(chosen.reason)
+    last = {"is_refit": True, "end_epoch": chosen.best_epoch}
+    final = {label: job(f"{label} on all known ratings", spec.network, **last)}
+    for baseline in spec.baselines:
+        name = MODELS[baseline.name].label
+        config_of_one = RatingTrialConfig(model=baseline, training=one_go("rating"))
+        final[name] = job(name, config_of_one, is_refit=True, end_epoch=1)
+    results = run_jobs(list(final.values()), executor, notify)
+    test = Ratings.of(open_held_out(prepared).test)  # everything is decided by now
     fold = _Fold(
         split=split.text(),
         ledger=data.ledger.plain(),
         opened=datetime.now(UTC).isoformat(timespec="seconds"),
         actual=test.stars,
-        course=fitted.validation_rmse,
-        seconds=fitted.seconds + again.seconds,
+        course=[line["metrics"]["rmse"] for line in read_lines(Path(first.directory) / "epochs.jsonl")],
+        seconds=chosen.seconds + results[0].seconds,
     )
-    fold.predicted[label] = predict_ratings(again.network, test, bounds=train.bounds)
-    for baseline in spec.baselines:
-        name = MODELS[baseline.name].label
-        predictor = fit_rating_baseline(baseline, rest, data.n_items, seed=seed)
-        fold.predicted[name] = np.clip(predictor.predict(test), *train.bounds)
-    for name, of in fold.predicted.items():
-        errors = rating_errors(of, test.stars)
+    for name, one in final.items():
+        fold.predicted[name] = load_rater(Path(one.directory) / BEST_CHECKPOINT)(test)
+        errors = rating_errors(fold.predicted[name], test.stars)
         notify(f"  {name}: test RMSE {errors['rmse']:.4f}, MAE {errors['mae']:.4f}")
     return fold
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import AfterValidator
 
 from reeltune.data.prepared import TuningData
@@ -19,15 +20,19 @@ from reeltune.errors import ConfigError, unknown_name
 from reeltune.metrics.cost import latency_ms, model_megabytes
 from reeltune.metrics.lists import Lists, coverage, item_surprise, novelty
 from reeltune.metrics.ranking import Ranks, Values, hit_rate, mrr, ndcg, precision, recall
+from reeltune.metrics.rating import Stars, rating_errors
 
 __all__ = [
     "METRICS",
     "RANKING_METRICS",
+    "RATING_METRICS",
     "ChosenMetric",
     "Evidence",
     "Metric",
     "MetricLabel",
+    "ObjectiveLabel",
     "RankingLabel",
+    "RatingLabel",
     "list_length",
     "measure",
     "parse_metric",
@@ -38,12 +43,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Evidence:
-    """What metrics are computed from: a scorer and what it gave on the validation queries of ``data``."""
+    """What metrics are computed from: a model and what it gave on the validation queries of ``data``."""
 
     ranks: Ranks  # of the targets, [M]
     lists: Lists  # the first movies of each query, [M, K]; may be empty where no metric needs them
     scorer: Any  # a network or a baseline
     data: TuningData
+    predicted: Stars | None = None  # ratings of the rated targets, [M']; None where movies are ranked
+    actual: Stars | None = None  # their truth, [M']
+
+    @classmethod
+    def of_ratings(cls, predicted: Stars, actual: Stars, model: Any, data: TuningData) -> Evidence:
+        """Return the evidence of a model that predicts ratings and ranks nothing."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls(none, none[:, None], model, data, predicted, actual)
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Metric:
 
     compute: Callable[[Evidence, int], float]
     higher_is_better: bool
-    needs: Literal["ranks", "lists", "scorer"]
+    needs: Literal["ranks", "lists", "scorer", "ratings"]
     description: str
     per_query: Callable[[Ranks, int], Values] | None = None
     """One value a query, where the metric is a mean of these."""
@@ -67,6 +80,15 @@ def _ranking(function: Callable[[Ranks, int], Values], description: str) -> Metr
         return float(function(evidence.ranks, k).mean())
 
     return Metric(compute, True, "ranks", description, per_query=function)
+
+
+def _rating(name: str, description: str) -> Metric:
+    def compute(evidence: Evidence, _: int) -> float:
+        assert evidence.predicted is not None
+        assert evidence.actual is not None
+        return rating_errors(evidence.predicted, evidence.actual)[name]
+
+    return Metric(compute, False, "ratings", description, has_cut=False)
 
 
 METRICS: dict[str, Metric] = {
@@ -87,6 +109,8 @@ METRICS: dict[str, Metric] = {
         needs="lists",
         description="mean bits of surprise of the movies among the first k",
     ),
+    "rmse": _rating("rmse", "root of the mean squared error of predicted ratings, in stars"),
+    "mae": _rating("mae", "mean absolute error of predicted ratings, in stars"),
     "model_megabytes": Metric(
         lambda of, _: model_megabytes(of.scorer),
         higher_is_better=False,
@@ -107,6 +131,9 @@ METRICS: dict[str, Metric] = {
 
 RANKING_METRICS = tuple(name for name, metric in METRICS.items() if metric.needs == "ranks")
 """Names of the metrics that follow from ranks."""
+
+RATING_METRICS = tuple(name for name, metric in METRICS.items() if metric.needs == "ratings")
+"""Names of the metrics of predicted ratings."""
 
 ROUTINE = ("hr", "ndcg", "mrr")
 """Metrics of every epoch, at 10 and at every cut that is asked for."""
@@ -187,11 +214,28 @@ def _checked_ranking(label: str) -> str:
     return label
 
 
+def _checked_rating(label: str) -> str:
+    if parse_metric(_checked_label(label)).entry.needs != "ratings":
+        raise ValueError(f"{label} is no metric of predicted ratings; use {' or '.join(RATING_METRICS)}")
+    return label
+
+
+def _checked_objective(label: str) -> str:
+    return label if label in RATING_METRICS else _checked_ranking(label)
+
+
 MetricLabel = Annotated[str, AfterValidator(_checked_label)]
 """A config field that spells a metric."""
 
 RankingLabel = Annotated[str, AfterValidator(_checked_ranking)]
 """A config field that spells a metric of ranks, ``NAME@K``."""
+
+
+RatingLabel = Annotated[str, AfterValidator(_checked_rating)]
+"""A config field that spells a metric of predicted ratings."""
+
+ObjectiveLabel = Annotated[str, AfterValidator(_checked_objective)]
+"""A config field that spells what may choose a trial's best epoch: a metric of ranks or of ratings."""
 
 
 def per_query(ranks: Ranks, label: str) -> Values:
@@ -233,7 +277,10 @@ def measure(labels: Iterable[str], evidence: Evidence, known: Mapping[str, float
             a trial that resumes after a kill does not report another time of scoring.
     """
     chosen = [parse_metric(label) for label in labels]
-    values = ranking_metrics(evidence.ranks, sorted({10, *(m.k for m in chosen if m.is_ranking)}))
+    if evidence.predicted is None:
+        values = ranking_metrics(evidence.ranks, sorted({10, *(m.k for m in chosen if m.is_ranking)}))
+    else:
+        values = {name: METRICS[name].compute(evidence, 0) for name in RATING_METRICS}
     for metric in chosen:
         if metric.entry.is_fixed and metric.label in known:
             values[metric.label] = known[metric.label]

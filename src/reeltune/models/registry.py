@@ -33,15 +33,14 @@ from reeltune.models.networks.mingru import MinGRUConfig, MinGRUNetwork
 from reeltune.models.networks.rnn import RNNConfig, RNNNetwork
 from reeltune.models.networks.sasrec import SASRecConfig, SASRecNetwork
 from reeltune.models.rating.baselines import (
-    Biases,
     BiasesConfig,
-    GlobalMean,
     GlobalMeanConfig,
-    MatrixFactorization,
     RatingBaselineConfig,
     SVDConfig,
-    SVDPlusPlus,
     SVDPlusPlusConfig,
+    fit_biases,
+    fit_factors,
+    fit_global_mean,
 )
 
 __all__ = [
@@ -51,6 +50,7 @@ __all__ = [
     "AnyModelConfig",
     "AnyNetworkConfig",
     "AnyRatingBaselineConfig",
+    "AnyRatingModelConfig",
     "ModelEntry",
     "ModelKind",
     "Package",
@@ -92,7 +92,8 @@ class ModelEntry:
     kind: ModelKind
     config_class: type[Config]
     model: Any
-    """The class: a network's takes (config, n_items, shapes), the others have ``fit``."""
+    """A network's class takes (config, n_items, shapes), a baseline's has ``fit`` and ``from_tables``; of a
+    rating baseline it is the function (config, train, n_items, seed) that fits one."""
     is_seeded: bool = False
     """Whether another seed gives another model."""
     requires: Package | None = None
@@ -124,11 +125,11 @@ MODELS: dict[str, ModelEntry] = {
     "tf-idf": ModelEntry("TF-IDF content", "baseline", ContentConfig, Content),
     "ials": ModelEntry("iALS", "baseline", IALSConfig, IALS, True, IMPLICIT, is_slow=True),
     "bpr": ModelEntry("BPR", "baseline", BPRConfig, BPR, True, IMPLICIT, is_slow=True),
-    "global-mean": ModelEntry("global mean", "rating baseline", GlobalMeanConfig, GlobalMean),
-    "biases": ModelEntry("biases", "rating baseline", BiasesConfig, Biases),
-    "svd": ModelEntry("biased MF (SVD)", "rating baseline", SVDConfig, MatrixFactorization, True, SURPRISE),
+    "global-mean": ModelEntry("global mean", "rating baseline", GlobalMeanConfig, fit_global_mean),
+    "biases": ModelEntry("biases", "rating baseline", BiasesConfig, fit_biases),
+    "svd": ModelEntry("biased MF (SVD)", "rating baseline", SVDConfig, fit_factors, True, SURPRISE),
     "svd++": ModelEntry(
-        "SVD++", "rating baseline", SVDPlusPlusConfig, SVDPlusPlus, True, SURPRISE, is_slow=True
+        "SVD++", "rating baseline", SVDPlusPlusConfig, fit_factors, True, SURPRISE, is_slow=True
     ),
 }
 
@@ -188,6 +189,7 @@ if TYPE_CHECKING:
     AnyBaselineConfig = BaselineConfig
     AnyRatingBaselineConfig = RatingBaselineConfig
     AnyModelConfig = NetworkConfig | BaselineConfig
+    AnyRatingModelConfig = NetworkConfig | RatingBaselineConfig
 else:
 
     def _config_of(*kinds: ModelKind) -> Any:
@@ -199,3 +201,4 @@ else:
     AnyBaselineConfig = _config_of("baseline")
     AnyRatingBaselineConfig = _config_of("rating baseline")
     AnyModelConfig = _config_of("network", "baseline")
+    AnyRatingModelConfig = _config_of("network", "rating baseline")

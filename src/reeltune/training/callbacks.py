@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
 import lightning.pytorch as pl
-import numpy as np
 
 from reeltune.data.prepared import TuningData
 from reeltune.files import atomic_path
-from reeltune.metrics.registry import Evidence, measure, parse_metric
+from reeltune.metrics.registry import ChosenMetric
+from reeltune.training.base import Segment, TrainedModule
 from reeltune.training.checkpoint import write_checkpoint
 from reeltune.training.epochs import (
     BEST_CHECKPOINT,
     LAST_CHECKPOINT,
-    VALIDATION_RANKS,
     EpochReport,
     Report,
     is_patience_out,
 )
-from reeltune.training.leg import Leg
-from reeltune.training.module import NextItemModule
 
 __all__ = ["EpochRecorder"]
 
 
 class EpochRecorder(pl.Callback):
-    """Records each epoch in ``directory`` and tells ``report``.
+    """Records each epoch in ``directory`` and reports it.
 
-    The order within an epoch makes a kill at any moment harmless: the best weights and their ranks,
+    The order within an epoch makes a kill at any moment harmless: the best weights and what they found,
     then ``last.ckpt``, which names the epoch as done, then the report. A kill before ``last.ckpt``
     repeats the epoch, and the same numbers are written again.
     """
@@ -40,28 +36,27 @@ class EpochRecorder(pl.Callback):
     def __init__(
         self,
         directory: Path,
-        labels: Sequence[str],
+        objective: ChosenMetric,
         patience: int,
         report: Report,
         epochs: list[EpochReport],
         *,
         data: TuningData,
-        leg: Leg | None = None,
+        segment: Segment | None = None,
     ) -> None:
-        """Go on after ``epochs``, those of the run that is resumed.
+        """Resume after ``epochs``, those of the run that is resumed.
 
-        ``labels`` name the objective and what else is measured on the validation queries of ``data``;
-        epochs are counted on from the start of ``leg``.
+        The objective on the validation queries of ``data`` chooses the best epoch; epochs are counted on
+        from the start of ``segment``.
         """
         self.directory = directory
-        self.labels = labels
-        self.objective = parse_metric(labels[0])
+        self.objective = objective
         self.patience = patience
         self.report = report
         self.epochs = epochs
         self.data = data
-        self.start = leg.start if leg is not None else 0
-        self.is_refit = leg is not None and leg.is_refit
+        self.start = segment.start if segment is not None else 0
+        self.is_refit = segment is not None and segment.is_refit
         self._started = 0.0
         self._validated: tuple[dict[str, float], float] = {}, 0.0  # metrics of the epoch, best so far
 
@@ -70,21 +65,19 @@ class EpochRecorder(pl.Callback):
         self._started = time.perf_counter()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the weights and ranks when the objective is better than before."""
-        assert isinstance(pl_module, NextItemModule)
-        evidence = Evidence(pl_module.ranks, pl_module.lists, pl_module.network, self.data)
-        metrics = measure(self.labels, evidence, known=self.epochs[-1].metrics if self.epochs else {})
+        """Keep the weights and what they found when the objective is better than before."""
+        assert isinstance(pl_module, TrainedModule)
+        metrics = pl_module.validated(self.data, self.epochs[-1].metrics if self.epochs else {})
         value = metrics[self.objective.label]
         is_best = not self.epochs or self._is_better(value, self.epochs[-1].best)
         if is_best:
             write_checkpoint(self.directory / BEST_CHECKPOINT, _weights(trainer, pl_module))
-            with atomic_path(self.directory / VALIDATION_RANKS) as part, part.open("wb") as file:
-                np.save(file, pl_module.ranks)
+            pl_module.write_validation(self.directory)
         self._validated = metrics, value if is_best else self.epochs[-1].best
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the resumable checkpoint, then report; ask for an end when patience is out."""
-        assert isinstance(pl_module, NextItemModule)
+        assert isinstance(pl_module, TrainedModule)
         metrics, best = self._validated
         if self.is_refit:
             pl_module.swap_average()
@@ -122,7 +115,7 @@ class EpochRecorder(pl.Callback):
         return value > best if self.objective.higher_is_better else value < best
 
 
-def _weights(trainer: pl.Trainer, module: NextItemModule) -> dict[str, Any]:
+def _weights(trainer: pl.Trainer, module: TrainedModule) -> dict[str, Any]:
     """Return what a checkpoint needs for scoring and for ``load_from_checkpoint``."""
     return {
         "epoch": trainer.current_epoch,

@@ -6,7 +6,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from reeltune.data.features.config import SideShapes
@@ -17,7 +19,7 @@ from reeltune.models.baselines.base import Baseline
 from reeltune.models.baselines.fit import restore_baseline
 from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
 
-__all__ = ["load_model", "load_network", "read_checkpoint", "write_checkpoint"]
+__all__ = ["load_model", "load_network", "read_checkpoint", "write_array", "write_checkpoint"]
 
 NETWORK_PREFIX = "network."
 
@@ -28,6 +30,12 @@ def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
     torch.save(checkpoint, buffer)
     with atomic_path(path) as part:
         part.write_bytes(buffer.getbuffer())
+
+
+def write_array(path: Path, values: NDArray[Any]) -> None:
+    """Write ``values`` to ``path`` as NumPy does, atomically."""
+    with atomic_path(path) as part, part.open("wb") as file:
+        np.save(file, values)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

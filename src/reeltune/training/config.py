@@ -1,7 +1,8 @@
-"""How a network is trained."""
+"""How a network is trained, and the learning rate as a function of the step."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from reeltune.config import Config
 from reeltune.models.losses import LossName
 
-__all__ = ["TrainingConfig"]
+__all__ = ["RatingTrainingConfig", "TrainingConfig", "learning_rate_factor"]
 
 
 class TrainingConfig(Config):
@@ -58,3 +59,63 @@ class TrainingConfig(Config):
     precision: Literal["float32", "mixed"] = "float32"
     """Type of the matrix products in training: float32, or bfloat16 with sums and weights in float32, for
     GPUs and for CPUs with avx512_bf16. Scores are always float32."""
+
+
+class RatingTrainingConfig(Config):
+    """Optimiser, losses, schedule and stopping of a rating network."""
+
+    learning_rate: float = Field(default=1.2e-2, gt=0.0, le=1.0)
+    """Peak learning rate of AdamW, above 0 up to 1."""
+    weight_decay: float = Field(default=5.0, ge=0.0, le=10.0)
+    """Decoupled weight decay a step, times the learning rate, 0 to 10."""
+    factor_penalty: float = Field(default=0.2, ge=0.0, le=10.0)
+    """Weight of the squared length of the head's factors in the loss, 0 to 10."""
+    bias_penalty: float = Field(default=0.005, ge=0.0, le=10.0)
+    """Weight of the head's squared biases in the loss, 0 to 10."""
+    batch_size: int = Field(default=16, ge=1, le=65536)
+    """People in a batch, with their whole histories, 1 to 65536."""
+    max_epochs: int = Field(default=12, ge=1, le=10000)
+    """Passes over the training ratings, 1 to 10000; the schedule ends there."""
+    patience: int = Field(default=5, ge=1, le=10000)
+    """Epochs without a smaller validation error after which training stops, 1 to 10000."""
+    schedule: Literal["one-cycle", "linear", "inverse-sqrt", "constant"] = "one-cycle"
+    """Course of the learning rate after the warm-up, as in ``TrainingConfig``."""
+    warmup_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of all steps in which the learning rate rises, 0 to 1."""
+    gradient_clip: float = Field(default=1.0, ge=0.0, le=1000.0)
+    """Largest norm of the gradient, 0 to 1000; 0 switches clipping off."""
+    ema_decay: float = Field(default=0.99, ge=0.0, lt=1.0)
+    """Decay a step of the averaged weights that are validated and kept, 0 (no averaging) to below 1."""
+    next_movie_weight: float = Field(default=0.0, ge=0.0, le=100.0)
+    """Weight of the next-movie cross-entropy beside the squared error, 0 (ratings alone) to 100."""
+
+
+START = 1 / 25
+"""Factor of the first step, as in the one-cycle policy (Smith and Topin, 2018, arXiv:1708.07120)."""
+
+
+def learning_rate_factor(config: TrainingConfig | RatingTrainingConfig, step: int, n_steps: int) -> float:
+    """Return the learning rate of ``step`` (from 0) as a share of the peak, 0 to 1.
+
+    Warm-up is a half cosine from 1/25 to 1 over ``warmup_fraction * n_steps``. After it the
+    one-cycle schedule falls to zero at ``n_steps`` as a half cosine, the linear one as a line; the inverse
+    square root is that of the step over the warm-up's steps (Vaswani et al., 2017,
+    https://arxiv.org/abs/1706.03762); the constant one stays at 1.
+
+    >>> learning_rate_factor(TrainingConfig(warmup_fraction=0.5), 5, 10)
+    1.0
+    """
+    n_warmup = config.warmup_fraction * n_steps
+    if step < n_warmup:
+        return START + (1 - START) * _half_cosine(step / n_warmup)
+    if config.schedule == "constant":
+        return 1.0
+    if config.schedule == "inverse-sqrt":
+        return math.sqrt(max(1.0, n_warmup) / max(1.0, n_warmup, step))
+    share = min(1.0, (step - n_warmup) / max(1e-9, n_steps - n_warmup))
+    return 1 - (share if config.schedule == "linear" else _half_cosine(share))
+
+
+def _half_cosine(share: float) -> float:
+    """Return a smooth rise from 0 at ``share`` 0 to 1 at ``share`` 1."""
+    return (1 - math.cos(math.pi * share)) / 2

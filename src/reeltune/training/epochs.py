@@ -11,6 +11,7 @@ from reeltune.metrics.registry import ChosenMetric
 __all__ = [
     "BEST_CHECKPOINT",
     "LAST_CHECKPOINT",
+    "VALIDATION_PREDICTIONS",
     "VALIDATION_RANKS",
     "EpochReport",
     "Report",
@@ -24,13 +25,16 @@ LAST_CHECKPOINT = "last.ckpt"
 BEST_CHECKPOINT = "best.ckpt"
 """The weights of the best epoch."""
 
+VALIDATION_PREDICTIONS = "validation_predictions.npy"
+"""The predicted ratings of the validation targets at the best epoch, float32 [M]."""
+
 VALIDATION_RANKS = "validation_ranks.npy"
 """The ranks of the validation targets at the best epoch, int32 [M]."""
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """The figures of one epoch, counted from 1, or on from where an earlier leg of the training ended."""
+    """The figures of one epoch, counted from 1, or on from where an earlier segment of the training ended."""
 
     epoch: int
     metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}; empty in a refit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import signal
 import threading
@@ -12,18 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.loggers import Logger
 
 from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
-from reeltune.metrics.registry import ChosenMetric, list_length
+from reeltune.metrics.registry import ChosenMetric
+from reeltune.training.base import Segment, TrainedModule
 from reeltune.training.callbacks import EpochRecorder
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
-from reeltune.training.leg import Leg
-from reeltune.training.module import NextItemModule
+from reeltune.training.rating import RatingDataModule
 
-__all__ = ["FitResult", "fit", "quiet_lightning"]
+__all__ = ["FitResult", "fit", "isolated", "quiet_lightning"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class FitResult:
 
 
 def fit(
-    module: NextItemModule,
-    data: SequenceDataModule,
+    module: TrainedModule,
+    data: SequenceDataModule | RatingDataModule,
     *,
     directory: Path,
     objective: ChosenMetric,
@@ -44,9 +47,9 @@ def fit(
     loggers: Sequence[Logger] = (),
     measures: Sequence[str] = (),
     accelerator: str = "auto",
-    leg: Leg | None = None,
+    segment: Segment | None = None,
 ) -> FitResult:
-    """Train ``module`` on ``data`` until its epochs or its patience are over, or for one ``leg``.
+    """Train ``module`` on ``data`` until its epochs or its patience are over, or for one ``segment``.
 
     ``directory`` receives ``last.ckpt``, ``best.ckpt`` and ``validation_ranks.npy``. When it already
     holds a ``last.ckpt``, ``report`` is first called again for each epoch in it, then training goes
@@ -61,7 +64,7 @@ def fit(
         accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
         loggers: Lightning loggers that receive the figures of each epoch.
         measures: Labels of metrics to take each epoch besides the objective.
-        leg: The epochs to train, from where another training ended; None for all, with patience.
+        segment: The epochs to train, from where another training ended; None for all, with patience.
 
     Raises:
         DivergedError: A loss or score is not finite.
@@ -72,27 +75,28 @@ def fit(
     epochs = _resumed_epochs(directory / LAST_CHECKPOINT, module)
     for epoch in epochs:
         report(epoch)
-    n_epochs = config.max_epochs if leg is None else leg.n_epochs
-    patience = config.patience if leg is None else n_epochs
+    n_epochs = config.max_epochs if segment is None else segment.n_epochs
+    patience = config.patience if segment is None else n_epochs
     is_over = len(epochs) >= n_epochs or (bool(epochs) and is_patience_out(epochs, objective, patience))
     if not is_over:
-        labels = (objective.label, *measures)
-        recorder = EpochRecorder(directory, labels, patience, report, epochs, data=data.data, leg=leg)
-        module.list_length = list_length(labels)
-        module.leg = leg
-        if leg is not None and leg.origin is not None and not epochs:
-            module.begin_from(read_checkpoint(leg.origin))
+        recorder = EpochRecorder(
+            directory, objective, patience, report, epochs, data=data.data, segment=segment
+        )
+        module.labels = (objective.label, *measures)
+        module.segment = segment
+        if segment is not None and segment.origin is not None and not epochs:
+            module.begin_from(read_checkpoint(segment.origin))
         with quiet_lightning():
             trainer = _trainer(module, recorder, loggers, accelerator, n_epochs)
             _fit(trainer, module, data, directory / LAST_CHECKPOINT if epochs else None)
-    if leg is not None:
-        return FitResult(epochs, f"ran epochs {leg.start + 1} to {leg.end} of {config.max_epochs}")
+    if segment is not None:
+        return FitResult(epochs, f"ran epochs {segment.start + 1} to {segment.end} of {config.max_epochs}")
     if len(epochs) >= config.max_epochs:
         return FitResult(epochs, f"ran all {config.max_epochs} epochs")
     return FitResult(epochs, f"no better {objective.label} in {config.patience} epochs")
 
 
-def _resumed_epochs(path: Path, module: NextItemModule) -> list[EpochReport]:
+def _resumed_epochs(path: Path, module: TrainedModule) -> list[EpochReport]:
     if not path.exists():
         return []
     checkpoint = read_checkpoint(path)
@@ -102,7 +106,7 @@ def _resumed_epochs(path: Path, module: NextItemModule) -> list[EpochReport]:
 
 
 def _trainer(
-    module: NextItemModule,
+    module: TrainedModule,
     recorder: EpochRecorder,
     loggers: Sequence[Logger],
     accelerator: str,
@@ -115,7 +119,7 @@ def _trainer(
         accelerator=accelerator,
         devices=1,
         gradient_clip_val=config.gradient_clip or None,
-        precision="bf16-mixed" if config.precision == "mixed" else "32-true",
+        precision="bf16-mixed" if getattr(config, "precision", "float32") == "mixed" else "32-true",
         logger=list(loggers) or False,
         callbacks=[recorder],
         num_sanity_val_steps=0,  # a sanity epoch would rank with untrained weights
@@ -127,7 +131,7 @@ def _trainer(
 
 
 def _fit(
-    trainer: pl.Trainer, module: NextItemModule, data: pl.LightningDataModule, resume: Path | None
+    trainer: pl.Trainer, module: TrainedModule, data: pl.LightningDataModule, resume: Path | None
 ) -> None:
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -153,3 +157,26 @@ def quiet_lightning() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def isolated(n_threads: int) -> Iterator[None]:
+    """Give a training its own threads and random stream, and the process its memory back."""
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(threads_before)
+        # A worker that runs trial after trial grows without both: Lightning leaves cycles, and
+        # glibc keeps the freed arenas.
+        gc.collect()
+        _trim_heap()
+
+
+def _trim_heap() -> None:
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return  # not glibc

@@ -1,105 +1,135 @@
-"""Training of rating networks with Lightning: stars as a regression, alone or beside the next movie.
+"""The LightningModule that trains a rating network: ratings as a regression, alone or beside the next movie.
 
-Shapes: B people, T steps, N questions, D width of a query, M questions of a set.
+Shapes: B users, T steps, N questions, D width of a query, M questions of a set.
 """
 
 from __future__ import annotations
 
-import copy
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
 
 from reeltune.data.features.config import SideShapes
-from reeltune.data.prepared import PAD
-from reeltune.data.ratings import RatingBatch, Ratings, rating_batches
-from reeltune.errors import DivergedError
+from reeltune.data.prepared import PAD, TuningData
+from reeltune.data.ratings import RatingBatch, Ratings, known_ratings, rating_batches
+from reeltune.errors import DataError, StudyError, first_line
+from reeltune.metrics.registry import Evidence, measure
 from reeltune.models.kernels.softmax import full_softmax_loss
-from reeltune.models.rating.network import RatingNetwork
-from reeltune.models.registry import build_network
-from reeltune.seeding import derive
-from reeltune.training.averaging import WeightAverage
-from reeltune.training.fit import quiet_lightning
-from reeltune.training.isolation import isolated
-from reeltune.training.module import parameter_groups
-from reeltune.training.rating_config import RatingTrainingConfig
-from reeltune.training.schedules import learning_rate_factor
+from reeltune.models.rating.baselines import RatingBaseline
+from reeltune.models.rating.network import RatingHeadConfig, RatingNetwork
+from reeltune.models.registry import AnyNetworkConfig, build_network, is_network
+from reeltune.training.base import TrainedModule, parameter_groups
+from reeltune.training.checkpoint import read_checkpoint, write_array
+from reeltune.training.config import RatingTrainingConfig
+from reeltune.training.epochs import VALIDATION_PREDICTIONS
 
-__all__ = ["RatingFit", "RatingModule", "fit_ratings", "predict_ratings"]
+__all__ = ["RatingDataModule", "RatingModule", "load_rater", "predict_ratings"]
 
 
-class RatingModule(pl.LightningModule):
-    """Minimises the mean squared error of the stars, plus penalties and the next movie's weighted loss."""
+class RatingDataModule(pl.LightningDataModule):
+    """Rating questions of a prepared data set: whole histories of users and what they were asked.
+
+    Every rated training event is a question after all that precedes it. The order of an epoch's batches
+    depends on ``seed`` and the trainer's epoch alone.
+    """
+
+    def __init__(self, data: TuningData, *, batch_size: int, seed: int) -> None:
+        """Take the data; ``batch_size`` counts users.
+
+        Raises:
+            DataError: No training event is rated.
+        """
+        super().__init__()
+        self.data = data
+        self.train = known_ratings(data.train)
+        if not self.train.n_ratings:
+            raise DataError(f"{data.ledger.dataset} has no ratings to learn from; choose other data")
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def train_dataloader(self) -> _Batches:
+        """Return one pass over all training questions, in the order of the current epoch."""
+        return _Batches(self._training_batches, self.train, self._batch_size)
+
+    def val_dataloader(self) -> _Batches:
+        """Return one pass over the validation questions, those of a user together."""
+        asked = Ratings.of(self.data.validation)
+        return _Batches(lambda: rating_batches(asked, batch_size=self._batch_size), asked, self._batch_size)
+
+    def _training_batches(self) -> Iterator[RatingBatch]:
+        # A generator, for Lightning asks for it before it has restored the epoch of a resumed run.
+        epoch = 0 if self.trainer is None else self.trainer.current_epoch
+        yield from rating_batches(self.train, batch_size=self._batch_size, seed=self._seed, epoch=epoch)
+
+
+class _Batches:
+    """The batches of a pass over ``ratings``, and their number."""
+
+    def __init__(self, make: Callable[[], Iterator[RatingBatch]], ratings: Ratings, batch_size: int) -> None:
+        self._make = make
+        self._n_batches = -(-len(np.unique(ratings.user)) // batch_size)
+
+    def __iter__(self) -> Iterator[RatingBatch]:
+        return self._make()
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+
+class RatingModule(TrainedModule):
+    """Minimises the mean squared error of the ratings, penalties and the next movie's weighted loss."""
+
+    network: RatingNetwork
+    training_config: RatingTrainingConfig
+
+    predicted: NDArray[np.float32]
+    """Ratings that the latest validation predicted, within the bounds, [M]."""
 
     def __init__(
         self,
-        config: RatingTrainingConfig,
         *,
+        model: dict[str, Any],
+        head: dict[str, Any],
+        training: dict[str, Any],
         n_items: int,
-        train: Ratings,
-        validation: Ratings | None,
-        n_epochs: int,
-        seed: int,
-        report: Callable[[int, float], None],
+        n_users: int,
+        mean: float,
+        bounds: list[float],
+        seed: int = 0,
     ) -> None:
+        """Draw the network; ``mean`` and ``bounds`` are those of the training ratings."""
         super().__init__()
-        self.config = config
+        self.save_hyperparameters()
+        config = TypeAdapter(AnyNetworkConfig).validate_python(model)
+        self.training_config = RatingTrainingConfig.model_validate(training)
+        network = build_network(config, n_items, SideShapes())
+        self.network = RatingNetwork(network, RatingHeadConfig.model_validate(head), n_users)
+        self.network.head.mean.fill_(mean)
         self.seed = seed
-        self.report = report
-        self.train_set, self.validation_set = train, validation
-        self.n_epochs = n_epochs
-        network = build_network(config.model, n_items, SideShapes())
-        self.network = RatingNetwork(network, config.head, train.sequences.n_users)
-        self.network.head.mean.fill_(float(train.stars.mean()))
-        self.average: WeightAverage | None = None
-        self.rmse: list[float] = []
-        """Validation error after each epoch."""
-        self.best: dict[str, Any] | None = None
-        """Weights of the epoch with the smallest validation error."""
+        self.bounds = (bounds[0], bounds[1])
+        self.predicted = np.zeros(0, dtype=np.float32)
+        self._parts: list[tuple[Tensor, Tensor]] = []  # (index into the questions, predictions)
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW and its learning rate schedule; the head's tables have penalties in place of decay."""
-        config = self.config.training
+    def groups(self) -> list[dict[str, Any]]:
+        """Return AdamW's groups of parameters; the head's tables have penalties in place of decay."""
         tables = self.network.head.tables()
         others = [p for p in self.network.parameters() if p.requires_grad and all(p is not t for t in tables)]
-        groups = [
-            *parameter_groups(nn.ParameterList(others), config.weight_decay),
-            {"params": tables, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        n_steps, shared = int(self.trainer.estimated_stepping_batches), config.shared()
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(shared, step, n_steps)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        decayed = parameter_groups(nn.ParameterList(others), self.training_config.weight_decay)
+        return [*decayed, {"params": tables, "weight_decay": 0.0}]
 
-    def train_dataloader(self) -> Any:
-        """Return the batches of the present epoch."""
-        n_batches = -(-len(np.unique(self.train_set.user)) // self.config.training.batch_size)
-        return DataLoader(_Epoch(self, n_batches), batch_size=None)
-
-    def on_fit_start(self) -> None:
-        """Start averaging the weights."""
-        if self.config.training.ema_decay > 0:
-            self.average = WeightAverage(self.network, self.config.training.ema_decay)
-
-    def on_train_batch_end(self, outputs: Any, batch: RatingBatch, batch_idx: int) -> None:
-        """Update the averaged weights."""
-        if self.average is not None:
-            self.average.update(self.network)
-
-    def on_train_epoch_start(self) -> None:
-        """Start the epoch's stream of dropout masks."""
-        torch.manual_seed(derive(self.seed, "dropout", self.current_epoch))
+    def on_train_batch_start(self, batch: RatingBatch, batch_idx: int) -> None:
+        """Start the epoch's stream of dropout masks and its mean loss."""
+        super().on_train_batch_start(batch, batch_idx)
+        if batch_idx == 0 and self.current_epoch > 0:
+            # NOTE: recorded results drew the seed of a DataLoader here, which the masks of an epoch follow.
+            torch.empty((), dtype=torch.int64).random_()
 
     def training_step(self, batch: RatingBatch, batch_idx: int) -> Tensor:
         """Return the loss of ``batch``.
@@ -107,45 +137,38 @@ class RatingModule(pl.LightningModule):
         Raises:
             DivergedError: The loss is not finite.
         """
-        stars, states = self.network(batch.histories, batch.users, batch.row, batch.before, batch.items)
-        loss: Tensor = (stars - batch.stars).square().mean() + self._penalty(batch)
-        if self.config.next_movie_weight > 0:
-            loss = loss + self.config.next_movie_weight * self._next_movie_loss(batch, states)
-        if not torch.isfinite(loss):
-            raise DivergedError(
-                f"the loss is {loss.item()} at epoch {self.current_epoch + 1}; lower the learning rate "
-                f"({self.config.training.learning_rate:g})"
-            )
-        return loss
+        config = self.training_config
+        predicted, states = self.network(batch.histories, batch.users, batch.row, batch.before, batch.items)
+        loss: Tensor = (predicted - batch.stars).square().mean() + self._penalty(batch)
+        if config.next_movie_weight > 0:
+            loss = loss + config.next_movie_weight * self._next_movie_loss(batch, states)
+        return self.counted(loss, len(batch.items))
 
-    def on_train_epoch_end(self) -> None:
-        """Keep the weights when the validation error is smaller than before; end when patience is out.
+    def validation_step(self, batch: RatingBatch, batch_idx: int) -> None:
+        """Predict the ratings of ``batch``."""
+        if batch_idx == 0:
+            self._parts = []
+        predicted, _ = self.network(batch.histories, batch.users, batch.row, batch.before, batch.items)
+        self._parts.append((batch.index, predicted.clamp(*self.bounds)))
 
-        Without validation the weights of the last epoch are kept.
-        """
-        is_last = self.current_epoch + 1 == self.n_epochs
-        if self.average is not None:
-            self.average.swap(self.network)
-        if self.validation_set is not None:
-            is_last = self._validate(self.validation_set) or is_last
-        elif is_last:
-            self.best = copy.deepcopy(self.network.state_dict())
-        if self.average is not None:
-            self.average.swap(self.network)
-        self.trainer.should_stop = is_last
+    def on_validation_epoch_end(self) -> None:
+        """Bring the predictions into the order of the questions."""
+        index = torch.cat([index.cpu() for index, _ in self._parts]).numpy()
+        self.predicted = np.zeros(len(index), dtype=np.float32)
+        self.predicted[index] = torch.cat([part.cpu() for _, part in self._parts]).numpy()
 
-    def _validate(self, validation: Ratings) -> bool:
-        """Report the error on ``validation``, keep weights that are better, tell whether patience is out."""
-        predicted = predict_ratings(self.network, validation, self.config.training.batch_size)
-        error = float(np.sqrt(np.mean((predicted - validation.stars) ** 2)))
-        if not self.rmse or error < min(self.rmse):
-            self.best = copy.deepcopy(self.network.state_dict())
-        self.rmse.append(error)
-        self.report(len(self.rmse), error)
-        return len(self.rmse) - int(np.argmin(self.rmse)) > self.config.training.patience
+    def validated(self, data: TuningData, known: Mapping[str, float]) -> dict[str, float]:
+        """Return the metrics of the latest validation; ``known`` are those of the epoch before."""
+        actual = Ratings.of(data.validation).stars
+        evidence = Evidence.of_ratings(self.predicted, actual, self.network, data)
+        return measure(self.labels, evidence, known)
+
+    def write_validation(self, directory: Path) -> None:
+        """Write the predictions of the latest validation."""
+        write_array(directory / VALIDATION_PREDICTIONS, self.predicted)
 
     def _penalty(self, batch: RatingBatch) -> Tensor:
-        weights = self.config.training
+        weights = self.training_config
         factors, biases = self.network.head.squares(
             batch.users[batch.row] + 1, batch.items, batch.histories.items
         )
@@ -161,103 +184,38 @@ class RatingModule(pl.LightningModule):
         )
 
 
-class _Epoch(IterableDataset[RatingBatch]):
-    def __init__(self, module: RatingModule, n_batches: int) -> None:
-        self.module = module
-        self.n_batches = n_batches
+def predict_ratings(
+    network: RatingNetwork, ratings: Ratings, bounds: tuple[float, float], batch_size: int = 64
+) -> NDArray[np.float32]:
+    """Return the predicted rating of each question, cut to ``bounds``, float32 [M].
 
-    def __len__(self) -> int:
-        return self.n_batches
-
-    def __iter__(self) -> Iterator[RatingBatch]:
-        module = self.module
-        return rating_batches(
-            module.train_set,
-            batch_size=module.config.training.batch_size,
-            seed=derive(module.seed, "batches"),
-            epoch=module.current_epoch,
-        )
-
-
-@dataclass(frozen=True)
-class RatingFit:
-    """A trained rating network and its course."""
-
-    network: RatingNetwork  # with the weights of the best epoch, in evaluation mode
-    validation_rmse: list[float]  # after each epoch; empty without validation
-    seconds: float
+    The network is in evaluation mode, on its own device.
+    """
+    predicted = np.zeros(ratings.n_ratings, dtype=np.float32)
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        for batch in rating_batches(ratings, batch_size=batch_size):
+            on = batch.to(device)
+            found, _ = network(on.histories, on.users, on.row, on.before, on.items)
+            predicted[batch.index.numpy()] = found.clamp(*bounds).cpu().numpy()
+    return predicted
 
 
-def fit_ratings(
-    config: RatingTrainingConfig,
-    train: Ratings,
-    validation: Ratings | None,
-    n_items: int,
-    *,
-    seed: int,
-    n_epochs: int | None = None,
-    n_threads: int = 1,
-    report: Callable[[int, float], None] = lambda epoch, rmse: None,
-) -> RatingFit:
-    """Return the network with the smallest validation error; without validation, that of the last epoch.
-
-    Args:
-        config: What to train.
-        train: Questions whose answers are known, each after what precedes it.
-        validation: Questions that choose the epoch, or None.
-        n_items: Movies V of the catalogue.
-        seed: Origin of the weights, the order of batches and the dropout masks.
-        n_epochs: Epochs after which to stop, None for all; the schedule stays that of all.
-        n_threads: Threads that torch may use.
-        report: Receives epoch and validation RMSE after each epoch.
+def load_rater(path: Path) -> Callable[[Ratings], NDArray[np.float32]]:
+    """Return the predictor of the checkpoint at ``path``: from M questions to ratings, float32 [M].
 
     Raises:
-        DivergedError: The loss is not finite.
+        StudyError: The file is absent, damaged or holds no model of ratings.
     """
-    start = time.perf_counter()
-    with isolated(n_threads):
-        torch.manual_seed(derive(seed, "weights"))
-        module = RatingModule(
-            config,
-            n_items=n_items,
-            train=train,
-            validation=validation,
-            n_epochs=n_epochs or config.training.max_epochs,
-            seed=seed,
-            report=report,
-        )
-        with quiet_lightning():
-            trainer = pl.Trainer(
-                max_epochs=config.training.max_epochs,
-                accelerator="auto",
-                devices=1,
-                gradient_clip_val=config.training.gradient_clip or None,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-            )
-            trainer.fit(module)
-    assert module.best is not None
-    module.network.load_state_dict(module.best)
-    return RatingFit(module.network.cpu().eval(), module.rmse, time.perf_counter() - start)
-
-
-def predict_ratings(
-    network: RatingNetwork, ratings: Ratings, batch_size: int = 64, bounds: tuple[float, float] = (1.0, 5.0)
-) -> NDArray[np.float32]:
-    """Return the predicted stars of each question, cut to ``bounds``, float32 [M]."""
-    predicted = np.zeros(ratings.n_ratings, dtype=np.float32)
-    was_training = network.training
-    network.eval()
-    device = next(network.parameters()).device
+    checkpoint = read_checkpoint(path)
+    hyper_parameters, state = checkpoint["hyper_parameters"], checkpoint["state_dict"]
     try:
-        with torch.inference_mode():
-            for batch in rating_batches(ratings, batch_size=batch_size):
-                on = batch.to(device)
-                stars, _ = network(on.histories, on.users, on.row, on.before, on.items)
-                predicted[batch.index.numpy()] = stars.clamp(*bounds).cpu().numpy()
-    finally:
-        network.train(was_training)
-    return predicted
+        if not is_network(hyper_parameters["model"]["name"]):
+            return RatingBaseline.from_tables({name: table.numpy() for name, table in state.items()}).predict
+        with torch.random.fork_rng(devices=[]):
+            module = RatingModule(**hyper_parameters)
+        module.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StudyError(f"{path} holds no model of ratings: {first_line(error)}") from error
+    network = module.network.eval()
+    return lambda ratings: predict_ratings(network, ratings, module.bounds)

@@ -19,7 +19,7 @@ from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.space.search_space import check_point
 from reeltune.tuning.study.preflight import check_settings, horizon
 from reeltune.tuning.study.spec import StudySettings
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import TrialConfig
 
 NOWHERE = Document({}, {}, "e.yaml")
 POPULATION = {"name": "pbt", "population": 4, "interval_epochs": 2}

@@ -6,14 +6,16 @@ Shapes: U users, N events.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError
 from reeltune.seeding import derive
 
-__all__ = ["reduced"]
+__all__ = ["reduced", "with_validation"]
 
 
 def reduced(
@@ -59,3 +61,32 @@ def reduced(
     if not keep.any():
         raise ConfigError("no training event is left; keep more users")
     return replace(data, train=train.select(keep))
+
+
+def with_validation(data: TuningData) -> TuningData:
+    """Return ``data`` with each validation target at its place in time among the training events.
+
+    Nothing is left to be validated. For models of ratings, whose rows are questions of their own; one of
+    the next movie trains on :meth:`reeltune.data.prepared.Queries.answered`.
+    """
+    train, asked = data.train, data.validation
+    by_place = np.lexsort((np.arange(asked.n_queries), asked.end, asked.user))
+    hidden = asked.select(by_place)
+    if not np.array_equal(asked.sequences.offsets, train.offsets):
+        raise ConfigError("the histories of the validation are not the training events; choose another split")
+
+    def joined(own: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+        return np.insert(own, hidden.end, targets.astype(own.dtype))
+
+    n_before = np.searchsorted(hidden.user, np.arange(train.n_users + 1))
+    sequences = replace(
+        train,
+        items=joined(train.items, hidden.target),
+        ratings=joined(train.ratings, hidden.target_rating),
+        timestamps=joined(train.timestamps, hidden.target_timestamp),
+        offsets=train.offsets + n_before,
+        reviews=None,
+        labels=None,
+        sentiment=None,
+    )
+    return replace(data, train=sequences, validation=asked.select(np.zeros(0, dtype=np.int64)))

@@ -121,5 +121,5 @@ def fit_rating_baseline(
     config = model_entry(model, "rating baseline").default() if isinstance(model, str) else model
     check_packages([config.name])
     entry = model_entry(config.name, "rating baseline")
-    baseline: RatingBaseline = entry.model.fit(config, train, n_items, seed)
+    baseline: RatingBaseline = entry.model(config, train, n_items, seed)
     return baseline

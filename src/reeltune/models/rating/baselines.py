@@ -1,11 +1,12 @@
-"""Predictors of stars without a network: means, biases, matrix factorization.
+"""Predictors of ratings without a network: means, biases, matrix factorization.
 
 Shapes: M questions, U users, V catalogue, D factors.
 """
 
 from __future__ import annotations
 
-import abc
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,19 +17,18 @@ from reeltune.config import Config
 from reeltune.data.ratings import Ratings
 
 __all__ = [
-    "Biases",
     "BiasesConfig",
-    "GlobalMean",
     "GlobalMeanConfig",
-    "MatrixFactorization",
     "RatingBaseline",
     "RatingBaselineConfig",
     "SVDConfig",
-    "SVDPlusPlus",
     "SVDPlusPlusConfig",
+    "fit_biases",
+    "fit_factors",
+    "fit_global_mean",
 ]
 
-Stars = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 class RatingBaselineConfig(Config):
@@ -38,92 +38,97 @@ class RatingBaselineConfig(Config):
     """Name in the registry of models."""
 
 
-class RatingBaseline(abc.ABC):
-    """Predicts the stars of a person and a movie, whatever came before."""
+@dataclass(frozen=True)
+class RatingBaseline:
+    """Predicts ``mean + b[u] + b[i] + p[u] . q[i]``, whatever came before; parts may be absent."""
+
+    bounds: tuple[float, float]  # least and most of the training ratings, to which predictions are cut
+    mean: float
+    user_bias: Floats | None = None  # [U]
+    item_bias: Floats | None = None  # [V+1]
+    user_factors: Floats | None = None  # [U, D]
+    item_factors: Floats | None = None  # [V+1, D]
+
+    def predict(self, ratings: Ratings) -> NDArray[np.float32]:
+        """Return the predicted rating of each question, [M]."""
+        found: Any = np.full(ratings.n_ratings, self.mean)
+        if self.user_bias is not None and self.item_bias is not None:
+            found = self.mean + self.user_bias[ratings.user] + self.item_bias[ratings.item]
+        if self.user_factors is not None and self.item_factors is not None:
+            found = found + np.einsum(
+                "md,md->m", self.user_factors[ratings.user], self.item_factors[ratings.item]
+            )
+        predicted: NDArray[np.float32] = np.clip(found.astype(np.float32), *self.bounds)
+        return predicted
+
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """Return what was learned, as arrays by name; :meth:`from_tables` takes them back."""
+        return {name: np.asarray(value) for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    @abc.abstractmethod
-    def fit(cls, config: Any, train: Ratings, n_items: int, seed: int) -> RatingBaseline:
-        """Return the predictor fitted to ``train``."""
+    def from_tables(cls, tables: Mapping[str, NDArray[Any]]) -> RatingBaseline:
+        """Return the predictor that was fitted before.
 
-    @abc.abstractmethod
-    def predict(self, ratings: Ratings) -> Stars:
-        """Return the predicted stars of each question, not cut to any scale, float32 [M]."""
+        Raises:
+            KeyError: A table is missing.
+            TypeError: A table is none of its own.
+        """
+        rest = {name: table for name, table in tables.items() if name not in ("bounds", "mean")}
+        low, high = tables["bounds"].tolist()
+        return cls((low, high), float(tables["mean"]), **rest)
 
 
 class GlobalMeanConfig(RatingBaselineConfig):
-    """Configuration of :class:`GlobalMean`: there is nothing to choose."""
+    """Configuration of :func:`fit_global_mean`: there is nothing to choose."""
 
     name: Literal["global-mean"] = "global-mean"
     """Chooses this predictor."""
 
 
-class GlobalMean(RatingBaseline):
-    """Predicts the mean of all training ratings."""
-
-    def __init__(self, mean: float) -> None:
-        self.mean = mean
-
-    @classmethod
-    def fit(cls, config: GlobalMeanConfig, train: Ratings, n_items: int, seed: int) -> GlobalMean:
-        """Return the mean of ``train``."""
-        return cls(float(train.stars.mean(dtype=np.float64)))
-
-    def predict(self, ratings: Ratings) -> Stars:
-        """Return the mean for every question, [M]."""
-        return np.full(ratings.n_ratings, self.mean, dtype=np.float32)
+def fit_global_mean(config: GlobalMeanConfig, train: Ratings, n_items: int, seed: int) -> RatingBaseline:
+    """Return what predicts the mean of all training ratings."""
+    return RatingBaseline(train.bounds, float(train.stars.mean(dtype=np.float64)))
 
 
 class BiasesConfig(RatingBaselineConfig):
-    """Configuration of :class:`Biases`; the defaults are those of Koren, 2010, and Surprise."""
+    """Configuration of :func:`fit_biases`; the defaults are those of Koren, 2010, and Surprise."""
 
     name: Literal["biases"] = "biases"
     """Chooses this predictor."""
     user_regularization: float = Field(default=15.0, ge=0.0, le=1e5)
-    """Ratings of bias 0 added to each person's, 0 to 1e5."""
+    """Ratings of bias 0 added to each user's, 0 to 1e5."""
     item_regularization: float = Field(default=10.0, ge=0.0, le=1e5)
     """Ratings of bias 0 added to each movie's, 0 to 1e5."""
     max_epochs: int = Field(default=10, ge=1, le=1000)
     """Rounds of alternating least squares, 1 to 1000."""
 
 
-class Biases(RatingBaseline):
-    """Predicts ``mean + b[u] + b[i]``, the biases by alternating regularised least squares.
+def fit_biases(config: BiasesConfig, train: Ratings, n_items: int, seed: int) -> RatingBaseline:
+    """Return ``mean + b[u] + b[i]``, the biases by alternating regularised least squares.
 
     Koren, 2010, https://doi.org/10.1145/1644873.1644874, section 2.1.
     """
-
-    def __init__(self, mean: float, of_user: NDArray[np.float64], of_item: NDArray[np.float64]) -> None:
-        """Take the biases of users [U] and items [V+1]."""
-        self.mean, self.of_user, self.of_item = mean, of_user, of_item
-
-    @classmethod
-    def fit(cls, config: BiasesConfig, train: Ratings, n_items: int, seed: int) -> Biases:
-        """Return the biases of ``train``."""
-        stars = train.stars.astype(np.float64)
-        mean, n_users = float(stars.mean()), train.sequences.n_users
-        user, item = np.zeros(n_users), np.zeros(n_items + 1)
-        n_of_user = np.bincount(train.user, minlength=n_users) + config.user_regularization
-        n_of_item = np.bincount(train.item, minlength=n_items + 1) + config.item_regularization
-        for _ in range(config.max_epochs):
-            rest = np.bincount(train.item, stars - mean - user[train.user], minlength=n_items + 1)
-            item = np.divide(rest, n_of_item, out=np.zeros_like(rest), where=n_of_item > 0)
-            rest = np.bincount(train.user, stars - mean - item[train.item], minlength=n_users)
-            user = np.divide(rest, n_of_user, out=np.zeros_like(rest), where=n_of_user > 0)
-        return cls(mean, user, item)
-
-    def predict(self, ratings: Ratings) -> Stars:
-        """Return the predicted stars of each question, [M]."""
-        return (self.mean + self.of_user[ratings.user] + self.of_item[ratings.item]).astype(np.float32)
+    stars = train.stars.astype(np.float64)
+    mean, n_users = float(stars.mean()), train.sequences.n_users
+    user, item = np.zeros(n_users), np.zeros(n_items + 1)
+    n_of_user = np.bincount(train.user, minlength=n_users) + config.user_regularization
+    n_of_item = np.bincount(train.item, minlength=n_items + 1) + config.item_regularization
+    for _ in range(config.max_epochs):
+        rest = np.bincount(train.item, stars - mean - user[train.user], minlength=n_items + 1)
+        item = np.divide(rest, n_of_item, out=np.zeros_like(rest), where=n_of_item > 0)
+        rest = np.bincount(train.user, stars - mean - item[train.item], minlength=n_users)
+        user = np.divide(rest, n_of_user, out=np.zeros_like(rest), where=n_of_user > 0)
+    return RatingBaseline(train.bounds, mean, user, item)
 
 
 class SVDConfig(RatingBaselineConfig):
-    """Configuration of :class:`MatrixFactorization`; the defaults are those of Surprise."""
+    """Configuration of :func:`fit_factors`; the defaults are those of Surprise."""
 
+    algorithm: ClassVar[str] = "SVD"
     name: Literal["svd"] = "svd"
     """Chooses this predictor."""
     embedding_dim: int = Field(default=100, ge=1, le=4096)
-    """Factors of people and movies, 1 to 4096."""
+    """Factors of users and movies, 1 to 4096."""
     learning_rate: float = Field(default=0.005, gt=0.0, le=1.0)
     """Step of stochastic gradient descent, above 0 to 1."""
     regularization: float = Field(default=0.02, ge=0.0, le=10.0)
@@ -132,78 +137,43 @@ class SVDConfig(RatingBaselineConfig):
     """Passes over the ratings, 1 to 1000."""
 
 
-class MatrixFactorization(RatingBaseline):
-    """Predicts ``mean + b[u] + b[i] + p[u] . q[i]``, learned by the package scikit-surprise.
-
-    Koren, Bell and Volinsky, 2009, https://doi.org/10.1109/MC.2009.263.
-    """
-
-    ALGORITHM: ClassVar[str] = "SVD"
-
-    def __init__(
-        self,
-        mean: float,
-        biases: tuple[NDArray[np.float64], NDArray[np.float64]],
-        factors: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ) -> None:
-        """Take biases [U] and [V+1], and factors [U, D] and [V+1, D]."""
-        self.mean, self.biases, self.factors = mean, biases, factors
-
-    @classmethod
-    def fit(cls, config: SVDConfig, train: Ratings, n_items: int, seed: int) -> MatrixFactorization:
-        """Return the factors of ``train``."""
-        import surprise
-
-        algorithm: Any = getattr(surprise, cls.ALGORITHM)(
-            n_factors=config.embedding_dim,
-            n_epochs=config.max_epochs,
-            lr_all=config.learning_rate,
-            reg_all=config.regularization,
-            random_state=seed % 2**31,
-        )
-        algorithm.fit(_trainset(train, n_items))
-        mean = float(train.stars.mean(dtype=np.float64))
-        return cls(mean, (algorithm.bu, algorithm.bi), (cls._people(algorithm, train), algorithm.qi))
-
-    @classmethod
-    def _people(cls, algorithm: Any, train: Ratings) -> NDArray[np.float64]:
-        people: NDArray[np.float64] = algorithm.pu
-        return people
-
-    def predict(self, ratings: Ratings) -> Stars:
-        """Return the predicted stars of each question, [M]."""
-        (of_user, of_item), (people, movies) = self.biases, self.factors
-        products = np.einsum("md,md->m", people[ratings.user], movies[ratings.item])
-        stars = self.mean + of_user[ratings.user] + of_item[ratings.item] + products
-        return np.asarray(stars, dtype=np.float32)
-
-
 class SVDPlusPlusConfig(SVDConfig):
-    """Configuration of :class:`SVDPlusPlus`; the defaults are those of Surprise."""
+    """Configuration of :func:`fit_factors` with the movies that a user rated; defaults of Surprise."""
 
+    algorithm: ClassVar[str] = "SVDpp"
     name: Literal["svd++"] = "svd++"  # type: ignore[assignment]
     """Chooses this predictor."""
     embedding_dim: int = Field(default=20, ge=1, le=4096)
-    """Factors of people and movies, 1 to 4096."""
+    """Factors of users and movies, 1 to 4096."""
     learning_rate: float = Field(default=0.007, gt=0.0, le=1.0)
     """Step of stochastic gradient descent, above 0 to 1."""
 
 
-class SVDPlusPlus(MatrixFactorization):
-    """Adds to the factors of a person those of the movies that the person rated at all.
+def fit_factors(config: SVDConfig, train: Ratings, n_items: int, seed: int) -> RatingBaseline:
+    """Return ``mean + b[u] + b[i] + p[u] . q[i]``, learned by the package scikit-surprise.
 
-    ``p[u] + n(u) ** -.5 * sum over rated j of y[j]``. Koren, 2008, https://doi.org/10.1145/1401890.1401944.
+    Koren, Bell and Volinsky, 2009, https://doi.org/10.1109/MC.2009.263. SVD++ adds to the factors of a user
+    those of the movies that the user rated at all, ``p[u] + n(u) ** -.5 * sum over rated j of y[j]`` (Koren,
+    2008, https://doi.org/10.1145/1401890.1401944).
     """
+    import surprise
 
-    ALGORITHM = "SVDpp"
-
-    @classmethod
-    def _people(cls, algorithm: Any, train: Ratings) -> NDArray[np.float64]:
-        people: NDArray[np.float64] = algorithm.pu.copy()
-        sums = np.zeros_like(people)
+    algorithm: Any = getattr(surprise, config.algorithm)(
+        n_factors=config.embedding_dim,
+        n_epochs=config.max_epochs,
+        lr_all=config.learning_rate,
+        reg_all=config.regularization,
+        random_state=seed % 2**31,
+    )
+    algorithm.fit(_trainset(train, n_items))
+    users: Floats = algorithm.pu
+    if hasattr(algorithm, "yj"):
+        sums = np.zeros_like(users)
         np.add.at(sums, train.user, algorithm.yj[train.item])
-        n_rated = np.maximum(np.bincount(train.user, minlength=len(people)), 1)
-        return people + sums / np.sqrt(n_rated)[:, None]
+        n_rated = np.maximum(np.bincount(train.user, minlength=len(users)), 1)
+        users = users + sums / np.sqrt(n_rated)[:, None]
+    mean = float(train.stars.mean(dtype=np.float64))
+    return RatingBaseline(train.bounds, mean, algorithm.bu, algorithm.bi, users, algorithm.qi)
 
 
 def _trainset(train: Ratings, n_items: int) -> Any:

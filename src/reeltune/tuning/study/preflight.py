@@ -11,7 +11,7 @@ from reeltune.models.registry import is_network
 from reeltune.tuning.search.searchers import SEARCHERS, GridConfig, check_searcher, n_initial
 from reeltune.tuning.space.search_space import MODEL_NAME, Space, check_point, flatten
 from reeltune.tuning.study.spec import StudySettings, StudySpec
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
 
 __all__ = ["check_fixed", "check_settings", "given_points", "horizon"]
 
@@ -61,7 +61,9 @@ def check_fixed(space: Space, fixed_fields: Mapping[str, Any], document: Documen
             )
 
 
-def check_settings(space: Space, study: StudySettings, trial: TrialConfig, document: Document) -> None:
+def check_settings(
+    space: Space, study: StudySettings, trial: TrialConfig | RatingTrialConfig, document: Document
+) -> None:
     """Check that the searcher can draw from the space, the first points lie in it, and nothing waits in vain.
 
     Raises:

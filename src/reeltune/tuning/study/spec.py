@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from reeltune.config import Config
 from reeltune.data.config import DataConfig
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.metrics.registry import MetricLabel, RankingLabel, parse_metric
+from reeltune.metrics.registry import MetricLabel, ObjectiveLabel, parse_metric
 from reeltune.models.registry import models_of
 from reeltune.object_storage import check_address
 from reeltune.training.loggers import LoggingConfig
@@ -21,7 +21,7 @@ from reeltune.tuning.search.schedulers import SCHEDULERS, AshaConfig, Population
 from reeltune.tuning.search.searchers import SEARCHERS, SearcherConfig, TpeConfig
 from reeltune.tuning.space.parameters import Scalar
 from reeltune.tuning.space.search_space import Space, flatten
-from reeltune.tuning.trial.run import TrialConfig
+from reeltune.tuning.trial.config import AnyTrialConfig, RatingTrialConfig, TrialConfig
 
 __all__ = [
     "UNTUNED_RNN",
@@ -90,8 +90,8 @@ class StudySettings(Config):
     """What stops trials early: a name, or a mapping with ``name`` and its fields."""
     trials: int = Field(default=32, ge=1, le=100000)
     """Trials in all, 1 to 100000; may be raised later to extend a study."""
-    objective: RankingLabel = "ndcg@10"
-    """Validation metric that is searched for, ``NAME@K``."""
+    objective: ObjectiveLabel = "ndcg@10"
+    """Validation metric that is searched for: ``NAME@K``, or ``rmse`` or ``mae`` of the task ``rating``."""
     objectives: list[MetricLabel] = Field(default=[])
     """Several aims at once, the first being ``objective``: ranking metrics, ``coverage@K``, ``novelty@K``,
     ``model_megabytes``, ``latency_ms``; empty for the one objective."""
@@ -140,8 +140,8 @@ class StudySettings(Config):
         if "objective" not in plain and isinstance(objectives, list) and objectives:
             if isinstance(objectives[0], str) and _is_no_ranking(objectives[0]):
                 raise ValueError(
-                    f"objectives: the first one chooses a trial's best epoch, so it is a ranking metric such "
-                    f"as ndcg@10, not {objectives[0]}; reorder them"
+                    f"objectives: the first one chooses a trial's best epoch, so it follows from ranks as "
+                    f"ndcg@10 does, or from ratings as rmse does, not {objectives[0]}; reorder them"
                 )
             plain["objective"] = objectives[0]
         if isinstance(plain.get("repeats"), int) and not isinstance(plain["repeats"], bool):
@@ -168,7 +168,7 @@ class StudySettings(Config):
         """What the study wants."""
         return Goal(tuple(self.objectives) or (self.objective,), self.constraints)
 
-    def population(self, space: Space, trial: TrialConfig) -> Population | None:
+    def population(self, space: Space, trial: TrialConfig | RatingTrialConfig) -> Population | None:
         """Return the population that is trained, None where each trial is a whole training."""
         settings = self.scheduler
         if not isinstance(settings, PopulationConfig):
@@ -183,7 +183,7 @@ class StudySettings(Config):
 
 def _is_no_ranking(label: str) -> bool:
     try:
-        return not parse_metric(label).is_ranking
+        return parse_metric(label).entry.needs not in ("ranks", "ratings")
     except ConfigError:
         return False  # told where the field is checked
 
@@ -234,7 +234,7 @@ class StudySpec(Config):
     """What the study is to find out."""
     data: DataConfig
     """The data set and its preparation."""
-    trial: TrialConfig
+    trial: AnyTrialConfig
     """The default configuration; the space changes some of its fields."""
     space: Space
     """What is searched."""

@@ -7,14 +7,16 @@ import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltune.data.prepare.reduce import reduced
 from reeltune.data.prepared import TuningData
 from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.training.leg import Leg
 from reeltune.tuning.records.rows import Report, TrialResult, TrialState
+
+if TYPE_CHECKING:
+    from reeltune.training.base import Segment
 
 __all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
 
@@ -39,13 +41,15 @@ class TrialJob:
     accelerator: str = "auto"  # as Lightning names it: cpu, gpu, or auto for whatever is there
     logging: dict[str, Any] = field(default_factory=dict)
     part: dict[str, Any] = field(default_factory=dict)  # of the training data; see data.reduce.reduced
-    measures: list[str] = field(default_factory=list)  # figures to take besides the ranking metrics
+    measures: list[str] = field(default_factory=list)  # metrics to take besides the objective
     start_epoch: int = 0  # epochs that were done before, by the trial whose checkpoint is the origin
     end_epoch: int | None = None  # epochs that are done when it is over; None for all, or its own patience
     is_refit: bool = False  # trained on the validation targets too, up to ``end_epoch``
-    origin: str = ""  # last.ckpt of the trial that it goes on from; empty for fresh weights
+    origin: str = ""  # last.ckpt of the trial that it resumes from; empty for fresh weights
     storage: str = ""  # address that the trial's files pass through; empty where the study's folder is seen
-    past: list[dict[str, Any]] = field(default_factory=list)  # legs to train first: params, config, end_epoch
+    past: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # segments to train first: params, config, end_epoch
     name: str = ""  # in words, for messages; empty for the number
 
     def plain(self) -> dict[str, Any]:
@@ -68,12 +72,14 @@ class TrialJob:
         return self.max_epochs if self.end_epoch is None else self.end_epoch
 
     @property
-    def leg(self) -> Leg | None:
-        """The stretch of a training that it runs, None for a whole one."""
+    def segment(self) -> Segment | None:
+        """The part of a training that it runs, None for a whole one."""
+        from reeltune.training.base import Segment
+
         if self.end_epoch is None:
             return None
         origin = Path(self.origin) if self.origin else None
-        return Leg(self.start_epoch, self.end_epoch, origin, self.is_refit)
+        return Segment(self.start_epoch, self.end_epoch, origin, self.is_refit)
 
 
 Entry = Callable[[TrialJob, Report], TrialResult]
@@ -89,29 +95,30 @@ def load_entry(path: str) -> Entry:
 def run_job(job: TrialJob, report: Report) -> TrialResult:
     """Return how the trial ended; see :func:`reeltune.tuning.trial.run.run_trial`.
 
-    Where the job has a past, its legs are trained first, each in a folder ``leg-K`` of its own.
+    Where the job has a past, its segments are trained first, each in a folder ``segment-K`` of its own.
     """
     origin, start = job.origin, job.start_epoch
     for index, past in enumerate(job.past):
-        leg = replace(
+        segment = replace(
             job,
             **past,
             seed=derive(job.seed, "leg", index),
-            directory=str(Path(job.directory) / f"leg-{index}"),
+            directory=str(Path(job.directory) / f"segment-{index}"),
             start_epoch=start,
             origin=origin,
             past=[],
         )
-        result = _run_one(leg, report)
+        result = _run_one(segment, report)
         if result.state is not TrialState.COMPLETE:
             return result
-        origin, start = str(Path(leg.directory) / LAST_CHECKPOINT), leg.last_epoch
+        origin, start = str(Path(segment.directory) / LAST_CHECKPOINT), segment.last_epoch
     return _run_one(replace(job, origin=origin, start_epoch=start, past=[]), report)
 
 
 def _run_one(job: TrialJob, report: Report) -> TrialResult:
     from reeltune.training.loggers import LoggingConfig, trial_loggers
-    from reeltune.tuning.trial.run import TrialConfig, run_trial
+    from reeltune.tuning.trial.config import trial_config
+    from reeltune.tuning.trial.run import run_trial
 
     directory = Path(job.directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -125,7 +132,7 @@ def _run_one(job: TrialJob, report: Report) -> TrialResult:
         params=job.params,
     ) as loggers:
         return run_trial(
-            TrialConfig.model_validate(job.config),
+            trial_config(job.config),
             reduced(_open_data(job.data_directory), **job.part),
             report,
             directory=directory,
@@ -134,7 +141,7 @@ def _run_one(job: TrialJob, report: Report) -> TrialResult:
             accelerator=job.accelerator,
             loggers=loggers,
             measures=job.measures,
-            leg=job.leg,
+            segment=job.segment,
         )
 
 
@@ -149,16 +156,19 @@ def _open_data(directory: str) -> TuningData:
 def count_parameters(config: dict[str, Any], n_items: int) -> int:
     """Return the number of weights of the network that ``config`` describes, without making them.
 
-    Weights whose number depends on the data (text, people, profiles as inputs, all figures of a baseline)
-    are left out; the first epoch of a trial tells the whole number.
+    Weights whose number depends on the data (text, people and profiles as inputs, biases and factors of
+    users, all of a baseline) are left out; the first epoch of a trial tells the whole number.
     """
     import torch
+    from torch import nn
     from torch.overrides import TorchFunctionMode
 
+    from reeltune.models.rating.network import RatingNetwork
     from reeltune.models.registry import build_network, is_network
-    from reeltune.tuning.trial.run import TrialConfig
+    from reeltune.tuning.trial.config import RatingTrialConfig, trial_config
 
-    model: Any = TrialConfig.model_validate(config).model
+    trial = trial_config(config)
+    model: Any = trial.model
     if not is_network(model.name):
         return 0
 
@@ -174,5 +184,8 @@ def count_parameters(config: dict[str, Any], n_items: int) -> int:
             return func(*args, **kwargs)
 
     with torch.device("meta"), Unfilled():
-        network = build_network(model, n_items)
+        scoring = build_network(model, n_items)
+        network: nn.Module = scoring
+        if isinstance(trial, RatingTrialConfig):
+            network = RatingNetwork(scoring, trial.head, n_users=0)
     return sum(parameter.numel() for parameter in network.parameters())

@@ -175,7 +175,7 @@ def train_folder(directory: Path, report: Report, data_directory: str = "") -> N
     write_json(directory / "result.json", {"seed": job.seed, **asdict(result), "state": str(result.state)})
     (directory / LAST_CHECKPOINT).unlink(missing_ok=True)
     for index in range(len(job.past)):
-        shutil.rmtree(directory / f"leg-{index}", ignore_errors=True)
+        shutil.rmtree(directory / f"segment-{index}", ignore_errors=True)
 
 
 def _train_here(job: TrialJob, notify: Notify) -> None:

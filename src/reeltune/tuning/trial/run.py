@@ -1,4 +1,4 @@
-"""One trial, start to end, without any engine."""
+"""One trial of any task, start to end, without any engine."""
 
 from __future__ import annotations
 
@@ -10,45 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from numpy.typing import NDArray
 
-from reeltune.config import Config
+from reeltune.data.prepare.reduce import with_validation
 from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError, DivergedError
-from reeltune.files import atomic_path
-from reeltune.metrics.registry import Evidence, RankingLabel, list_length, measure, parse_metric
-from reeltune.models.baselines.fit import fit_to_data
-from reeltune.models.baselines.popularity import count_items
-from reeltune.models.registry import DEFAULT_NETWORK, MODELS, AnyModelConfig, is_network
+from reeltune.metrics.registry import Evidence, list_length, measure, parse_metric
+from reeltune.models.registry import is_network
 from reeltune.seeding import derive
-from reeltune.training.config import TrainingConfig
-from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS, EpochReport, Report, best_epoch
-from reeltune.training.isolation import isolated
-from reeltune.training.leg import Leg
+from reeltune.training.epochs import (
+    BEST_CHECKPOINT,
+    VALIDATION_PREDICTIONS,
+    VALIDATION_RANKS,
+    EpochReport,
+    Report,
+    best_epoch,
+)
 from reeltune.tuning.records.rows import TrialResult, TrialState
+from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-__all__ = ["ONE_GO", "TrialConfig", "run_trial"]
+    from reeltune.data.datamodule import SequenceDataModule
+    from reeltune.training.base import Segment, TrainedModule
+    from reeltune.training.rating import RatingDataModule
 
-ONE_GO = TrainingConfig(max_epochs=1, patience=1)
-"""Stands in for the training of a baseline, which is fitted in one go."""
-
-
-class TrialConfig(Config):
-    """Everything about a trial that changes its numbers, besides the data and the seed."""
-
-    model: AnyModelConfig = Field(default_factory=MODELS[DEFAULT_NETWORK].default)
-    """The network and its sizes, or a baseline and its settings."""
-    training: TrainingConfig = Field(default_factory=TrainingConfig)
-    """How it is trained; a baseline is fitted in one go and reads none of it."""
-    objective: RankingLabel = "ndcg@10"
-    """Validation metric that chooses the best epoch, ``NAME@K``."""
+__all__ = ["run_trial"]
 
 
 def run_trial(
-    config: TrialConfig,
+    config: TrialConfig | RatingTrialConfig,
     data: TuningData,
     report: Report,
     *,
@@ -58,7 +50,7 @@ def run_trial(
     accelerator: str = "auto",
     loggers: Sequence[Logger] = (),
     measures: Sequence[str] = (),
-    leg: Leg | None = None,
+    segment: Segment | None = None,
 ) -> TrialResult:
     """Train one configuration and return how it ended.
 
@@ -66,56 +58,63 @@ def run_trial(
     trials in it, or on how often the trial was killed and called again with the same ``directory``.
 
     Args:
-        config: What to train.
+        config: What to train; its class is the task.
         data: Training sequences and validation queries.
         report: Called after each epoch (again for those of a resumed trial); an exception that it
             raises ends the trial and passes through.
         directory: Folder of this trial alone; receives ``last.ckpt`` (every epoch, before its
-            report), ``best.ckpt`` and ``validation_ranks.npy`` (int32 [M], of the best epoch).
+            report), ``best.ckpt`` and, of the best epoch, ``validation_ranks.npy`` (int32 [M]) or
+            ``validation_predictions.npy`` (float32 [M]).
         seed: Origin of the weights, the order of batches and the dropout masks.
         n_threads: Threads that torch may use.
         accelerator: As Lightning names it: ``cpu``, ``gpu``, or ``auto`` for whatever is there.
-        loggers: Lightning loggers that receive the figures of each epoch.
-        measures: Labels of figures to take each epoch besides the ranking metrics.
-        leg: The epochs to train, from where another trial ended; None for all.
+        loggers: Lightning loggers that receive the metrics of each epoch.
+        measures: Labels of metrics to take each epoch besides the objective.
+        segment: The epochs to train, from where another trial ended; None for all.
 
     Raises:
-        ConfigError: A baseline is asked for a leg or a figure that it does not have.
+        ConfigError: A baseline is asked for a segment.
+        DataError: The data do not have what the task or the model needs.
         StudyError: The checkpoint in ``directory`` is damaged or of another configuration.
         EngineError: The disk is full or not writable.
     """
+    from reeltune.training.fit import fit, isolated
+
     epochs: list[EpochReport] = []
+    is_refit = segment is not None and segment.is_refit
 
     def record(epoch: EpochReport) -> None:
         epochs.append(epoch)
         report(epoch)
 
     with isolated(n_threads):
-        if not is_network(config.model.name):
-            if leg is not None:
-                raise ConfigError(
-                    f"{config.model.name} is fitted in one go, it has no legs; choose a network"
-                )
-            state, reason, n_parameters = _fit_baseline(
-                config.model,
-                config.objective,
-                data,
-                record,
-                directory=directory,
-                seed=seed,
-                measures=measures,
+        if is_network(config.model.name):
+            module, batches = _start(config, data, seed, is_refit=is_refit)
+            n_parameters = sum(parameter.numel() for parameter in module.parameters())
+            state, reason = TrialState.COMPLETE, ""
+            try:
+                reason = fit(
+                    module,
+                    batches,
+                    directory=directory,
+                    objective=parse_metric(config.objective),
+                    report=record,
+                    loggers=loggers,
+                    accelerator=accelerator,
+                    measures=measures,
+                    segment=segment,
+                ).reason
+            except DivergedError as error:
+                state, reason = TrialState.DIVERGED, str(error)
+        elif segment is not None and not (is_refit and isinstance(config, RatingTrialConfig)):
+            raise ConfigError(
+                f"{config.model.name} is fitted in one go, it has no segments; choose a network"
             )
         else:
-            state, reason, n_parameters = _train(
-                config,
-                data,
-                record,
-                directory=directory,
-                seed=seed,
-                loggers=loggers,
-                measures=measures,
-                accelerator=accelerator,
-                leg=leg,
+            labels = (config.objective, *measures)
+            data = with_validation(data) if is_refit else data
+            state, reason, n_parameters = _fit_in_one_go(
+                config, data, labels, record, directory=directory, seed=seed
             )
     best = best_epoch(epochs, parse_metric(config.objective)) if epochs else None
     return TrialResult(
@@ -129,23 +128,22 @@ def run_trial(
     )
 
 
-def _train(
-    config: TrialConfig,
-    data: TuningData,
-    report: Report,
-    *,
-    directory: Path,
-    seed: int,
-    loggers: Sequence[Logger],
-    accelerator: str,
-    measures: Sequence[str],
-    leg: Leg | None,
-) -> tuple[TrialState, str, int]:
-    """Return the state, the reason of the end and the number of parameters."""
+def _start(
+    config: TrialConfig | RatingTrialConfig, data: TuningData, seed: int, *, is_refit: bool
+) -> tuple[TrainedModule, SequenceDataModule | RatingDataModule]:
+    """Return the untrained module of the task and its batches."""
+    if isinstance(config, RatingTrialConfig):
+        return _start_rating(config, with_validation(data) if is_refit else data, seed)
+    return _start_next_item(config, data, seed, is_refit=is_refit)
+
+
+def _start_next_item(
+    config: TrialConfig, data: TuningData, seed: int, *, is_refit: bool
+) -> tuple[Any, SequenceDataModule]:
     from reeltune.data.datamodule import SequenceDataModule
     from reeltune.data.features.assemble import make_features, query_features
-    from reeltune.training.fit import fit
-    from reeltune.training.module import NextItemModule
+    from reeltune.models.baselines.popularity import count_items
+    from reeltune.training.next_item import NextItemModule
 
     model: Any = config.model
     features = make_features(model.inputs, data)
@@ -154,7 +152,7 @@ def _train(
         model.plain(), config.training.plain(), data.n_items, seed, features.shapes.plain()
     )
     module.network.side.fill(features.tables)
-    if leg is not None and leg.is_refit:  # the features stay those of the training part
+    if is_refit:  # the features stay those of the training part
         known = replace(data.validation, sequences=data.validation.answered())
         extended = query_features(model.inputs, data, known).sequences
         features = replace(features, data=replace(features.data, train=extended))
@@ -162,62 +160,92 @@ def _train(
         module.sample_from(count_items(features.data.train, data.n_items))
     if module.network.prior is not None:
         module.network.prior.fill(features.data.train)
-    n_parameters = sum(parameter.numel() for parameter in module.parameters())
-    batches = SequenceDataModule(
+    return module, SequenceDataModule(
         features.data,
         history_length=config.training.history_length,
         batch_size=config.training.batch_size,
         seed=derive(seed, "batches"),
     )
-    objective = parse_metric(config.objective)
-    try:
-        result = fit(
-            module,
-            batches,
-            directory=directory,
-            objective=objective,
-            report=report,
-            loggers=loggers,
-            accelerator=accelerator,
-            measures=measures,
-            leg=leg,
-        )
-    except DivergedError as error:
-        return TrialState.DIVERGED, str(error), n_parameters
-    return TrialState.COMPLETE, result.reason, n_parameters
 
 
-def _fit_baseline(
-    model: Any,
-    metric: str,
+def _start_rating(config: RatingTrialConfig, data: TuningData, seed: int) -> tuple[Any, RatingDataModule]:
+    from reeltune.training.rating import RatingDataModule, RatingModule
+
+    batches = RatingDataModule(data, batch_size=config.training.batch_size, seed=derive(seed, "batches"))
+    torch.manual_seed(derive(seed, "weights"))
+    module = RatingModule(
+        model=config.model.plain(),
+        head=config.head.plain(),
+        training=config.training.plain(),
+        n_items=data.n_items,
+        n_users=data.train.n_users,
+        mean=float(batches.train.stars.mean()),
+        bounds=list(batches.train.bounds),
+        seed=seed,
+    )
+    return module, batches
+
+
+def _fit_in_one_go(
+    config: TrialConfig | RatingTrialConfig,
     data: TuningData,
+    labels: Sequence[str],
     report: Report,
     *,
     directory: Path,
     seed: int,
-    measures: Sequence[str],
 ) -> tuple[TrialState, str, int]:
-    """Report a fitted baseline as one epoch; return the state, the reason and the number of its figures."""
-    from reeltune.metrics.evaluate import rank_queries, top_lists
-    from reeltune.training.checkpoint import write_checkpoint
+    """Report a fitted baseline as one epoch; return the state, the reason and the number of its values."""
+    from reeltune.training.checkpoint import write_array, write_checkpoint
 
     start = time.perf_counter()
-    baseline = fit_to_data(model, data, seed=derive(seed, "weights"))
-    labels = (metric, *measures)
-    n_listed = list_length(labels)
+    plain: dict[str, Any] = {"model": config.model.plain(), "training": {}, "n_items": data.n_items}
+    fitted: Any
     try:
-        ranks = rank_queries(baseline, data.validation)
+        if isinstance(config, RatingTrialConfig):
+            fitted, metrics, found = _rated(config, data, labels, seed)
+            name, plain["task"] = VALIDATION_PREDICTIONS, config.task
+        else:
+            fitted, metrics, found = _ranked(config, data, labels, seed)
+            name = VALIDATION_RANKS
     except DivergedError as error:
         return TrialState.DIVERGED, str(error), 0
-    lists = top_lists(baseline, data.validation, n_listed) if n_listed else ranks[:, None]
-    metrics = measure(labels, Evidence(ranks, lists, baseline, data))
-    tables = {name: torch.from_numpy(np.array(table)) for name, table in baseline.tables().items()}
-    plain = {"model": model.plain(), "training": {}, "n_items": data.n_items}
+    tables = {key: torch.from_numpy(np.array(table)) for key, table in fitted.tables().items()}
     write_checkpoint(directory / BEST_CHECKPOINT, {"state_dict": tables, "hyper_parameters": plain})
-    with atomic_path(directory / VALIDATION_RANKS) as part, part.open("wb") as file:
-        np.save(file, ranks)
+    write_array(directory / name, found)
     seconds = time.perf_counter() - start
-    # There is no loss to tell: what is fitted in closed form or by another package reports none.
+    # There is no loss to report: what is fitted in closed form or by another package has none.
     size = sum(table.numel() for table in tables.values())
-    report(EpochReport(1, metrics, metrics[metric], 0.0, seconds, size))
+    report(EpochReport(1, metrics, metrics.get(labels[0], 0.0), 0.0, seconds, size))
     return TrialState.COMPLETE, "fitted in one go", size
+
+
+def _ranked(
+    config: TrialConfig, data: TuningData, labels: Sequence[str], seed: int
+) -> tuple[Any, dict[str, float], NDArray[Any]]:
+    """Return a fitted baseline, its metrics and the ranks of the validation targets, [M]."""
+    from reeltune.metrics.evaluate import rank_queries, top_lists
+    from reeltune.models.baselines.fit import fit_to_data
+
+    model: Any = config.model
+    baseline = fit_to_data(model, data, seed=derive(seed, "weights"))
+    n_listed = list_length(labels)
+    ranks = rank_queries(baseline, data.validation)
+    lists = top_lists(baseline, data.validation, n_listed) if n_listed else ranks[:, None]
+    return baseline, measure(labels, Evidence(ranks, lists, baseline, data)), ranks
+
+
+def _rated(
+    config: RatingTrialConfig, data: TuningData, labels: Sequence[str], seed: int
+) -> tuple[Any, dict[str, float], NDArray[Any]]:
+    """Return a fitted rating baseline, its metrics and the predicted ratings of the rated targets, [M]."""
+    from reeltune.data.ratings import Ratings, known_ratings
+    from reeltune.models.baselines.fit import fit_rating_baseline
+
+    model: Any = config.model
+    baseline = fit_rating_baseline(model, known_ratings(data.train), data.n_items, seed=seed)
+    asked = Ratings.of(data.validation)
+    predicted = baseline.predict(asked)
+    if not asked.n_ratings:
+        return baseline, {}, predicted
+    return baseline, measure(labels, Evidence.of_ratings(predicted, asked.stars, baseline, data)), predicted

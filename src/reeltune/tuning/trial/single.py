@@ -14,14 +14,14 @@ from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.space.search_space import flatten
+from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
 from reeltune.tuning.trial.job import TrialJob, run_job
-from reeltune.tuning.trial.run import TrialConfig
 
 __all__ = ["train_single"]
 
 
 def train_single(
-    config: TrialConfig,
+    config: TrialConfig | RatingTrialConfig,
     data_directory: Path,
     directory: Path,
     *,
@@ -81,7 +81,7 @@ def train_single(
         return row
 
 
-def _row(config: TrialConfig, directory: Path, seed: int, data: str) -> TrialRow:
+def _row(config: TrialConfig | RatingTrialConfig, directory: Path, seed: int, data: str) -> TrialRow:
     path = directory / "trial.json"
     wanted = flatten(config.plain()) | {"seed": seed, "data": Path(data).name}
     if path.exists():

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from reeltune.training.averaging import WeightAverage
+from reeltune.training.base import WeightAverage
 
 
 def test_the_average_follows_its_formula():

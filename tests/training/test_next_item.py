@@ -5,8 +5,9 @@ from reeltune.data.batch import TrainingBatch
 from reeltune.data.sequences import to_histories
 from reeltune.errors import DivergedError
 from reeltune.models.registry import MODELS, models_of
+from reeltune.training.base import parameter_groups
 from reeltune.training.config import TrainingConfig
-from reeltune.training.module import NextItemModule, parameter_groups
+from reeltune.training.next_item import NextItemModule
 
 
 def make(name: str = "gru", **training) -> NextItemModule:

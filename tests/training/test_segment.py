@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-import reeltune.training.module as module_file
+import reeltune.training.base as module_file
 from reeltune.data.datamodule import SequenceDataModule
 from reeltune.errors import StudyError
 from reeltune.metrics.registry import parse_metric
 from reeltune.models.networks.gru import GRUConfig
+from reeltune.training.base import Segment, take_moments
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
 from reeltune.training.fit import fit
-from reeltune.training.leg import Leg, take_moments
-from reeltune.training.module import NextItemModule
+from reeltune.training.next_item import NextItemModule
 
 STILL = {"learning_rate": 1e-30, "weight_decay": 0.0}
 """Settings under which no weight moves."""
@@ -29,19 +29,19 @@ def train(data, directory, leg, *, report=lambda _: None, seed=1, dropout=0.0, *
         data, history_length=config.history_length, batch_size=config.batch_size, seed=seed
     )
     return fit(
-        module, batches, directory=directory, objective=parse_metric("ndcg@10"), report=report, leg=leg
+        module, batches, directory=directory, objective=parse_metric("ndcg@10"), report=report, segment=leg
     )
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.8])
 def test_a_leg_begins_where_its_origin_ended(tiny_data, tmp_path, ema_decay):
-    first = train(tiny_data, tmp_path / "a", Leg(0, 2), ema_decay=ema_decay)
+    first = train(tiny_data, tmp_path / "a", Segment(0, 2), ema_decay=ema_decay)
     assert [epoch.epoch for epoch in first.epochs] == [1, 2]
     assert first.reason == "ran epochs 1 to 2 of 4"
     origin = tmp_path / "a" / LAST_CHECKPOINT
     # Other sizes of batches and another dropout are no part of the weights.
     second = train(
-        tiny_data, tmp_path / "b", Leg(2, 3, origin), seed=2, ema_decay=ema_decay, batch_size=32,
+        tiny_data, tmp_path / "b", Segment(2, 3, origin), seed=2, ema_decay=ema_decay, batch_size=32,
         dropout=0.2, **STILL,
     )  # fmt: skip
     assert [epoch.epoch for epoch in second.epochs] == [3]
@@ -62,8 +62,8 @@ def test_the_learning_rate_takes_the_course_of_the_whole_training(tiny_data, tmp
     )
     train(tiny_data, tmp_path / "whole", None)
     whole, asked[:] = sorted(set(asked)), []
-    train(tiny_data, tmp_path / "a", Leg(0, 1))
-    train(tiny_data, tmp_path / "b", Leg(1, 4, tmp_path / "a" / LAST_CHECKPOINT))
+    train(tiny_data, tmp_path / "a", Segment(0, 1))
+    train(tiny_data, tmp_path / "b", Segment(1, 4, tmp_path / "a" / LAST_CHECKPOINT))
     assert sorted(set(asked)) == whole
     assert len({n for _, n in whole}) == 1
 
@@ -84,8 +84,8 @@ def test_moments_are_taken_over_and_settings_are_not():
 
 
 def test_a_killed_leg_goes_on_as_if_it_had_not_been(tiny_data, tmp_path):
-    train(tiny_data, tmp_path / "origin", Leg(0, 1))
-    leg = Leg(1, 4, tmp_path / "origin" / LAST_CHECKPOINT)
+    train(tiny_data, tmp_path / "origin", Segment(0, 1))
+    leg = Segment(1, 4, tmp_path / "origin" / LAST_CHECKPOINT)
     whole = train(tiny_data, tmp_path / "whole", leg, dropout=0.3)
 
     class Killed(Exception):
@@ -107,10 +107,10 @@ def test_a_killed_leg_goes_on_as_if_it_had_not_been(tiny_data, tmp_path):
 
 
 def test_patience_ends_no_leg(tiny_data, tmp_path):
-    found = train(tiny_data, tmp_path, Leg(0, 3), patience=1, max_epochs=9, **STILL)
+    found = train(tiny_data, tmp_path, Segment(0, 3), patience=1, max_epochs=9, **STILL)
     assert len(found.epochs) == 3
 
 
 def test_an_origin_that_is_gone_is_told(tiny_data, tmp_path):
     with pytest.raises(StudyError, match=r"cannot read the checkpoint .*gone"):
-        train(tiny_data, tmp_path, Leg(1, 2, tmp_path / "gone"))
+        train(tiny_data, tmp_path, Segment(1, 2, tmp_path / "gone"))
