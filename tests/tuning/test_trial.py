@@ -13,7 +13,7 @@ import torch
 from reeltune.metrics.registry import ranking_metrics
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.networks.lstm import LSTMConfig
-from reeltune.training import module
+from reeltune.training import next_item as module
 from reeltune.training.base import Segment
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.config import TrainingConfig
@@ -126,7 +126,7 @@ def test_kill_9_at_random_moments_changes_nothing(tiny_data, tmp_path):
         from reeltune.training.config import TrainingConfig
         from reeltune.training.next_item import NextItemModule
         from reeltune.tuning.trial.config import TrialConfig
-from reeltune.tuning.trial.run import run_trial
+        from reeltune.tuning.trial.run import run_trial
 
         steps, wanted, before = [], int(sys.argv[1]), NextItemModule.training_step
         def step(self, batch, index):

@@ -122,7 +122,7 @@ def test_an_experiment_may_search_a_baselines_settings(tmp_path):
     row = train(experiment, tmp_path / "run")
     assert row.state is TrialState.COMPLETE
     assert row.n_parameters > 0
-    with pytest.raises(ConfigError, match="has no epochs; leave the key training out"):
+    with pytest.raises(ConfigError, match="is fitted in one go; leave the key training out"):
         load_experiment(path, ["training.max_epochs=3"])
     with pytest.raises(ConfigError, match="shrinkage: Input should be greater"):
         load_experiment(path, ["model.shrinkage=-1.0"])
