@@ -19,9 +19,9 @@ from reeltune.models.base import Scorer
 from reeltune.models.baselines.fit import fit_to_data
 from reeltune.models.registry import MODELS, models_of
 from reeltune.seeding import derive
+from reeltune.training.base import Segment
 from reeltune.training.checkpoint import read_checkpoint
 from reeltune.training.epochs import BEST_CHECKPOINT, LAST_CHECKPOINT
-from reeltune.training.leg import Leg
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import UNTUNED_RNN
@@ -105,7 +105,7 @@ def _untuned_rnn(study: Study, data: TuningData, *, is_refit: bool) -> Scorer:
         done = folder / "result.json"
         if not done.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            result = run_trial(config, data, lambda _: None, directory=folder, seed=seed, leg=leg)
+            result = run_trial(config, data, lambda _: None, directory=folder, seed=seed, segment=leg)
             if result.state is not TrialState.COMPLETE:
                 raise StudyError(
                     f"the untuned RNN {result.state}: {result.reason}; leave it out of baselines"
@@ -116,5 +116,5 @@ def _untuned_rnn(study: Study, data: TuningData, *, is_refit: bool) -> Scorer:
         checkpoint = folder / BEST_CHECKPOINT
         if leg is None and is_refit:
             best = read_json(done).get("best_epoch") or read_checkpoint(checkpoint)["epoch"] + 1
-            folder, leg = folder.with_name(f"{UNTUNED_RNN}-refit"), Leg(0, best, is_refit=True)
+            folder, leg = folder.with_name(f"{UNTUNED_RNN}-refit"), Segment(0, best, is_refit=True)
     return load_network(checkpoint)
