@@ -30,7 +30,7 @@ def test_the_commands_run_in_their_order(
         "Const,Your Rating,Date Rated,Title,Year\ntt1,9,2021-01-02,Synthetic Film 003,\n"
         "tt2,4,2021-01-01,Synthetic Film 007,\n"
     )
-    (tmp_path / "people.csv").write_text("user,title,rating\na,Synthetic Film 003,4\nb,Synthetic Film 009,\n")
+    (tmp_path / "users.csv").write_text("user,title,rating\na,Synthetic Film 003,4\nb,Synthetic Film 009,\n")
     n_run = 0
     for block in re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         for line in block.splitlines():

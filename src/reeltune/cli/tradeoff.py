@@ -16,7 +16,9 @@ __all__ = ["tradeoff"]
 def tradeoff(
     study: str = STUDY,
     trial: int | None = typer.Option(None, "--trial", help="Number of the trial. [default: the best]"),
-    n_people: int = typer.Option(1000, "--people", help="Most validation queries that are re-ranked."),
+    n_people: int = typer.Option(
+        1000, "--users", "--people", help="Most validation queries that are re-ranked."
+    ),
     tolerance: float = typer.Option(0.02, "--tolerance", help="Share of NDCG@10 that may be lost, 0 to 1."),
     studies: Path | None = STUDIES,
     data_dir: Path | None = DATA_DIR,

@@ -75,7 +75,8 @@ def test_numbers_that_are_none_are_refused(weight_format, change, told: str, tmp
         assert name in str(caught.value)
 
 
-def test_counts_of_a_baseline_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    write_baseline({"counts": np.array([0.0, np.nan, 1.0], dtype=np.float32)}, tmp_path / "w")
+@pytest.mark.parametrize("wrong", [[0.0, np.nan], [0.0, -np.inf], [np.inf, 1.0]])
+def test_counts_of_a_baseline_that_are_not_finite_are_refused(tmp_path: Path, wrong: list[float]) -> None:
+    write_baseline({"counts": np.array(wrong, dtype=np.float32)}, tmp_path / "w")
     with pytest.raises(BundleError, match="counts holds a number that is not finite"):
         read_baseline({"name": "popularity"}, tmp_path / "w")

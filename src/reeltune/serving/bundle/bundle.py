@@ -3,9 +3,9 @@
 ::
 
     manifest.json         format, schema version, SHA-256 and size of every other file
-    weights.safetensors   the network's tensors; config.json tells whether matrices are int8
+    weights.safetensors   the network's tensors; config.json says whether matrices are int8
     config.json           the network's and the training configuration
-    vocabulary.json       ids, titles, years, genres, people and popularity by item code
+    vocabulary.json       ids, titles, years, genres, credits and popularity by item code
     ledger.json           data fingerprint, split and everything else behind the figures
     metrics.json          validation and test figures
     README.md             the model card
@@ -14,7 +14,7 @@
     model.onnx            the network for ONNX Runtime, where it was asked for, and
     parity.json           how its answers compared with PyTorch's at export
 
-Nothing in it is unpickled on loading. Checksums tell damage, not malice.
+Nothing in it is unpickled on loading. Checksums show damage, not malice.
 """
 
 from __future__ import annotations

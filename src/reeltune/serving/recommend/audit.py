@@ -1,4 +1,4 @@
-"""What an exported bundle gives away about people, and whether its explanations are true."""
+"""What an exported bundle gives away about users, and whether its explanations are true."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def data_of(bundle: Bundle) -> TuningData:
 def audit_bundle(
     bundle: Bundle, data: TuningData, *, n_explained: int = 200, seed: int = 17
 ) -> dict[str, Any]:
-    """Return what the bundle tells of people, as plain values with a ``verdict`` each.
+    """Return what the bundle gives away about users, as plain values with a ``verdict`` each.
 
     Reads training and validation data only.
 
     Args:
         bundle: The bundle.
         data: The data that it was trained on; see :func:`data_of`.
-        n_explained: People whose explanations are tested.
+        n_explained: Users whose explanations are tested.
         seed: Origin of the draws.
     """
     found: dict[str, Any] = {"files": _files(bundle.directory), "probes": {}, "explanations": None}

@@ -26,7 +26,7 @@ MAX_CELLS = 32_768
 @dataclass
 class _Job:
     codes: Sequence[Sequence[int]]
-    stars: Sequence[Sequence[float]]
+    ratings: Sequence[Sequence[float]]
     scores: NDArray[np.float64] | None = None  # [B, V+1] when done
     error: Exception | None = None
     n_steps: int = field(init=False)
@@ -49,9 +49,11 @@ class CoalescedRecommender(Recommender):
         self._pending_lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def scores(self, codes: Sequence[Sequence[int]], stars: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-        """Return the network's scores after histories of item codes and stars, shape [B, V+1]."""
-        job = _Job(codes, stars)
+    def scores(
+        self, codes: Sequence[Sequence[int]], ratings: Sequence[Sequence[float]]
+    ) -> NDArray[np.float64]:
+        """Return the network's scores after histories of item codes and ratings, shape [B, V+1]."""
+        job = _Job(codes, ratings)
         with self._pending_lock:
             self._pending.append(job)
         with self._turn:
@@ -76,9 +78,9 @@ class CoalescedRecommender(Recommender):
 
     def _run(self, jobs: list[_Job]) -> None:
         codes: list[Any] = [row for job in jobs for row in job.codes]
-        stars: list[Any] = [row for job in jobs for row in job.stars]
+        ratings: list[Any] = [row for job in jobs for row in job.ratings]
         try:
-            scores = super().scores(codes, stars)
+            scores = super().scores(codes, ratings)
         except Exception as error:
             for job in jobs:
                 job.error = error

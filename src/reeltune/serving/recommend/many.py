@@ -1,6 +1,6 @@
-"""Lists for a whole table of people, in bounded memory.
+"""Lists for a whole table of users, in bounded memory.
 
-Shapes: B people at once, T steps, V catalogue.
+Shapes: B users at once, T steps, V catalogue.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchResult", "recommend_many"]
 
-MAX_PEOPLE = 512
-"""People scored in one pass."""
+MAX_USERS = 512
+"""Users scored in one pass."""
 
 MAX_CELLS = 32_768
-"""Most people times longest history in one pass."""
+"""Most users times longest history in one pass."""
 
 MAX_SCORES = 1 << 24
-"""Most people times catalogue in one pass: 128 MB of scores."""
+"""Most users times catalogue in one pass: 128 MB of scores."""
 
 ROWS_A_GROUP = 1 << 18
 """Rows of a row group of the output, about 10 MB."""
 
 Progress = Callable[[int, int], None]
-"""Receives the number of rows whose people have their lists, and of all rows."""
+"""Receives the number of rows whose users have their lists, and of all rows."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class BatchResult:
 
     n_rows: int  # of the input
     n_users: int  # with a list
-    n_without: int  # people none of whose movies is known; they have no list
+    n_without: int  # users none of whose movies is known; they have no list
     n_unknown: int  # rows whose movie the catalogue does not hold
     unknown: tuple[str, ...]  # a few of those movies
     seconds: float
@@ -71,18 +71,18 @@ def recommend_many(
     progress: Progress = lambda _done, _all: None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> BatchResult:
-    """Write the lists of all people of ``table`` to the Parquet file ``out``; it appears whole or not at all.
+    """Write the lists of all users of ``table`` to the Parquet file ``out``; it appears whole or not at all.
 
     Each list is that of :meth:`Recommender.recommend`. Columns: ``user`` (text), ``rank``, ``item`` (the
-    data set's id), ``title``, ``score``; a person's rows stand together. Memory does not grow with
-    the number of people; the disk of the cache holds the input once more while it runs.
+    data set's id), ``title``, ``score``; a user's rows stand together. Memory does not grow with
+    the number of users; the disk of the cache holds the input once more while it runs.
 
     Args:
         recommender: Ranks the movies.
         table: CSV or Parquet with ``user``, ``item`` or ``title``, and optional ``rating`` (on the bundle's
             scale) and ``timestamp``, in any order.
         out: File to write.
-        k: Movies a person.
+        k: Movies a user.
         filters: What a listed movie must be like.
         rerank: What counts beside the score.
         progress: Receives the rows done and all rows.
@@ -97,26 +97,24 @@ def recommend_many(
     import pyarrow.parquet
 
     if not 1 <= k <= recommender.catalogue.n_items:
-        raise UserError(f"cannot list {k} movies a person; ask for 1 to {recommender.catalogue.n_items}")
+        raise UserError(f"cannot list {k} movies a user; ask for 1 to {recommender.catalogue.n_items}")
     started = time.perf_counter()
     lists = _Lists(recommender, k, filters, rerank)
     fields = {"user": pa.string(), "rank": pa.int32(), "item": pa.string(), "title": pa.string()}
     schema = pa.schema(fields | {"score": pa.float32()})
     n_users = n_without = n_done = 0
-    with atomic_path(out) as part, deal_rows(table, recommender.titles, recommender.scale, notify) as people:
+    with atomic_path(out) as part, deal_rows(table, recommender.titles, recommender.scale, notify) as users:
         with pyarrow.parquet.ParquetWriter(part, schema) as writer:
-            for columns, n_rows, n_listed, n_empty in _groups(people, lists):
+            for columns, n_rows, n_listed, n_empty in _groups(users, lists):
                 writer.write_table(pa.table(columns, schema=schema))
                 n_users, n_without, n_done = n_users + n_listed, n_without + n_empty, n_done + n_rows
-                progress(n_done, people.n_rows)
+                progress(n_done, users.n_rows)
         seconds = time.perf_counter() - started
-        return BatchResult(
-            people.n_rows, n_users, n_without, people.n_unknown, tuple(people.unknown), seconds
-        )
+        return BatchResult(users.n_rows, n_users, n_without, users.n_unknown, tuple(users.unknown), seconds)
 
 
 class _Lists:
-    """The lists of some people, one pass of the network for all of them."""
+    """The lists of some users, one pass of the network for all of them."""
 
     def __init__(self, recommender: Recommender, k: int, filters: Filters, rerank: Reranking) -> None:
         self.recommender = recommender
@@ -128,19 +126,19 @@ class _Lists:
         self._twins = {code: others for code, others in twins if len(others) > 1}
         self.ids = np.array(["", *catalogue.item_ids], dtype=object)
         self.names = np.array(["", *(title.strip() for title in catalogue.titles)], dtype=object)
-        self.most_people = max(1, min(MAX_PEOPLE, MAX_SCORES // (catalogue.n_items + 1)))
+        self.most_users = max(1, min(MAX_USERS, MAX_SCORES // (catalogue.n_items + 1)))
 
     def make(
-        self, codes: Sequence[NDArray[np.int32]], stars: Sequence[NDArray[np.float32]]
+        self, codes: Sequence[NDArray[np.int32]], ratings: Sequence[NDArray[np.float32]]
     ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Return the codes and scores of each person's list."""
+        """Return the codes and scores of each user's list."""
         histories = [row.tolist() for row in codes]
-        rated = [row.tolist() for row in stars]
+        rated = [row.tolist() for row in ratings]
         scores = self.recommender.scores(histories, rated)  # [B, V+1]
         listable = scores.copy()
         listable[:, self._hidden] = -np.inf
-        person = np.repeat(np.arange(len(codes)), [len(row) for row in codes])
-        listable[person, np.concatenate(codes)] = -np.inf
+        user = np.repeat(np.arange(len(codes)), [len(row) for row in codes])
+        listable[user, np.concatenate(codes)] = -np.inf
         for row, seen in zip(listable, histories, strict=True):
             for code in self._twins.keys() & seen if self._twins else ():
                 row[self._twins[code]] = -np.inf
@@ -156,18 +154,18 @@ class _Lists:
 
 @dataclass(frozen=True)
 class _Histories:
-    """The histories of people: person p's are ``codes[before[p]:before[p + 1]]``, oldest first."""
+    """The histories of users: user p's are ``codes[before[p]:before[p + 1]]``, oldest first."""
 
     codes: NDArray[np.int32]
-    stars: NDArray[np.float32]
+    ratings: NDArray[np.float32]
     before: NDArray[np.int64]
 
 
-def _groups(people: UserTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
-    """Yield columns to write, the rows read for them, the people listed and those left without a list."""
-    for part in people.parts:
+def _groups(users: UserTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
+    """Yield columns to write, the rows read for them, the users listed and those left without a list."""
+    for part in users.parts:
         # The part is gone before the next one is read.
-        yield from _groups_of(people.read(part), lists)
+        yield from _groups_of(users.read(part), lists)
 
 
 def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
@@ -182,7 +180,7 @@ def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[dict[str, A
     histories = _Histories(frame["code"].to_numpy()[keep], frame["rating"].to_numpy()[keep], before)
     names, lengths = user[bounds[:-1]], np.diff(before)
     rows_of = np.diff(bounds)
-    a_group = max(lists.most_people, ROWS_A_GROUP // lists.k)
+    a_group = max(lists.most_users, ROWS_A_GROUP // lists.k)
     for first in range(0, len(names), a_group):
         group = np.arange(first, min(first + a_group, len(names)))
         listed = group[lengths[group] > 0]
@@ -198,24 +196,24 @@ def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[dict[str, A
 def _listed(
     listed: NDArray[np.int64], histories: _Histories, lists: _Lists
 ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Return the lists of the people ``listed`` in their order; people of similar length share a pass."""
+    """Return the lists of the users ``listed`` in their order; users of similar length share a pass."""
     found: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
     lengths = np.diff(histories.before)
     order = listed[np.argsort(lengths[listed], kind="stable")]
     cuts = [0]
     while cuts[-1] < len(order):
         start = cuts[-1]
-        stop = min(start + lists.most_people, len(order))
+        stop = min(start + lists.most_users, len(order))
         # The last of a pass is its longest.
         while stop - start > 1 and (stop - start) * lengths[order[stop - 1]] > MAX_CELLS:
             stop = start + max(1, (stop - start) // 2)
         cuts.append(stop)
     for start, stop in pairwise(cuts):
         some = order[start:stop]
-        spans = [slice(*histories.before[person : person + 2]) for person in some]
-        made = lists.make([histories.codes[at] for at in spans], [histories.stars[at] for at in spans])
+        spans = [slice(*histories.before[user : user + 2]) for user in some]
+        made = lists.make([histories.codes[at] for at in spans], [histories.ratings[at] for at in spans])
         found.update(zip(some.tolist(), made, strict=True))
-    return [found[person] for person in listed.tolist()]
+    return [found[user] for user in listed.tolist()]
 
 
 def _columns(

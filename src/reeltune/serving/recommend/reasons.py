@@ -4,7 +4,7 @@ An explanation by occlusion leaves out one movie of the history and looks how fa
 movie alone says little of several together, so the explanation is tested: when the movies that it
 names are left out all at once, the recommendation should fall further than without as many others.
 
-Shapes: R recent movies, V catalogue, P people.
+Shapes: R recent movies, V catalogue, P users.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ N_REASONS = 50
 """Most recent movies that a recommendation may be explained by."""
 
 Score = Callable[[Sequence[Sequence[int]], Sequence[Sequence[float]]], NDArray[np.float64]]
-"""From item codes and stars of several people to their scores, [B, V+1]."""
+"""From item codes and ratings of several users to their scores, [B, V+1]."""
 
 Person = tuple[Sequence[int], Sequence[float]]
 
@@ -68,7 +68,7 @@ class Faithfulness:
 
 
 def occlusion(
-    score: Score, codes: Sequence[int], stars: Sequence[float], scores: NDArray[np.float64]
+    score: Score, codes: Sequence[int], ratings: Sequence[float], scores: NDArray[np.float64]
 ) -> tuple[range, NDArray[np.float64]]:
     """Return the places of the recent movies, and how far each movie's score falls without each, [R, V].
 
@@ -77,13 +77,13 @@ def occlusion(
     Args:
         score: The model.
         codes: The history, oldest first, at least two movies.
-        stars: Its ratings, NaN where absent.
+        ratings: Its ratings, NaN where absent.
         scores: Of the whole history, [V+1].
     """
     recent = range(max(0, len(codes) - N_REASONS), len(codes))
     without = [[*codes[:i], *codes[i + 1 :]] for i in recent]
-    stars_without = [[*stars[:i], *stars[i + 1 :]] for i in recent]
-    changed = score(without, stars_without)[:, 1:]  # [R, V]
+    ratings_without = [[*ratings[:i], *ratings[i + 1 :]] for i in recent]
+    changed = score(without, ratings_without)[:, 1:]  # [R, V]
     return recent, (scores[1:] - scores[1:].mean()) - (changed - changed.mean(axis=1, keepdims=True))
 
 
@@ -97,7 +97,7 @@ def check_faithfulness(
 
     Args:
         score: The model.
-        people: Item codes and stars of each person, oldest first.
+        people: Item codes and ratings of each person, oldest first.
         n_removed: Movies that an explanation names.
         seed: Origin of the draws.
 
@@ -108,7 +108,7 @@ def check_faithfulness(
     if not asked:
         raise ConfigError(f"nobody has more than {2 * n_removed} movies; test people with longer histories")
     rng = np.random.default_rng(derive(seed, "faithfulness"))
-    falls = np.array([_falls(score, codes, stars, n_removed, rng) for codes, stars in asked])  # [P, 3]
+    falls = np.array([_falls(score, codes, ratings, n_removed, rng) for codes, ratings in asked])  # [P, 3]
     named, random, recent = falls.T
     return Faithfulness(
         n_people=len(asked),
@@ -126,15 +126,15 @@ def check_faithfulness(
 
 
 def _falls(
-    score: Score, codes: Sequence[int], stars: Sequence[float], n_removed: int, rng: np.random.Generator
+    score: Score, codes: Sequence[int], ratings: Sequence[float], n_removed: int, rng: np.random.Generator
 ) -> list[float]:
     """Return log2 of the first recommendation's rank without the named, random and last movies."""
-    scores = score([codes], [stars])[0]
+    scores = score([codes], [ratings])[0]
     seen = np.array(codes)
     scores_unseen = scores.copy()
     scores_unseen[[0, *seen]] = -np.inf
     best = int(scores_unseen.argmax())
-    recent, falls = occlusion(score, codes, stars, scores)
+    recent, falls = occlusion(score, codes, ratings, scores)
     order = np.argsort(-falls[:, best - 1], kind="stable")[:n_removed]
     removed = [
         {recent[int(place)] for place in order},
@@ -142,7 +142,7 @@ def _falls(
         set(range(len(codes) - n_removed, len(codes))),
     ]
     kept = [[i for i in range(len(codes)) if i not in places] for places in removed]
-    changed = score([[codes[i] for i in of] for of in kept], [[stars[i] for i in of] for of in kept])
+    changed = score([[codes[i] for i in of] for of in kept], [[ratings[i] for i in of] for of in kept])
     changed[:, [0, *seen]] = -np.inf  # the whole history stays hidden: a removed movie is no rival
     ranks = 1 + (changed > changed[:, [best]]).sum(axis=1)
     return [float(value) for value in np.log2(ranks)]

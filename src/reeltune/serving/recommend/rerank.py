@@ -165,7 +165,7 @@ class Reranker:
     def _popularity(self) -> Floats:
         """Popularity of the movies, 0 to 1, shape [V+1]."""
         if self._counts is None:
-            raise UserError("this bundle does not tell how often movies were seen; export it again")
+            raise UserError("this bundle does not know how often movies were seen; export it again")
         logs = np.log1p(self._counts.astype(np.float64))
         return np.asarray(logs / max(float(logs.max()), 1.0))
 

@@ -1,4 +1,4 @@
-"""Movies by the titles people write.
+"""Movies by the titles that users write.
 
 A title is matched without regard to case, accents, punctuation and the place of its
 article: ``the godfather`` finds ``Godfather, The (1972)``. What is not the same title is

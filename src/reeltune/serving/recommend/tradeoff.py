@@ -1,6 +1,6 @@
 """Measures on validation what each weight of re-ranking brings and costs, and tunes it.
 
-Shapes: B batch, K listed, M people, V catalogue.
+Shapes: B batch, K listed, M users, V catalogue.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def measure_trade_off(
         StudyError: No study, no such trial, or its weights are gone.
     """
     if n_people < 1 or not 0.0 <= tolerance <= 1.0:
-        raise UserError(f"{n_people} people and a tolerance of {tolerance:g}: at least 1, and from 0 to 1")
+        raise UserError(f"{n_people} users and a tolerance of {tolerance:g}: at least 1, and from 0 to 1")
     study = Study.open(study_dir)
     row = selected_trial(study, trial)
     checkpoint = study.trial_directory(row.number) / BEST_CHECKPOINT
@@ -153,12 +153,12 @@ def _points(
                     reranker.miscalibration(listed, wanted),
                 )
         n_done += len(scores)
-        notify(f"re-ranked for {n_done:,} of {queries.n_queries:,} people")
+        notify(f"re-ranked for {n_done:,} of {queries.n_queries:,} users")
     return {key: total.point() for key, total in sums.items()}
 
 
 class _Sums:
-    """Sums over people for one weight."""
+    """Sums over users for one weight."""
 
     def __init__(self, counts: NDArray[np.int64]) -> None:
         self._counts = counts
@@ -168,7 +168,7 @@ class _Sums:
         self._ndcg: Callable[[NDArray[np.int64]], NDArray[np.float64]] = parse_metric(f"ndcg@{K}").per_query
 
     def add(self, listed: NDArray[np.int64], target: int, distance: float, miscalibration: float) -> None:
-        """Add the list of one person."""
+        """Add the list of one user."""
         place = np.flatnonzero(listed == target) + 1
         ndcg = float(self._ndcg(place)[0]) if len(place) else 0.0
         self._totals += (ndcg, self._counts[listed].mean(), distance, miscalibration)
@@ -176,7 +176,7 @@ class _Sums:
         self._n_people += 1
 
     def point(self) -> Point:
-        """Return the means; the weight is left to be told."""
+        """Return the means; the weight is not set yet."""
         ndcg, events, distance, miscalibration = (self._totals / max(self._n_people, 1)).tolist()
         coverage = float(self._is_listed[1:].mean())
         return Point(math.nan, ndcg, events, distance, miscalibration, coverage)
