@@ -21,7 +21,7 @@ import numpy as np
 
 from reeltune.data.interactions import BadRows, Interactions, Movies, RawDataset
 from reeltune.data.readers.delimited import shorten
-from reeltune.data.readers.tabular import UNPRINTABLE, text_ids
+from reeltune.data.readers.values import UNPRINTABLE, text_ids
 from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
@@ -98,8 +98,8 @@ def read_amazon(files: FileSet, name: str, metadata: str | None) -> RawDataset:
     text = [pc.fill_null(table.column(field), "") for field in (release.heading, release.body)]
     review = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*text, "\n"))
     interactions = Interactions(
-        user=text_ids(user.filter(keep)),
-        item=text_ids(item.filter(keep)),
+        user=text_ids(user.filter(keep).combine_chunks()),
+        item=text_ids(item.filter(keep).combine_chunks()),
         rating=rating.filter(keep).cast(pa.float32()).to_numpy(),
         timestamp=time.filter(keep).to_numpy().astype(np.int64) // release.per_second,
         review=Texts.of_arrow(review.filter(keep)),

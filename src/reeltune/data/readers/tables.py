@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.readers.columns import Columns
 from reeltune.data.readers.delimited import decode
-from reeltune.data.readers.tabular import Rows, Table
+from reeltune.data.readers.tabular import Table
 from reeltune.data.readers.times import check_span, seconds_of
 from reeltune.data.readers.titles import FIRST_YEAR, LAST_YEAR, known_genres, titled
+from reeltune.data.readers.values import Rows
 from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.readers.tabular import Rows
+from reeltune.data.readers.values import Rows
 
 __all__ = ["PER_UNIT", "check_span", "seconds_of"]
 
