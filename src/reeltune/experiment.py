@@ -301,7 +301,13 @@ def _run(
     notify: Notify,
     address: str | None,
 ) -> Run:
+    said = study.warnings()
+    for line in said:
+        notify(line)
     outcome = run(study, prepared)
+    for line in study.warnings():
+        if line not in said:
+            notify(line)
     if outcome is not Outcome.FINISHED:
         return Run(study, outcome)
     data = open_tuning(prepared)

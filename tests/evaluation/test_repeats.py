@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reeltune.data.store import open_tuning, prepare
@@ -88,6 +89,26 @@ def test_a_study_trains_its_best_again_and_the_evaluation_uses_it(study_dir: Pat
     evaluation = evaluate_study(study_dir, notify=told.append)
     assert evaluation.trial == found.winner
     assert not any("epoch" in line for line in told), "the repeats are the final seeds"
+
+
+def test_the_simplest_within_a_standard_error_may_win(study_dir: Path) -> None:
+    study = ask(study_dir)
+    rows = [replace(row, n_parameters=size) for row, size in zip(study.best(), (900, 100), strict=True)]
+    close = {row.number: np.linspace(0, 1, 50) + 0.001 * (row is rows[0]) * np.arange(50) for row in rows}
+    fixed = {row.number: [figures(0.9 - 0.1 * place)] for place, row in enumerate(rows)}
+    assert name_winner(study, rows, fixed).winner == rows[0].number
+    assert name_winner(study, rows, fixed, close).winner == rows[0].number, "clearly better"
+    noisy = close | {rows[0].number: close[rows[1].number] + np.resize([0.1, -0.1], 50)}
+    assert name_winner(study, rows, fixed, noisy).winner == rows[1].number
+
+
+def test_the_simplest_is_found_among_the_repeats(study_dir: Path) -> None:
+    study = ask(study_dir, repeats={"top": 2, "seeds": 1, "winner": "simplest"})
+    data = open_tuning(prepare(study.spec.data))
+    found = repeat_best(study, data, lambda _: None, LocalPool())
+    assert found is not None
+    assert found.winner in {c.trial for c in found.configurations}
+    assert selected_trial(study).number == found.winner
 
 
 def test_repeats_end_with_the_next_trial(study_dir: Path) -> None:

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reeltune.errors import StudyError, first_line
 from reeltune.files import read_json
 from reeltune.tuning.records.rows import TrialRow, TrialState
-from reeltune.tuning.search.results import best_rows
+from reeltune.tuning.search.results import best_rows, simplest
 from reeltune.tuning.study.folder import Study
 
 __all__ = ["Repeated", "Repeats", "name_winner", "read_repeats"]
@@ -53,7 +56,10 @@ class Repeats:
 
 
 def name_winner(
-    study: Study, rows: Sequence[TrialRow], figures: Mapping[int, Sequence[Mapping[str, float]]]
+    study: Study,
+    rows: Sequence[TrialRow],
+    figures: Mapping[int, Sequence[Mapping[str, float]]],
+    by_user: Mapping[int, NDArray[np.float64]] | None = None,
 ) -> Repeats:
     """Return the configurations of ``rows`` by their means over fresh seeds.
 
@@ -63,6 +69,8 @@ def name_winner(
         study: The study.
         rows: The trials that were repeated, best first.
         figures: By trial number, the metrics of each seed that did not diverge.
+        by_user: By trial number, the mean objective of each user over the seeds, [U]; where it is given, the
+            smallest network within one standard error of the best wins.
     """
     repeated = {
         row.number: Repeated(row.number, float(row.value or 0.0), tuple(dict(m) for m in figures[row.number]))
@@ -83,6 +91,8 @@ def name_winner(
     others = [row for row in means if row not in ranked]  # their means break a limit
     n_finished = sum(row.state.is_finished for row in study.rows())
     winner = ranked[0].number if ranked else rows[0].number
+    if ranked and by_user is not None:
+        winner = simplest({row.number: row.n_parameters for row in ranked}, by_user)
     return Repeats(winner, n_finished, tuple(repeated[row.number] for row in [*ranked, *others]))
 
 

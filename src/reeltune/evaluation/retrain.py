@@ -9,13 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reeltune.data.prepared import TuningData
 from reeltune.errors import StudyError
+from reeltune.evaluation.compare import sums_by_user
 from reeltune.evaluation.repeats import Repeats, name_winner, read_repeats
 from reeltune.evaluation.studies import Notify
 from reeltune.files import write_json
+from reeltune.metrics.registry import per_query
 from reeltune.seeding import derive
-from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.population import lineage
 from reeltune.tuning.study.folder import Study
@@ -70,9 +75,20 @@ def repeat_best(study: Study, data: TuningData, notify: Notify, executor: Execut
     notify(f"training the best {len(rows)} configurations again from {settings.seeds} seeds each")
     found = retrain(study, rows, data, n_seeds=settings.seeds, notify=notify, executor=executor)
     figures = {number: [candidate.metrics for candidate in of] for number, of in found.items()}
-    repeats = name_winner(study, rows, figures)
+    by_user = None
+    if settings.winner == "simplest":
+        by_user = {number: _by_user(study, of, data) for number, of in found.items() if of}
+    repeats = name_winner(study, rows, figures, by_user)
     write_json(study.directory / "repeats.json", repeats.plain())
     return repeats
+
+
+def _by_user(study: Study, candidates: Sequence[Candidate], data: TuningData) -> NDArray[np.float64]:
+    """Return the mean objective of each user over the seeds, [U]."""
+    ranks = [np.load(candidate.checkpoint.parent / VALIDATION_RANKS) for candidate in candidates]
+    values = np.mean([per_query(of_seed, study.objective) for of_seed in ranks], axis=0)
+    sums, n_targets = sums_by_user(values, data.validation.user)
+    return np.asarray(sums / n_targets, dtype=np.float64)
 
 
 def retrain(

@@ -82,7 +82,8 @@ def cost(study: Study) -> str:
     }
     if settings.gpus_per_trial:
         facts["Accelerator time"] = duration(seconds * settings.gpus_per_trial)
-    return section("Cost", facts_list(facts) + _bars(study))
+    notes = "".join(f'<p class="note">{escape(line)}.</p>' for line in study.warnings())
+    return section("Cost", facts_list(facts) + notes + _bars(study))
 
 
 def _bars(study: Study) -> str:

@@ -1,13 +1,18 @@
-"""Which trial won and what its searched values press against."""
+"""Which trial won, what its searched values press against, and whether the search could search at all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.pareto import front_ranks, hypervolume, knee_order
+from reeltune.tuning.search.searchers import SEARCHERS, n_initial
 from reeltune.tuning.space.parameters import Choice
 from reeltune.tuning.space.search_space import Space
 
@@ -18,7 +23,13 @@ __all__ = [
     "has_figures",
     "pareto_front",
     "pressed_bounds",
+    "search_warnings",
+    "simplest",
 ]
+
+
+MIN_ENDED = 4
+"""Trials without which nothing is said about the scheduler."""
 
 
 def has_figures(row: TrialRow, goal: Goal) -> bool:
@@ -129,4 +140,55 @@ def pressed_bounds(
         for side, end in ends.items():
             if len(hits[side]) >= max(share * len(values), 1):
                 found.append(PressedBound(name, end, side, len(hits[side]) / len(values)))
+    return found
+
+
+def simplest(sizes: Mapping[int, int], values: Mapping[int, NDArray[np.float64]]) -> int:
+    """Return the smallest of some trials that is within one standard error of the best.
+
+    The rule of Breiman et al. (1984), with the error of the paired difference over users: what two models
+    get wrong together does not count. Of equal sizes the better trial is returned.
+
+    Args:
+        sizes: Parameters of the network by number of the trial, the best trial first.
+        values: The objective of each user by number of the trial, [U] each, users in one order.
+    """
+    best = next(iter(sizes))
+
+    def is_close(number: int) -> bool:
+        differences = values[best] - values[number]
+        error = differences.std(ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else 0.0
+        return bool(abs(differences.mean()) <= error)
+
+    return min((number for number in sizes if number == best or is_close(number)), key=sizes.__getitem__)
+
+
+def search_warnings(
+    rows: Sequence[TrialRow], *, n_trials: int, searcher: Any, scheduler: Any, lag: int | None = None
+) -> list[str]:
+    """Return in words what keeps a study from searching, empty where nothing does.
+
+    Args:
+        rows: The trials so far; may be empty.
+        n_trials: Trials that the study is to have.
+        searcher: Its configuration.
+        scheduler: Its configuration.
+        lag: Trials just before a trial whose results are not looked at.
+    """
+    found = []
+    first = n_initial(searcher) + (lag or 0)
+    if SEARCHERS[searcher.name].learns and n_trials <= first:
+        found.append(
+            f"{searcher.name} would choose by results from trial {first} on (n_initial and lag), but the "
+            f"study ends with trial {n_trials - 1}: raise study.trials above {first}, or use qmc"
+        )
+    rung = getattr(scheduler, "grace_epochs", getattr(scheduler, "min_epochs", None))
+    ended = [row for row in rows if row.state in (TrialState.COMPLETE, TrialState.STOPPED)]
+    early = [row for row in ended if row.state is TrialState.STOPPED and row.n_epochs <= (rung or 0)]
+    if len(ended) >= MIN_ENDED and 2 * len(early) > len(ended):
+        key = "grace_epochs" if hasattr(scheduler, "grace_epochs") else "min_epochs"
+        found.append(
+            f"{scheduler.name} stopped {len(early)} of {len(ended)} trials by epoch {rung}, its first rung: "
+            f"late starters had no say; raise {key} in study.scheduler, or use none"
+        )
     return found

@@ -28,8 +28,8 @@ from reeltune.files import append_line, read_json, read_lines, write_json
 from reeltune.locks import folder_lock, is_folder_locked
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.search.goal import Goal
-from reeltune.tuning.search.results import best_rows
-from reeltune.tuning.search.searchers import n_points
+from reeltune.tuning.search.results import best_rows, search_warnings
+from reeltune.tuning.search.searchers import QmcConfig, n_points
 from reeltune.tuning.study.folders import check_is_folder
 from reeltune.tuning.study.spec import StudySpec, first_difference
 from reeltune.version import __version__
@@ -186,6 +186,15 @@ class Study:
         points = n_points(self.spec.study.searcher, self.spec.space, self.spec.trial.plain())
         limits = [self.spec.study.trials] + ([] if points is None else [points])
         return min(limits + ([] if population is None else [population.n_segments]))
+
+    def warnings(self) -> list[str]:
+        """Return in words what keeps the study from searching, empty where nothing does."""
+        of = self.spec.study
+        is_exempt = of.warm_start or self.spec.population is not None  # learns at once, or from nothing
+        searcher = QmcConfig() if is_exempt else of.searcher
+        return search_warnings(
+            self.rows(), n_trials=self.n_trials, searcher=searcher, scheduler=of.scheduler, lag=of.lag
+        )
 
     @property
     def max_epochs(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -79,6 +79,9 @@ class RepeatsConfig(Config):
     """Best configurations that are trained again, 1 to 1000."""
     seeds: int = Field(default=0, ge=0, le=100)
     """Further seeds of each, 0 to 100; 0 names the winner by its one trial."""
+    winner: Literal["best", "simplest"] = "best"
+    """``best``: the highest mean over the seeds. ``simplest``: the smallest network within one standard error
+    of it, over users."""
 
 
 class StudySettings(Config):
@@ -156,6 +159,8 @@ class StudySettings(Config):
             )
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError("objectives: one stands twice; keep one")
+        if self.goal.is_multiple and self.repeats.winner == "simplest":
+            raise ValueError("repeats.winner: simplest knows one objective; name the size as a constraint")
         if self.goal.is_multiple and self.scheduler.name not in MULTIPLE:
             raise ValueError(
                 f"scheduler {self.scheduler.name} compares one objective; "
