@@ -10,7 +10,7 @@ import pytest
 import typer
 import yaml
 
-from reeltune.cli.app import app
+from reeltune.cli.app import app, main
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -56,3 +56,16 @@ def test_the_job_mounts_the_studies_on_every_node():
         mounts = pod["containers"][0]["volumeMounts"]
         assert mounts[0]["mountPath"] in job["spec"]["entrypoint"]
     assert f"ray:{ray.__version__}-" in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_the_image_for_serving_starts_the_service(monkeypatch, capsys) -> None:
+    lines = (DEPLOY / "serve.Dockerfile").read_text().splitlines()
+    entry, options = (
+        next(json.loads(line.removeprefix(word)) for line in lines if line.startswith(word))
+        for word in ("ENTRYPOINT ", "CMD ")
+    )
+    monkeypatch.setattr("sys.argv", [*entry, *options, "--port", "0"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("error: /bundle is no folder")

@@ -102,7 +102,7 @@ def export_study(
     prepared, data = open_study_data(study, data_dir=data_dir, notify=notify)
     trained = load_network(checkpoint)
     network = as_stored(trained, "int8" if is_int8 else "float32")
-    compression = measure_compression(trained, network, data).plain() if is_int8 else None
+    compression = measure_compression(trained, network, data) if is_int8 else None
     trade_off = read_trade_off(study_dir)
     if trade_off is not None and trade_off.trial != row.number:
         notify(f"without tuned re-ranking: it was measured for trial {trade_off.trial}")

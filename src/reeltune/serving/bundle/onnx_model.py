@@ -6,7 +6,6 @@ Shapes: B batch, T steps, D width of the item vectors, V catalogue.
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from reeltune.serving.bundle.onnx_scorer import OnnxScorer, is_runtime_available
 
 __all__ = [
     "MAX_MATRIX_BYTES",
-    "Parity",
     "check_parity",
     "has_small_matrix",
     "is_onnx_available",
@@ -48,20 +46,6 @@ MAX_MATRIX_BYTES = 1 << 30
 
 _SHAPES = ((1, 1), (1, 7), (5, 33), (16, 12), (3, 200))
 """Batch sizes and lengths that are tried; an exporter may fix either silently."""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How ONNX Runtime compared with PyTorch on random histories."""
-
-    n_histories: int
-    largest_difference: float  # of a score
-    onnxruntime: str  # version
-    torch: str  # version
-
-    def plain(self) -> dict[str, Any]:
-        """Return the comparison as plain Python values."""
-        return asdict(self)
 
 
 def is_onnx_available() -> bool:
@@ -88,7 +72,7 @@ def has_small_matrix(model: SequenceNetwork | LinearForm) -> bool:
 
 
 def reads_ratings(network: SequenceNetwork) -> bool:
-    """Return whether the stars of a history enter the network's scores."""
+    """Return whether the ratings of a history enter the network's scores."""
     return network.side.config.rating or network.side.config.taste
 
 
@@ -138,7 +122,7 @@ class _LinearScores(nn.Module):
 def write_onnx(model: SequenceNetwork | LinearForm, path: Path) -> None:
     """Write ``model`` as ONNX, from ``items`` [B, T] and ``lengths`` [B] to ``scores`` [B, V+1].
 
-    Batch and length are free; the two inputs are int64. A network that reads stars takes ``ratings``
+    Batch and length are free; the two inputs are int64. A network that reads ratings takes ``ratings``
     [B, T] float32 as well, NaN where there are none. Rows are padded on the right with 0; each holds at
     least one movie.
 
@@ -186,10 +170,10 @@ def write_proved_onnx(scorer: Scorer, form: SequenceNetwork | LinearForm, folder
         BundleError: As :func:`write_onnx` and :func:`check_parity`.
     """
     write_onnx(form, folder / "model.onnx")
-    write_json(folder / "parity.json", check_parity(scorer, folder / "model.onnx").plain())
+    write_json(folder / "parity.json", check_parity(scorer, folder / "model.onnx"))
 
 
-def check_parity(scorer: Scorer, path: Path, *, seed: int = 0) -> Parity:
+def check_parity(scorer: Scorer, path: Path, *, seed: int = 0) -> dict[str, Any]:
     """Return how the ONNX file at ``path`` compares with ``scorer`` on random histories of several shapes.
 
     Raises:
@@ -205,16 +189,21 @@ def check_parity(scorer: Scorer, path: Path, *, seed: int = 0) -> Parity:
         lengths[0] = n_steps
         inside = np.arange(n_steps) < lengths[:, None]
         items = np.where(inside, rng.integers(1, scorer.n_items + 1, size=(n_rows, n_steps)), PAD)
-        stars = np.where(inside, rng.integers(0, 11, size=(n_rows, n_steps)) / 2.0, 0.0)
-        stars[stars == 0.0] = np.nan  # some events are not rated
+        ratings = np.where(inside, rng.integers(0, 11, size=(n_rows, n_steps)) / 2.0, 0.0)
+        ratings[ratings == 0.0] = np.nan  # some events are not rated
         histories = Histories(
-            torch.from_numpy(items), torch.from_numpy(lengths), torch.from_numpy(stars).float()
+            torch.from_numpy(items), torch.from_numpy(lengths), torch.from_numpy(ratings).float()
         )
         with torch.inference_mode():
             expected = scorer.scores(histories).numpy()
         largest = max(largest, _difference(expected, other.scores(histories).numpy(), path))
         n_histories += n_rows
-    return Parity(n_histories, largest, onnxruntime.__version__, torch.__version__)
+    return {
+        "n_histories": n_histories,
+        "largest_difference": largest,  # of a score
+        "onnxruntime": onnxruntime.__version__,
+        "torch": torch.__version__,
+    }
 
 
 def _difference(expected: NDArray[np.float32], found: NDArray[np.float32], path: Path) -> float:
