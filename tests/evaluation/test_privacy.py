@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from reeltune.data.config import DataConfig
+from reeltune.data.interactions import Users
+from reeltune.data.prepare.splits import LeaveLast
+from reeltune.data.store import open_tuning, write_dataset
+from reeltune.data.synthetic import synthetic_data
 from reeltune.errors import ConfigError
 from reeltune.evaluation import compare
 from reeltune.evaluation.analyses import membership
@@ -18,6 +23,7 @@ from reeltune.evaluation.analyses.membership import (
 from reeltune.evaluation.analyses.privacy import probe_attribute, user_states
 from reeltune.models.baselines.fit import fit_baseline
 from reeltune.models.networks.gru import GRUConfig, GRUNetwork
+from reeltune.serving.recommend.audit import probe_people
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +147,23 @@ def test_a_model_that_remembers_is_caught_and_popularity_is_not(tiny_data) -> No
     popularity = fit_baseline("popularity", members.known(), tiny_data.n_items)
     found = check_membership(popularity, tiny_data)
     assert abs(found.auc.value - 0.5) < 0.12
+
+
+def test_a_user_with_several_targets_is_attacked_and_probed_once(tmp_path, monkeypatch) -> None:
+    raw = synthetic_data(n_users=60, n_items=40, mean_length=14).raw
+    split = LeaveLast(n_validation=3, n_test=2)
+    write_dataset(tmp_path / "d", raw, DataConfig(dataset="synthetic", k_core=1, split=split))
+    data = open_tuning(tmp_path / "d")
+    n_asked = data.validation.n_users
+    assert data.validation.n_queries == 3 * n_asked
+    found = check_membership(fit_baseline("popularity", data.train, data.n_items), data)
+    assert found.n_others == n_asked
+    probed: list[int] = []
+    monkeypatch.setattr(
+        "reeltune.serving.recommend.audit.probe_attribute",
+        lambda states, *_, **__: probed.append(len(states)),
+    )
+    network = GRUNetwork(GRUConfig(embedding_dim=8, hidden_dim=8), data.n_items)
+    users = Users((), genders=("F", "M") * 30)
+    assert probe_people(network, data, users, seed=1) == {"gender": None}
+    assert probed == [n_asked]

@@ -190,11 +190,10 @@ def fingerprint(test: Queries, user_ids: Ids, item_ids: Ids) -> str:
 
 def queries_at(full: Sequences, keep: NDArray[np.bool_], rows: NDArray[np.int64]) -> Queries:
     """Return a query for each event of ``full`` at ``rows`` [M]; ``keep`` [N] says what histories hold."""
-    before: NDArray[np.int64] = np.cumsum(keep) - keep  # [N] kept events before each
     return Queries(
         sequences=full.select(keep),
         user=_users_of(full, rows).astype(np.int32),
-        end=before[rows],
+        end=np.searchsorted(np.flatnonzero(keep), rows),  # kept events before each
         target=full.items[rows],
         target_rating=full.ratings[rows],
         target_timestamp=full.timestamps[rows],
