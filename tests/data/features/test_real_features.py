@@ -24,7 +24,7 @@ def test_both_scorers_are_as_good_as_the_committed_figures_say(shared_data):
 
 
 def test_latest_small_has_people_text_and_genres(shared_data):
-    config = DataConfig(dataset="movielens-latest-small", people="movie-metadata/item_people.csv")
+    config = DataConfig(dataset="movielens-latest-small", credits="movie-metadata/item_people.csv")
     data = open_tuning(prepare(config, data_dir=shared_data))
     inputs = FeatureConfig(genres=True, year=True, people=True, text="tfidf", taste=True)
     features = make_features(inputs, data)
