@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
+from reeltune.data.scale import RatingScale
 from reeltune.metrics.decisions import decide, star_matrix
 
 pairs = st.lists(
@@ -64,3 +65,12 @@ def test_calibration_tells_what_was_given_where_so_much_was_predicted():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="no predictions"):
         decide(np.array([]), np.array([]))
+
+
+def test_the_classes_of_another_scale_are_told_apart():
+    ten = RatingScale(lowest=1, highest=10, step=1)
+    actual = np.array([5.0, 6.0, 8.0, 10.0])
+    found = decide(actual, actual, ten.like_threshold, ten.classes)
+    assert (found.threshold, found.star_accuracy) == (8.0, 1.0)
+    assert len(found.star_matrix) == len(found.plain()["classes"]) == 10
+    assert [row.index(1) for row in found.star_matrix if any(row)] == [4, 5, 7, 9]

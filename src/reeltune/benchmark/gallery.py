@@ -104,7 +104,11 @@ def _of_ratings(ratings: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         ),
         "stars": (
             f"{name}, first seed: the nearest star.",
-            matrix(decisions["star_matrix"], tuple("12345"), title="confusion matrix of stars"),
+            matrix(
+                decisions["star_matrix"],
+                [f"{each:g}" for each in decisions.get("classes", range(1, 6))],
+                title="confusion matrix of stars",
+            ),
         ),
         "calibration": (
             f"{name}, first seed: the mean of the stars given where so many were predicted; larger dots hold "

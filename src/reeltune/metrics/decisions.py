@@ -71,12 +71,15 @@ class Decisions:
     calibration: tuple[Calibration, ...]  # bins with predictions only
     calibration_error: float
     """Mean distance in stars of predicted and actual mean over the bins, weighted by their predictions."""
+    classes: tuple[float, ...] = STAR_CLASSES
+    """Ratings that the rows and columns of ``star_matrix`` stand for."""
 
     def plain(self) -> dict[str, Any]:
         """Return the figures as plain Python values that JSON gives back unchanged."""
         return asdict(self) | {
             "matrix": [list(row) for row in self.matrix],
             "star_matrix": [list(row) for row in self.star_matrix],
+            "classes": list(self.classes),
             "calibration": [asdict(part) for part in self.calibration],
         }
 
@@ -119,6 +122,7 @@ def decide(
         majority_star_accuracy=float(in_class.max() / len(actual)),
         calibration=bins,
         calibration_error=sum(b.n * abs(b.mean_predicted - b.mean_actual) for b in bins) / len(actual),
+        classes=tuple(classes),
     )
 
 

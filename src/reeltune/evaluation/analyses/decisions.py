@@ -5,14 +5,14 @@ Shapes: S seeds, M questions, U people, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.evaluation.compare import Interval, portions
-from reeltune.metrics.decisions import star_classes
+from reeltune.metrics.decisions import STAR_CLASSES, star_classes
 from reeltune.metrics.rating import Stars, check_stars
 from reeltune.seeding import derive
 
@@ -55,6 +55,7 @@ def decision_intervals(
     users: NDArray[np.int64],
     *,
     threshold: float,
+    classes: Sequence[float] = STAR_CLASSES,
     seed: int = 0,
 ) -> dict[str, Interval | None]:
     """Return each figure of :data:`FIGURES` and ``roc_auc``: the mean over seeds, its interval over people.
@@ -66,7 +67,8 @@ def decision_intervals(
         predicted: Stars, [S, M].
         actual: Stars, [M].
         users: Whose question each is, [M].
-        threshold: Stars from which a movie counts as liked.
+        threshold: Rating from which a movie counts as liked.
+        classes: Values to which ratings are rounded, rising.
         seed: Origin of the draws.
 
     Raises:
@@ -76,7 +78,7 @@ def decision_intervals(
         check_stars(row, actual)
     _, person = np.unique(users, return_inverse=True)
     n_people = int(person.max()) + 1
-    each = [_sums(row, actual, person, threshold) for row in predicted]
+    each = [_sums(row, actual, person, threshold, classes) for row in predicted]
     rng = np.random.default_rng(derive(seed, "decisions"))
     drawn = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=N_DRAWS).astype(
         np.float64
@@ -93,7 +95,9 @@ def decision_intervals(
     return found
 
 
-def _sums(predicted: Stars, actual: Stars, person: Rows, threshold: float) -> dict[str, Array]:
+def _sums(
+    predicted: Stars, actual: Stars, person: Rows, threshold: float, classes: Sequence[float]
+) -> dict[str, Array]:
     """Return what the figures are made of, summed over each person's questions, [U] each."""
     liked, guess = actual >= threshold, predicted >= threshold
     away = predicted.astype(np.float64) - actual
@@ -105,7 +109,7 @@ def _sums(predicted: Stars, actual: Stars, person: Rows, threshold: float) -> di
         "fp": ~liked & guess,
         "fn": liked & ~guess,
         "tn": ~liked & ~guess,
-        "right": star_classes(predicted) == star_classes(actual),
+        "right": star_classes(predicted, classes) == star_classes(actual, classes),
     }
     sums: dict[str, Array] = {}
     for name, of in columns.items():
