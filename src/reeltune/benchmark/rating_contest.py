@@ -84,7 +84,8 @@ def judge_raters(
 
     The champion is the optimized RNN with the smallest mean error over its seeds on validation.
     """
-    part = _part(contest)
+    scale = data.ledger.scale
+    threshold = _part(contest).threshold or scale.like_threshold
     best = min(
         (one for one in raters if one.entrant.contestant.role == "optimized RNN"),
         key=lambda one: one.validation.mean,
@@ -100,7 +101,7 @@ def judge_raters(
     for one in raters:
         found = predicted[one.entrant.name]
         figures = decision_intervals(
-            found, test.stars, test.user, threshold=part.threshold, seed=contest.seed
+            found, test.stars, test.user, threshold=threshold, classes=scale.classes, seed=contest.seed
         )
         rows.append({
             "name": one.entrant.name,
@@ -113,24 +114,23 @@ def judge_raters(
             "validation": one.validation.plain(),
             "seconds": one.seconds,
             "figures": {name: None if of is None else of.plain() for name, of in figures.items()},
-            "decisions": decide(found[0], test.stars, part.threshold).plain(),
+            "decisions": decide(found[0], test.stars, threshold, scale.classes).plain(),
         })  # fmt: skip
     return {
         "ledger": data.ledger.plain(),
-        "threshold": part.threshold,
+        "threshold": threshold,
         "n_ratings": test.n_ratings,
         "n_people": len(np.unique(test.user)),
         "champion": best.entrant.name,
         "standings": sorted(rows, key=lambda row: row["figures"]["rmse"]["value"]),
-        "findings": _findings(contest, best.entrant.name, predicted, test),
+        "findings": _findings(contest, best.entrant.name, predicted, test, threshold),
     }
 
 
 def _findings(
-    contest: Contest, own: str, predicted: Mapping[str, NDArray[np.float32]], test: Ratings
+    contest: Contest, own: str, predicted: Mapping[str, NDArray[np.float32]], test: Ratings, threshold: float
 ) -> dict[str, Any]:
     """Return how the champion differs from each other; above 0 the champion is better."""
-    threshold = _part(contest).threshold
     liked = test.stars >= threshold
     values = {
         "squared error saved": {n: -((p - test.stars) ** 2).mean(axis=0) for n, p in predicted.items()},

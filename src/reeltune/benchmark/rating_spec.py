@@ -10,7 +10,6 @@ from reeltune.benchmark.names import check_folders
 from reeltune.config import Config, Document
 from reeltune.data.prepare.folds import KFold, OfficialFold
 from reeltune.errors import ConfigError
-from reeltune.metrics.decisions import DEFAULT_THRESHOLD
 from reeltune.models.registry import AnyRatingBaselineConfig
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.space.search_space import Space
@@ -78,8 +77,8 @@ class RatingPart(Config):
 
     split: Annotated[KFold | OfficialFold, Field(discriminator="name")] = KFold()
     """Which rows are test; a tenth of the others chooses."""
-    threshold: float = Field(default=DEFAULT_THRESHOLD, gt=0.0, le=10.0)
-    """Stars from which a movie counts as liked, above 0 to 10."""
+    threshold: float | None = Field(default=None, gt=0.0)
+    """Rating from which a movie counts as liked; None for what lies as high as four of five stars."""
     trials: int = Field(default=16, ge=1, le=100000)
     """Trials of each contestant with a space, 1 to 100000, the file's own values first."""
     seeds: int = Field(default=3, ge=1, le=100)
