@@ -8,6 +8,7 @@ from typing import Any
 
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
+from reeltune.files import read_json, write_json
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.records.rows import TrialRow, TrialState
@@ -41,6 +42,19 @@ def _params(config: TrialConfig) -> dict[str, Any]:
         "training.learning_rate": config.training.learning_rate,
         "training.batch_size": config.training.batch_size,
     }
+
+
+RUNNING = {"state": "running", "value": None, "n_epochs": 0, "best_epoch": 0, "metrics": {}, "seconds": 0.0}
+"""What the row of a trial says before it has ended."""
+
+
+def fail_trials(directory: Path, *numbers: int) -> None:
+    """Let trials of a study have failed before their first epoch."""
+    for number in numbers:
+        folder = directory / "trials" / f"{number:05d}"
+        (folder / "epochs.jsonl").unlink()
+        row = read_json(folder / "trial.json")
+        write_json(folder / "trial.json", row | RUNNING | {"state": "failed"})
 
 
 def make_finished_study(directory: Path, *, final_seeds: int = 1, refit: bool = False) -> Path:

@@ -36,7 +36,7 @@ HOMES = {
     "ray": {"tuning/ray/"},
     "optuna": {"tuning/search/", "tuning/study/"},
     "sqlalchemy": {"tuning/study/storage.py"},
-    "sqlite3": {"tuning/study/"},
+    "sqlite3": {"tuning/records/reader.py", "tuning/study/storage.py"},
     "pyarrow": {"data/", "object_storage.py", "serving/recommend/"},
     "sklearn": {"data/features/", "evaluation/", "tuning/search/bandit.py", "tuning/study/importance.py"},
     "onnx": {"serving/bundle/"},

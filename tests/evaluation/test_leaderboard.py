@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finished_study import fail_trials
 from reeltune.errors import StudyError
 from reeltune.evaluation import leaderboard as module
 from reeltune.evaluation import studies as studies_module
@@ -94,9 +95,8 @@ def test_other_data_are_refused(study_dir: Path) -> None:
 
 
 def test_a_study_without_figures_is_refused(study_dir: Path) -> None:
-    for number in (0, 1):
-        (study_dir / "trials" / f"{number:05d}" / "trial.json").unlink()
-    with pytest.raises(StudyError, match="none of its 2 trials"):
+    fail_trials(study_dir, 0, 1)
+    with pytest.raises(StudyError, match="none of its 4 trials"):
         make_leaderboard(study_dir)
 
 

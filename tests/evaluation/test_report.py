@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from browser import Browser, needs_browser
+from finished_study import RUNNING, fail_trials
 from reeltune.errors import StudyError
 from reeltune.evaluation import leaderboard as leaderboard_module
 from reeltune.evaluation.compare import Interval
@@ -114,7 +115,7 @@ def test_the_leaderboard_is_made_once(study_dir: Path, monkeypatch: pytest.Monke
 def test_the_leaderboard_is_made_again_when_a_running_trial_has_ended(study_dir: Path) -> None:
     path = study_dir / "trials" / "00001" / "trial.json"
     row = read_json(path)
-    write_json(path, row | {"state": "running", "value": None})
+    write_json(path, row | RUNNING)
     assert "<td>trial 1</td>" not in render_report(study_dir)
     write_json(path, row)
     assert "<td>trial 1</td>" in render_report(study_dir)
@@ -131,9 +132,7 @@ def test_the_selected_trial_is_marked_though_a_stopped_one_stands_above_it(study
 
 
 def test_a_study_without_figures_still_has_a_page(study_dir: Path) -> None:
-    for number in (0, 1):
-        for file in (study_dir / "trials" / f"{number:05d}").iterdir():
-            file.unlink()
+    fail_trials(study_dir, 0, 1)
     text = _read(render_report(study_dir))
     assert "No trial has ended with a figure yet." in text
     assert "diverged or failed" in text
@@ -217,7 +216,7 @@ def test_the_page_fits_its_screen_and_complains_of_nothing(
 def test_a_running_trial_shows_its_epochs(study_dir: Path) -> None:
     path = study_dir / "trials" / "00001" / "trial.json"
     row = read_json(path)
-    write_json(path, row | {"state": "running", "value": None, "n_epochs": 0, "seconds": 0.0})
+    write_json(path, row | RUNNING)
     page = render_report(study_dir)
     line = re.search(r"<tr[^>]*><td[^>]*>1</td><td[^>]*>running</td>(.*?)</tr>", page)
     assert line is not None

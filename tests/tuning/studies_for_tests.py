@@ -10,6 +10,7 @@ from reeltune.data.prepared import Ledger
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.ray.engine import run_study
 from reeltune.tuning.ray.session import private_environment, start_ray
+from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import StudySettings, StudySpec
@@ -47,6 +48,17 @@ def spec(space=SPACE, max_epochs=8, **settings):
 def make_study(directory, **settings):
     """Return a new study in ``directory``."""
     return Study.create(directory, spec(**settings), ledger())
+
+
+def write_ended(study, number, value, state=TrialState.COMPLETE, params=None, config=None):
+    """Write a trial that ended after one epoch of this value, None for none; return its row."""
+    row = TrialRow(number, TrialState.RUNNING, "", params or {}, config or {}, 1)
+    epochs = [] if value is None else [EpochReport(1, {"ndcg@10": value}, value, 1.0, 0.5)]
+    for epoch in epochs:
+        study.append_epoch(number, epoch)
+    row = row.ended(state, "why", epochs, "ndcg@10", is_max=True)
+    study.write_row(row)
+    return row
 
 
 if __name__ == "__main__":

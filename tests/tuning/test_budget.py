@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from studies_for_tests import make_study
+from studies_for_tests import make_study, write_ended
 
 from reeltune.errors import EngineError
 from reeltune.tuning.records.rows import TrialRow, TrialState
@@ -17,8 +17,7 @@ def study_with(directory, n_ended, *, megabytes_each=1, **settings):
     study = make_study(directory / "s", trials=20, **settings)
     rows = {}
     for number in range(n_ended):
-        rows[number] = TrialRow(number, TrialState.COMPLETE, "", {}, {}, 1, value=number / 100)
-        study.write_row(rows[number])
+        rows[number] = write_ended(study, number, number / 100)
         folder = study.trial_directory(number)
         (folder / "best.ckpt").write_bytes(bytes(megabytes_each * MEGABYTE))
         (folder / "last.ckpt").write_bytes(b"x")
@@ -40,7 +39,9 @@ def test_the_best_keep_their_weights_and_nothing_else(tmp_path):
     budget.tidy(rows)
     budget.make_room(rows)
     assert kept(study) == [3, 4, 5]
-    assert {path.name for path in study.directory.glob("trials/*/*")} == {"trial.json", "best.ckpt"}
+    assert {path.name for path in study.directory.glob("trials/*/*")} == {
+        "trial.json", "epochs.jsonl", "best.ckpt",
+    }  # fmt: skip
 
 
 def test_repeated_configurations_keep_theirs(tmp_path):

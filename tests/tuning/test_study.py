@@ -1,11 +1,10 @@
 import json
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from studies_for_tests import ledger, make_study, spec
+from studies_for_tests import ledger, make_study, spec, write_ended
 
 from reeltune.cli.options import studies_root
 from reeltune.errors import ConfigError, EngineError, StudyError
@@ -14,8 +13,8 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.folders import find_study, list_studies, remove_study
 
 
-def row(number, state=TrialState.COMPLETE, value=0.1):
-    return TrialRow(number, state, "why", {"training.learning_rate": 0.01}, {}, 5, value=value)
+def row(number):
+    return TrialRow(number, TrialState.RUNNING, "", {"training.learning_rate": 0.01}, {}, 5)
 
 
 def report(epoch, value=0.1):
@@ -86,17 +85,16 @@ def test_a_damaged_or_foreign_study_is_named(tmp_path, text, message):
         Study.open(tmp_path / "s")
 
 
-def test_rows_and_epochs_survive_torn_and_repeated_writes(tmp_path):
+def test_rows_and_epochs_survive_torn_writes(tmp_path):
     study = make_study(tmp_path / "s")
-    study.write_row(row(3))
-    study.write_row(row(1, TrialState.RUNNING))
-    assert [r.number for r in study.rows()] == [1, 3]
+    for number in (3, 1, 0, 2):
+        study.write_row(row(number))
+    assert [r.number for r in study.rows()] == [0, 1, 2, 3]
     for epoch in (1, 2):
         study.append_epoch(3, report(epoch))
     path = study.trial_directory(3) / "epochs.jsonl"
     path.write_text(path.read_text() + '{"epoch": 3, "metr')
     study.append_epoch(3, report(3))
-    study.append_epoch(3, report(3, 0.9))
     assert study.epochs(3) == [report(1), report(2), report(3)]
     (study.trial_directory(3) / "trial.json").write_text("{}")
     with pytest.raises(StudyError, match=r"trial\.json is damaged"):
@@ -130,11 +128,14 @@ def test_only_ended_trials_with_a_figure_win_and_complete_ones_first(tmp_path):
             (TrialState.RUNNING, None),
         ]
     ):
-        study.write_row(row(number, state, value))
+        if state is TrialState.RUNNING:
+            study.write_row(row(number))
+        else:
+            write_ended(study, number, value, state)
     assert [r.number for r in study.best()] == [3, 2, 1]
     assert [r.number for r in study.best(1)] == [3]
     assert not study.is_finished
-    study.write_row(replace(row(5), state=TrialState.FAILED))
+    write_ended(study, 5, None, TrialState.FAILED)
     assert study.is_finished
 
 

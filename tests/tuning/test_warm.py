@@ -1,9 +1,9 @@
 import pytest
-from studies_for_tests import SPACE, make_study, spec
+from studies_for_tests import SPACE, make_study, spec, write_ended
 
 from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError, StudyError
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.search.history import History
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.preflight import check_settings, horizon
@@ -20,10 +20,8 @@ def finished_study(directory, *, n=12, **settings):
         }
         config = study.spec.space.apply(study.spec.trial.plain(), params)
         value = number / 20
-        epoch = EpochReport(1, {"ndcg@10": value}, value, 1.0, 0.1)
         state = TrialState.STOPPED if number % 3 == 0 else TrialState.COMPLETE
-        study.write_row(TrialRow(number, state, "", params, config, 0, value=value, metrics=epoch.metrics))
-        study.append_epoch(number, epoch)
+        write_ended(study, number, value, state, params, config)
     return study
 
 

@@ -17,6 +17,7 @@ from reeltune.evaluation.seeds import SeedSpread, WinnersCurse, seed_spread
 from reeltune.evaluation.studies import Notify, selected_trial
 from reeltune.models.registry import check_packages as check_packages_of
 from reeltune.seeding import derive
+from reeltune.training.checkpoint import read_ranks
 from reeltune.training.epochs import BEST_CHECKPOINT, VALIDATION_RANKS
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
@@ -64,7 +65,7 @@ class Qualified:
 
     def validation_ranks(self) -> NDArray[np.int32]:
         """Return the validation ranks of each seed, [S, M]."""
-        return np.stack([np.load(folder / VALIDATION_RANKS) for folder in self.folders])
+        return np.stack([read_ranks(folder / VALIDATION_RANKS) for folder in self.folders])
 
 
 def check_packages(contest: Contest) -> None:

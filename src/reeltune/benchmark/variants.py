@@ -19,6 +19,7 @@ from reeltune.evaluation.compare import mean_interval
 from reeltune.evaluation.studies import Notify
 from reeltune.metrics.registry import per_query
 from reeltune.seeding import derive
+from reeltune.training.checkpoint import read_ranks
 from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.space.search_space import flatten, unflatten
 from reeltune.tuning.trial.config import TrialConfig
@@ -95,7 +96,7 @@ def variant_values(job: TrialJob, contest: Contest) -> NDArray[np.float64] | Non
     result = job_result(job)
     if result is None or not result.metrics:
         return None
-    return per_query(np.load(Path(job.directory) / VALIDATION_RANKS), contest.objective)
+    return per_query(read_ranks(Path(job.directory) / VALIDATION_RANKS), contest.objective)
 
 
 def _figure(job: TrialJob, contest: Contest) -> dict[str, Any]:

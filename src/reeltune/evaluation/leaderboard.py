@@ -23,6 +23,7 @@ from reeltune.evaluation.compare import Comparison, Interval, compare_paired, me
 from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.registry import per_query
+from reeltune.training.checkpoint import read_ranks
 from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.study.folder import Study
 
@@ -249,10 +250,7 @@ def trial_ranks(study: Study, number: int, data: TuningData) -> Ranks:
         StudyError: The file is absent, damaged or of other data.
     """
     path = study.trial_directory(number) / VALIDATION_RANKS
-    try:
-        ranks: Ranks = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise StudyError(f"cannot read the ranks of trial {number}, {path}: {error}") from error
+    ranks = read_ranks(path)
     if ranks.shape != (data.validation.n_queries,):
         raise StudyError(
             f"{path} holds {ranks.shape} ranks, the split has {data.validation.n_queries} queries"

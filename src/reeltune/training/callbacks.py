@@ -10,7 +10,6 @@ import lightning
 import lightning.pytorch as pl
 
 from reeltune.data.prepared import TuningData
-from reeltune.files import atomic_path
 from reeltune.metrics.registry import ChosenMetric
 from reeltune.training.base import Segment, TrainedModule
 from reeltune.training.checkpoint import write_checkpoint
@@ -93,8 +92,7 @@ class EpochRecorder(pl.Callback):
             n_parameters=sum(parameter.numel() for parameter in pl_module.parameters()),
         )
         self.epochs.append(epoch)
-        with atomic_path(self.directory / LAST_CHECKPOINT) as part:
-            trainer.save_checkpoint(part)
+        trainer.save_checkpoint(self.directory / LAST_CHECKPOINT)
         for logger in trainer.loggers:
             logger.log_metrics(
                 {**metrics, **({"best": best} if metrics else {}), "train_loss": epoch.train_loss},

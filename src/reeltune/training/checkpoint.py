@@ -1,25 +1,35 @@
-"""Checkpoints that hold tensors and plain values only, written whole or not at all."""
+"""Checkpoints of tensors and plain values, and ranks: written whole or not at all, with a checksum inside."""
 
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from reeltune.data.features.config import SideShapes
 from reeltune.errors import StudyError
-from reeltune.files import atomic_path
+from reeltune.files import atomic_path, is_sealed, sealed
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.baselines.base import Baseline
 from reeltune.models.baselines.fit import restore_baseline
 from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
 
-__all__ = ["load_model", "load_network", "read_checkpoint", "write_array", "write_checkpoint"]
+__all__ = [
+    "SealedCheckpoints",
+    "load_model",
+    "load_network",
+    "read_checkpoint",
+    "read_ranks",
+    "write_array",
+    "write_checkpoint",
+]
 
 NETWORK_PREFIX = "network."
 
@@ -29,13 +39,43 @@ def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
     buffer = io.BytesIO()  # on a full disk torch.save raises a RuntimeError that does not tell so
     torch.save(checkpoint, buffer)
     with atomic_path(path) as part:
-        part.write_bytes(buffer.getbuffer())
+        part.write_bytes(sealed(buffer.getvalue()))
+
+
+class SealedCheckpoints(TorchCheckpointIO):
+    """Lets Lightning write its checkpoints here too; its own way passes them through TMPDIR, unsealed."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write ``checkpoint`` to ``path``, atomically."""
+        write_checkpoint(Path(path), checkpoint)
 
 
 def write_array(path: Path, values: NDArray[Any]) -> None:
-    """Write ``values`` to ``path`` as NumPy does, atomically."""
-    with atomic_path(path) as part, part.open("wb") as file:
-        np.save(file, values)
+    """Write ``values`` to the ``.npy`` file ``path``, atomically."""
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    with atomic_path(path) as part:
+        part.write_bytes(sealed(buffer.getvalue()))
+
+
+def read_ranks(path: Path) -> NDArray[np.int32]:
+    """Return the ranks in the file ``path``, int32 [M], each 1 or more.
+
+    Raises:
+        StudyError: The file is absent or damaged.
+    """
+    try:
+        data = path.read_bytes()
+        is_sealed(data)
+        ranks: NDArray[np.int32] = np.load(io.BytesIO(data), allow_pickle=False)
+        if ranks.ndim != 1 or ranks.dtype.kind not in "iu" or ranks.size == 0 or ranks.min() < 1:
+            raise ValueError(f"it holds {ranks.dtype} {list(ranks.shape)}, not ranks from 1 on")
+    except (OSError, ValueError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error) or "it is empty"
+        raise StudyError(
+            f"cannot read the ranks {path}: {reason}; restore the file from a copy, or train again"
+        ) from error
+    return ranks
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -45,7 +85,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         StudyError: The file is absent, damaged or no checkpoint of reeltune.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
+        if not is_sealed(data) and zipfile.is_zipfile(path):  # of an earlier version: the archive's own sums
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if archive.testzip() is not None:
+                    raise ValueError("a sum of the archive does not fit")
+        checkpoint = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except OSError as error:
         raise StudyError(
             f"cannot read the checkpoint {path}: {error.strerror or 'damaged'}; remove it and train again"

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from reeltune.metrics.registry import ChosenMetric
 
 __all__ = [
+    "RECORD",
+    "Count",
     "BEST_CHECKPOINT",
     "LAST_CHECKPOINT",
     "VALIDATION_PREDICTIONS",
     "VALIDATION_RANKS",
     "EpochReport",
+    "Number",
     "Report",
     "best_epoch",
     "is_patience_out",
 ]
+
+RECORD = ConfigDict(allow_inf_nan=False, extra="forbid")
+"""How records are read: numbers are finite, no field is unknown."""
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+"""A field of a record that is a whole number, 0 or more, and no text that looks like one."""
+
+Number = Annotated[float, Field(strict=True)]
+"""A field of a record that is a finite number."""
 
 LAST_CHECKPOINT = "last.ckpt"
 """Everything that going on after the latest epoch takes."""
@@ -36,12 +50,14 @@ VALIDATION_RANKS = "validation_ranks.npy"
 class EpochReport:
     """The figures of one epoch, counted from 1, or on from where an earlier segment of the training ended."""
 
-    epoch: int
-    metrics: dict[str, float]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}; empty in a refit
-    best: float  # best value of the objective so far; 0 in a refit
-    train_loss: float
-    seconds: float  # of this epoch, training and validation
-    n_parameters: int = 0  # of the network as it was made for the data
+    __pydantic_config__ = RECORD
+
+    epoch: Annotated[Count, Field(ge=1)]
+    metrics: dict[str, Number]  # validation metrics of this epoch, e.g. {"ndcg@10": .11}; empty in a refit
+    best: Number  # best value of the objective so far; 0 in a refit
+    train_loss: Number
+    seconds: Annotated[Number, Field(ge=0)]  # of this epoch, training and validation
+    n_parameters: Count = 0  # of the network as it was made for the data
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain Python values."""

@@ -22,7 +22,7 @@ from reeltune.errors import StudyError
 from reeltune.metrics.registry import ChosenMetric
 from reeltune.training.base import Segment, TrainedModule
 from reeltune.training.callbacks import EpochRecorder
-from reeltune.training.checkpoint import read_checkpoint
+from reeltune.training.checkpoint import SealedCheckpoints, read_checkpoint
 from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
 from reeltune.training.rating import RatingDataModule
 
@@ -122,6 +122,7 @@ def _trainer(
         precision="bf16-mixed" if getattr(config, "precision", "float32") == "mixed" else "32-true",
         logger=list(loggers) or False,
         callbacks=[recorder],
+        plugins=[SealedCheckpoints()],
         num_sanity_val_steps=0,  # a sanity epoch would rank with untrained weights
         enable_checkpointing=False,
         enable_progress_bar=False,

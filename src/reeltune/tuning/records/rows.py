@@ -1,12 +1,15 @@
-"""What a trial tells: one report an epoch, one result at the end, one row on disk."""
+"""What is known of a trial: one report an epoch, one result at the end, one row on disk."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any
 
-from reeltune.training.epochs import EpochReport, Report
+from pydantic import Field, TypeAdapter
+
+from reeltune.training.epochs import RECORD, Count, EpochReport, Number, Report
 
 __all__ = ["EpochReport", "Report", "TrialResult", "TrialRow", "TrialState"]
 
@@ -47,26 +50,53 @@ class TrialResult:
 class TrialRow:
     """A trial as the study folder keeps it in ``trials/NNNNN/trial.json``."""
 
-    number: int
+    __pydantic_config__ = RECORD
+
+    number: Count
     state: TrialState
     reason: str
     params: dict[str, Any]  # the searched parameters, by dotted name
     config: dict[str, Any]  # the whole resolved trial configuration
-    seed: int
-    value: float | None = None  # objective at the best epoch
-    best_epoch: int = 0
-    metrics: dict[str, float] = field(default_factory=dict)
-    n_epochs: int = 0  # of its own
-    n_parameters: int = 0
-    seconds: float = 0.0
-    parent: int | None = None  # trial whose weights it began with; None for fresh ones
-    start_epoch: int = 0  # epochs that those weights were trained for
+    seed: Count
+    value: Number | None = None  # objective at the best epoch
+    best_epoch: Count = 0
+    metrics: dict[str, Number] = field(default_factory=dict)
+    n_epochs: Count = 0  # of its own
+    n_parameters: Count = 0
+    seconds: Annotated[Number, Field(ge=0)] = 0.0
+    parent: Count | None = None  # trial whose weights it began with; None for fresh ones
+    start_epoch: Count = 0  # epochs that those weights were trained for
 
     def plain(self) -> dict[str, Any]:
         """Return the row as plain Python values."""
         return asdict(self) | {"state": str(self.state)}
 
     @classmethod
-    def from_plain(cls, value: dict[str, Any]) -> TrialRow:
-        """Return the row that :meth:`plain` wrote."""
-        return cls(**(value | {"state": TrialState(value["state"])}))
+    def from_plain(cls, value: Any) -> TrialRow:
+        """Return the row that :meth:`plain` wrote.
+
+        Raises:
+            ValueError: A field is absent, unknown, of another type or not finite.
+        """
+        return _ROW.validate_python(value)
+
+    def ended(
+        self, state: TrialState, reason: str, epochs: Sequence[EpochReport], objective: str, *, is_max: bool
+    ) -> TrialRow:
+        """Return the row of the trial that ended after ``epochs``, with the metrics of the best one."""
+        choose = max if is_max else min
+        measured = [epoch for epoch in epochs if objective in epoch.metrics]
+        best = choose(measured, key=lambda epoch: epoch.metrics[objective]) if measured else None
+        return replace(
+            self,
+            state=state,
+            reason=reason,
+            value=best.metrics[objective] if best else None,
+            best_epoch=best.epoch if best else 0,
+            metrics=dict(best.metrics) if best else {},
+            n_epochs=len(epochs),
+            seconds=sum(epoch.seconds for epoch in epochs),
+        )
+
+
+_ROW = TypeAdapter(TrialRow)

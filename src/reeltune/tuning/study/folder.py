@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from reeltune.data.prepared import Ledger
 from reeltune.errors import StudyError, first_line
-from reeltune.files import append_line, read_json, read_lines, write_json
+from reeltune.files import append_line, read_json, write_json
 from reeltune.locks import folder_lock, is_folder_locked
+from reeltune.tuning.records.reader import check_row, check_rows, damaged, read_epochs, read_row, read_stored
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.results import best_rows, search_warnings
@@ -39,6 +40,8 @@ __all__ = [
     "SCHEMA",
     "Study",
 ]
+
+T = TypeVar("T")
 
 SCHEMA = 1
 """Version of the folder's layout; a folder of another one is refused."""
@@ -54,6 +57,7 @@ class Study:
         self.directory = directory.absolute()  # workers have a working directory of their own
         self.spec = spec
         self._record = record
+        self._known: dict[Path, tuple[tuple[int, int, int], Any]] = {}
 
     @classmethod
     def create(cls, directory: Path, spec: StudySpec, ledger: Ledger) -> Study:
@@ -111,7 +115,7 @@ class Study:
             spec = StudySpec.model_validate(record["spec"])
             Ledger.model_validate(record["ledger"])
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
         return cls(directory, record, spec)
 
     def _changes(self, spec: StudySpec, ledger: Ledger) -> bool:
@@ -216,15 +220,31 @@ class Study:
         """Return the trials known so far, by number.
 
         Raises:
-            StudyError: A ``trial.json`` is damaged.
+            StudyError: A file of a trial is damaged, or disagrees with another or with ``study.db``.
         """
-        found = []
+        stored = read_stored(self.storage_path)  # first: a driver writes rows before it tells Optuna
+        rows: dict[int, TrialRow] = {}
+        epochs: dict[int, list[EpochReport]] = {}
         for path in sorted((self.directory / "trials").glob("[0-9]*/trial.json")):
-            try:
-                found.append(TrialRow.from_plain(read_json(path)))
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                raise _damaged(path, error) from error
-        return sorted(found, key=lambda row: row.number)
+            row = self._read(path, read_row)
+            rows[row.number] = row
+            epochs[row.number] = self.epochs(row.number)
+            check_row(path, row, epochs[row.number], self.objective, is_max=self.higher_is_better)
+        check_rows(self.directory / "trials", rows, epochs, stored)
+        return [rows[number] for number in sorted(rows)]
+
+    def _read(self, path: Path, read: Callable[[Path], T]) -> T:
+        """Return what ``read`` finds in a file, read again when the file has changed."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return read(path)
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = (stamp, read(path))
+        value: T = known[1]
+        return value
 
     def row(self, number: int) -> TrialRow:
         """Return the row of trial ``number``.
@@ -245,18 +265,9 @@ class Study:
         """Return the epochs of a trial, from its first on without a gap.
 
         Raises:
-            StudyError: ``epochs.jsonl`` is damaged otherwise than by a crash, which tears a line.
+            StudyError: ``epochs.jsonl`` is damaged otherwise than by a crash, which tears the last line.
         """
-        path = self.trial_directory(number) / "epochs.jsonl"
-        by_epoch: dict[int, EpochReport] = {}
-        try:
-            for value in read_lines(path):
-                report = EpochReport(**value)
-                by_epoch.setdefault(report.epoch, report)
-        except (OSError, TypeError) as error:
-            raise _damaged(path, error) from error
-        first = min(by_epoch, default=1)
-        return [by_epoch[epoch] for epoch in range(first, first + len(by_epoch)) if epoch in by_epoch]
+        return list(self._read(self.trial_directory(number) / "epochs.jsonl", read_epochs))
 
     def append_epoch(self, number: int, report: EpochReport) -> None:
         """Append an epoch to ``epochs.jsonl`` of a trial."""
@@ -275,7 +286,10 @@ class Study:
         """
         path = self.directory / "elapsed.json"
         try:
-            return float(read_json(path)["seconds"]) if path.exists() else 0.0
+            seconds = read_json(path)["seconds"] if path.exists() else 0.0
+            if not isinstance(seconds, int | float) or seconds < 0:
+                raise ValueError(f"seconds: {seconds!r} is no time")
+            return float(seconds)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise StudyError(
                 f"{path} is damaged ({first_line(error)}); remove it, and the study's time counts from 0"
@@ -309,10 +323,6 @@ class Study:
     def is_locked(self) -> bool:
         """Return whether a driver runs the study now."""
         return is_folder_locked(self.directory)
-
-
-def _damaged(path: Path, error: Exception) -> StudyError:
-    return StudyError(f"{path} is damaged ({first_line(error)}); restore it from a copy or remove the study")
 
 
 def _is_empty(directory: Path) -> bool:

@@ -148,6 +148,8 @@ class Recorder:
                 start_epoch=0 if after is None else after.start_epoch,
                 n_parameters=count_parameters(config, self.study.ledger.n_items),
             )
+            # Someone may have removed the folder of a trial that ran: what came after begins again.
+            (self.study.trial_directory(number) / "epochs.jsonl").unlink(missing_ok=True)
             self.study.write_row(row)
             self._rows[number] = row
             self._epochs[number] = []
@@ -197,21 +199,8 @@ class Recorder:
         if row.state.is_finished:
             return
         epochs = self._epochs[number]
-        objective, best = self.study.objective, None
-        if epochs:
-            choose = max if self.study.higher_is_better else min
-            best = choose(epochs, key=lambda epoch: epoch.metrics[objective])
-        row = replace(
-            row,
-            state=state,
-            reason=reason,
-            value=best.metrics[objective] if best else None,
-            best_epoch=best.epoch if best else 0,
-            metrics=dict(best.metrics) if best else {},
-            n_epochs=len(epochs),
-            n_parameters=_n_parameters(row, epochs, result),
-            seconds=sum(epoch.seconds for epoch in epochs),
-        )
+        row = row.ended(state, reason, epochs, self.study.objective, is_max=self.study.higher_is_better)
+        row = replace(row, n_parameters=_n_parameters(row, epochs, result))
         self.study.write_row(row)
         self._rows[number] = row
         self.storage.tell(row, epochs)
