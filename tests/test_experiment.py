@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
-from reeltune.experiment import load_experiment
+from reeltune.experiment import load_experiment, resolve, tune
 from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import Outcome
 
 ROOT = Path(__file__).parents[1]
 SPACE = """\
@@ -146,6 +148,20 @@ def test_every_space_of_the_repository_is_good_and_says_why(path, write):
     assert experiment.space is not None
     assert len(experiment.space.space) >= 2
     assert path.read_text().startswith("# "), "its head says for which data and why these bounds"
+
+
+def test_a_study_keeps_its_experiment_with_the_changes_or_as_it_was_written(write, monkeypatch, tmp_path):
+    monkeypatch.setattr("reeltune.experiment.run_study", lambda *_, **__: Outcome.INTERRUPTED)
+    path = write(f"# a note\n{GOOD}")
+    tune(load_experiment(path), tmp_path / "plain")
+    assert (tmp_path / "plain" / "experiment.yaml").read_text() == path.read_text()
+    tune(load_experiment(path, ["training.max_epochs=2", "study.trials=3"]), tmp_path / "changed")
+    again = load_experiment(tmp_path / "changed" / "experiment.yaml")
+    assert again.study_spec() == Study.open(tmp_path / "changed").spec
+    assert again.trial.training.max_epochs == 2
+    as_text = resolve(parse_yaml(GOOD, "a text"), path)
+    assert tune(as_text, tmp_path / "text").study.spec.study.trials == 5
+    assert (tmp_path / "text" / "experiment.yaml").read_text() == GOOD
 
 
 def test_a_study_remembers_its_spec(write, tmp_path):

@@ -92,6 +92,12 @@ class Document:
     value: Any
     lines: Mapping[KeyPath, int]
     source: str
+    text: str = ""
+    """What was parsed; empty where values were changed since."""
+
+    def to_yaml(self) -> str:
+        """Return YAML that parses to the value: what was parsed, with its comments, or the values alone."""
+        return self.text or str(yaml.safe_dump(self.value, sort_keys=False, allow_unicode=True))
 
     def at(self, *path: str | int) -> str:
         """Return ``file:line`` of the key at ``path``, or of its nearest known parent."""
@@ -208,7 +214,7 @@ def parse_yaml(text: str, source: str) -> Document:
         raise ConfigError(f"{source}:{line}: not valid YAML: {problem}") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{source}:1: expected keys and values at the top, found {type(value).__name__}")
-    return Document(value, lines, source)
+    return Document(value, lines, source, text)
 
 
 def load_yaml(path: Path) -> Document:

@@ -266,8 +266,7 @@ def tune(
     study = Study.create(directory, spec, open_tuning(prepared).ledger)
     keep_prior(study, notify)
     if not (directory / "experiment.yaml").exists():
-        text = Path(experiment.document.source).read_text(encoding="utf-8")
-        write_text(directory / "experiment.yaml", text)
+        write_text(directory / "experiment.yaml", experiment.document.to_yaml())
     run = functools.partial(run_study, address=address, is_taking_over=is_taking_over, observer=observer)
     return _run(study, prepared, run, notify, address)
 

