@@ -161,3 +161,16 @@ def test_another_name_is_refused(running) -> None:
     assert running.status({"Host": "rebound.example"})[0] == 400
     assert running.status({"Host": f"localhost:{running.address[1]}"})[0] == 200
     assert running.status({"Origin": "http://rebound.example"})[0] == 403
+
+
+def test_a_low_limit_of_open_files_is_raised_for_the_connections() -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[1]), before[1]))
+        server._allow_files(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(300, before[1]), before[1])
+        server._allow_files(100)  # never lowered
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(300, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -64,6 +64,7 @@ def serve(
     hosts = own_names(bound, host)
     service = Service(directory, engine, wishes=wishes, notify=notify)  # fails here, not in each worker
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    _allow_files(2 * MAX_CONNECTIONS)
     bound.listen(MAX_CONNECTIONS)  # whoever reads the next line may connect at once
     told = f"serving {directory} on http://{shown(host)}:{bound.getsockname()[1]}  (Ctrl-C ends it)"
     if n_workers == 1:
@@ -169,6 +170,17 @@ def _run(app: Guard, bound: socket.socket) -> None:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _allow_files(n_files: int) -> None:
+    """Let this process and its workers open ``n_files``, where the system allows: a connection is one."""
+    if os.name != "nt":
+        import resource
+
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if now != resource.RLIM_INFINITY:
+            at_most = n_files if most == resource.RLIM_INFINITY else min(n_files, most)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, at_most), most))
 
 
 def _share_the_cores() -> None:
