@@ -20,7 +20,7 @@ LAYERS = [
     {"serving"},
     {"experiment"},
     {"benchmark"},
-    {"reference"},
+    {"reference", "check"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -12,12 +12,14 @@ import typer.core
 
 from reeltune.cli import (
     audit,
+    check,
     compare,
     dashboard,
     data,
     evaluate,
     experiment,
     export,
+    init,
     ratings,
     recommend,
     report,
@@ -37,6 +39,8 @@ __all__ = ["app", "main"]
 
 VERBS: dict[str, dict[Any, str]] = {
     "Study": {
+        init.init: "init ratings.csv",
+        check.check: "check ml100k_gru --set study.trials=8",
         tune.tune: "tune ml100k_gru --trials 8",
         tune.resume: "resume ml100k_gru",
         train.train: "train synthetic_smoke --set training.max_epochs=3",
@@ -74,6 +78,7 @@ BEGIN = f"""reeltune {__version__}: hyperparameter optimization for recurrent mo
 Where to begin:
   reeltune tune synthetic_smoke    a study of generated data, about a minute
   reeltune tune ml100k_gru         a study of MovieLens-100K, about three minutes
+  reeltune init ratings.csv        an experiment of your own data
   reeltune data list               the data sets that are known
   reeltune --help                  all verbs
 """
