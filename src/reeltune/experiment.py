@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from reeltune.config import Config, Document, load_yaml, parse, with_change
 from reeltune.data.config import DataConfig
@@ -165,7 +165,11 @@ def resolve(document: Document, path: Path) -> Experiment:
         except ConfigError as error:
             raise ConfigError(f"{document.at('study', 'objective')}: {error}") from error
         parts["objective"] = spec.study.objective
-    trial = TASKS[spec.task](**parts)
+    try:
+        trial = TASKS[spec.task](**parts)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{document.at('model')}: {problem}") from error
     space = None
     if space_document is not None and spec.study is not None:
         searched = ("model", "head", "training") if is_network(trial.model.name) else ("model",)

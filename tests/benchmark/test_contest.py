@@ -6,6 +6,7 @@ import importlib
 import re
 import shutil
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from reeltune.benchmark.spec import CHAMPION_ROLE, load_contest
 from reeltune.errors import ConfigError, StudyError
 from reeltune.evaluation import compare, final
 from reeltune.files import read_json
+from reeltune.models.registry import Package
 from reeltune.tuning.ray import engine as ray_engine
+from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.serial import run_serially
 
 ROOT = Path(__file__).parents[2]
@@ -145,8 +148,9 @@ def test_predictors_of_stars_are_tuned_alike_and_judged_together(finished) -> No
     assert biases["figures"]["roc_auc"]["value"] == pytest.approx(biases["decisions"]["roc_auc"])
     assert biases["figures"]["star_accuracy"]["value"] == pytest.approx(biases["decisions"]["star_accuracy"])
     assert found["mean"]["figures"]["mcc"] is None  # one answer for all
-    trials = [read_json(folder / f"out/ratings/biases/trial-00{k}/result.json")["rmse"] for k in (0, 1)]
-    assert biases["selected"] == min(trials)
+    study = Study.open(folder / "out/ratings/studies/biases")
+    assert biases["selected"] == min(row.value for row in study.rows())
+    assert (study.objective, study.spec.trial.task) == ("rmse", "rating")
     assert set(ratings["findings"]["accuracy"]) == {"biases", "mean"}
 
 
@@ -154,12 +158,12 @@ def test_predictors_of_stars_are_tuned_alike_and_judged_together(finished) -> No
 def test_ratings_begun_anew_train_what_is_missing_only(finished, tmp_path) -> None:
     folder, result, _ = finished
     out = shutil.copytree(folder / "out", tmp_path / "out")
-    shutil.rmtree(out / "ratings" / "tuned-gru" / "seed-2")
+    shutil.rmtree(out / "ratings" / "seeds" / "tuned-gru" / "seed-2")
     (out / "analyses" / "ratings.json").unlink()
     lines: list[str] = []
     contest = load_contest(folder / "claim.yaml", ["study.concurrency=1"])
     again = run_contest(contest, out, notify=lines.append)
-    assert [line.partition(":")[0] for line in lines if "RMSE" in line] == ["tuned GRU, seed-2"]
+    assert [line.partition(":")[0] for line in lines if "rmse" in line] == ["tuned GRU, seed 2"]
     assert again["ratings"] == result["ratings"]
 
 
@@ -300,7 +304,7 @@ def test_quick_puts_its_values_over_the_file(write) -> None:
         ("predictor: {name: global-mean}", "predictor: {name: median}", "median"),
         ("mean: {role: counting, predictor: {name: global-mean}}", "mean: {role: counting}", "exactly one"),
         ("training.learning_rate: {kind", "training.learning_rat: {kind", "training.learning_rat"),
-        ("low: 1.0, high: 50.0", "low: 1.0, high: 1.0e+9", "user_regularization may be"),
+        ("low: 1.0, high: 50.0", "low: 1.0, high: 1.0e+9", "user_regularization: 1000000000.0"),
         ("data: {dataset: synthetic}", "data: {dataset: synthetic, split: global-time}", "tie_rules"),
         ("trials: 2", "storage: 's3://bucket', trials: 2", "storage mirrors single studies"),
         (
@@ -326,10 +330,14 @@ def test_a_wrong_file_is_told_in_one_error(write, old, new, message) -> None:
         load_contest(path)
 
 
-@pytest.mark.parametrize(("package", "name"), [("implicit", "iALS, BPR"), ("surprise", "SVD, SVD")])
+@pytest.mark.parametrize(
+    ("package", "name"), [("implicit", "the baseline ials"), ("surprise", "the rating baseline svd")]
+)
 def test_a_missing_package_is_told_before_anything_runs(package, name, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(f"reeltune.benchmark.brackets.is_{package}_available", lambda: False)
-    with pytest.raises(ConfigError, match=rf"^{name}.* need a package that is not installed: pip install"):
+    monkeypatch.setattr(
+        Package, "is_installed", property(lambda self: self.module != package and find_spec(self.module))
+    )
+    with pytest.raises(ConfigError, match=rf"{name} needs a package that is not installed: pip install"):
         run_contest(load_contest(ROOT / "experiments" / "paper_ml100k.yaml"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -74,7 +74,9 @@ def choose_raters(
     own = rating_contest(contest)
     if not tune_all(own, out, data, observe=observe, notify=notify):
         return None
-    return qualify(own, out, data, notify)
+    raters = qualify(own, out, data, notify)
+    _fit_again(contest, raters, notify)
+    return raters
 
 
 def judge_raters(
@@ -92,7 +94,6 @@ def judge_raters(
     )
     names = [one.entrant.name for one in raters]
     entry = {"split": data.ledger.split, "champion": best.entrant.name, "contestants": names}
-    _fit_again(contest, raters, data, notify)
     notify(f"opening the test rows of {data.ledger.split}")
     test = Ratings.of(open_test(data.directory, out.parent / "openings.json", entry))
     predicted = {one.entrant.name: _predicted(one, test) for one in raters}
@@ -152,7 +153,7 @@ def _findings(
     }
 
 
-def _fit_again(contest: Contest, raters: Sequence[Qualified], data: TuningData, notify: Notify) -> None:
+def _fit_again(contest: Contest, raters: Sequence[Qualified], notify: Notify) -> None:
     """Fit the baselines again to all rows that are not test: the validation rows cost them nothing."""
     jobs = []
     for one in raters:

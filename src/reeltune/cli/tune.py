@@ -148,7 +148,11 @@ def _conclude(run: Run, data_dir: Path | None) -> None:
         for state in dict.fromkeys(str(r.state) for r in rows)
     }
     print(f"study {study.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
-    if study.best(1):
+    best = study.best(1)
+    if best and study.spec.trial.task != "next-item":
+        print(f"best: trial {best[0].number}, {study.objective} {best[0].value:.4f} on validation")
+        print(f"all trials: reeltune trials {study.name}")
+    elif best:
         from reeltune.cli.leaderboard import print_front, print_leaderboard, print_repeats
         from reeltune.evaluation.leaderboard import make_leaderboard
 

@@ -27,7 +27,7 @@ from reeltune.evaluation.compare import Comparison, Interval, compare_paired, ta
 from reeltune.evaluation.count_prior import PriorChoice, choose_weight
 from reeltune.evaluation.leaderboard import FIGURES, VERDICT_METRIC, compare_with_baselines, figures
 from reeltune.evaluation.retrain import Candidate, refit, retrain, study_executor
-from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
 from reeltune.metrics.registry import parse_metric, per_query
 from reeltune.models.registry import is_network
@@ -157,6 +157,7 @@ def evaluate_study(
         StudyError: No study, unfinished trials, other data, or a damaged file.
     """
     study = Study.open(study_dir)
+    check_task(study)
     stored = read_evaluation(study_dir)
     if stored is not None and not is_reopening:
         return stored

@@ -20,7 +20,7 @@ from reeltune.data.prepared import TuningData
 from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval, targets_in_words
-from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.registry import per_query
 from reeltune.training.checkpoint import read_ranks
@@ -134,6 +134,7 @@ def make_leaderboard(
         StudyError: The folder holds no study, no trial has a figure, or the data differ.
     """
     study = Study.open(study_dir)
+    check_task(study)
     best, seed = selected_trial(study), study.spec.study.seed
     _, data = open_study_data(study, data_dir=data_dir, notify=notify)
     baselines, seconds = _validation_baselines(study, data, notify)

@@ -14,7 +14,7 @@ from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.results import has_figures
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["Notify", "open_study_data", "protocol", "selected_trial", "silent"]
+__all__ = ["Notify", "check_task", "open_study_data", "protocol", "selected_trial", "silent"]
 
 Notify = Callable[[str], None]
 """Receives lines of progress."""
@@ -76,6 +76,19 @@ def _refuse_broken(study: Study) -> None:
             f"study {study.name!r}: each of its {len(rows)} trials with figures breaks a limit; the nearest, "
             f"trial {nearest.number}, has {'; '.join(study.goal.broken(nearest.metrics))}; "
             "loosen study.constraints in a new study, or search smaller networks"
+        )
+
+
+def check_task(study: Study) -> None:
+    """Check that the study ranks movies, which leaderboards, tests and bundles are made of.
+
+    Raises:
+        StudyError: It predicts ratings.
+    """
+    if study.spec.trial.task != "next-item":
+        raise StudyError(
+            f"study {study.name!r} predicts ratings, and this command judges ranked movies; see its trials "
+            f"with: reeltune trials {study.name}, or test ratings over folds with: reeltune ratings"
         )
 
 

@@ -78,7 +78,7 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
 
 def _leaderboard(study: Study, data_dir: Path | None, notify: Notify) -> Leaderboard | None:
     """Return the leaderboard, made again where trials came since; None when no trial has a figure."""
-    if not study.best():
+    if not study.best() or study.spec.trial.task != "next-item":
         return None
     board = read_leaderboard(study.directory)
     if (

@@ -114,6 +114,10 @@ def load_network(path: Path) -> SequenceNetwork:
     checkpoint = read_checkpoint(path)
     hyper_parameters = checkpoint["hyper_parameters"]
     name = hyper_parameters["model"]["name"]
+    if "head" in hyper_parameters:
+        raise StudyError(
+            f"{path} predicts ratings, this needs a network that ranks movies; choose another study"
+        )
     if name in models_of("baseline"):
         raise StudyError(f"{path} holds the baseline {name}, this needs a network; choose a trial of one")
     config = TypeAdapter(AnyNetworkConfig).validate_python(hyper_parameters["model"])

@@ -9,7 +9,7 @@ from typing import Any
 from reeltune.data.store import open_side
 from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.final import Evaluation, read_evaluation
-from reeltune.evaluation.studies import Notify, open_study_data, protocol, selected_trial, silent
+from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import write_text
 from reeltune.models.registry import MODELS, is_network
 from reeltune.report.tradeoff import TradeOff, read_trade_off
@@ -67,6 +67,7 @@ def export_study(
     check_target(out, force)
     has_onnx = is_onnx_wanted(with_onnx)
     study = Study.open(study_dir)
+    check_task(study)
     evaluation = read_evaluation(study_dir)
     if evaluation is not None and trial is None:
         row = selected_trial(study, evaluation.trial)

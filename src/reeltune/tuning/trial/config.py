@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
@@ -32,6 +32,7 @@ _RATING_INPUTS = {"rating", "time_gap"}
 class TrialConfig(Config):
     """A trial of the task ``next-item``: which movie a user sees next."""
 
+    task: ClassVar[str] = "next-item"
     model: AnyModelConfig = Field(default_factory=MODELS[DEFAULT_NETWORK].default)
     """The network and its sizes, or a baseline and its settings."""
     training: TrainingConfig = Field(default_factory=TrainingConfig)
