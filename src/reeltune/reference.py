@@ -12,13 +12,20 @@ from pydantic import Field, create_model
 from reeltune.benchmark.spec import ContestSpec
 from reeltune.config import Config
 from reeltune.experiment import ExperimentSpec, StudySection
-from reeltune.models.registry import MODELS, models_of
-from reeltune.training.config import TrainingConfig
+from reeltune.models.rating.network import RatingHeadConfig
+from reeltune.models.registry import MODELS
+from reeltune.training.config import RatingTrainingConfig, TrainingConfig
 from reeltune.tuning.space.parameters import Parameter
 
 __all__ = ["KINDS", "SpaceFile", "json_schema", "reference_page"]
 
-FIELD_PATTERN = r"^(model|training)\."
+TRAININGS = ("TrainingConfig", "RatingTrainingConfig")
+"""The classes of ``training``, one a task."""
+
+PARTS = {"model": "Model", "head": "RatingHeadConfig", "training": "Training", "study": "StudySection"}
+"""The classes of what a file gives as a mapping."""
+
+FIELD_PATTERN = r"^(model|head|training)\."
 
 
 class SpaceFile(Config):
@@ -50,17 +57,17 @@ def json_schema(kind: str) -> dict[str, Any]:
         top=(KINDS[kind], ...),
         study=(StudySection, ...),
         training=(TrainingConfig, ...),
+        rating_training=(RatingTrainingConfig, ...),
+        head=(RatingHeadConfig, ...),
         space=(SpaceFile, ...),
-        **{
-            f"m{i}": (entry.config_class, ...)
-            for i, entry in enumerate(models_of("network", "baseline").values())
-        },  # type: ignore[call-overload]
+        **{f"m{i}": (entry.config_class, ...) for i, entry in enumerate(MODELS.values())},  # type: ignore[call-overload]
     )
     whole = _loosened(parts.model_json_schema(mode="validation"))
     definitions = whole["$defs"]
     models = [each["$ref"] for name, each in whole["properties"].items() if re.fullmatch(r"m\d+", name)]
     definitions["Model"] = {"anyOf": [{"$ref": ref} for ref in models]}
-    names = sorted(models_of("network", "baseline"))
+    definitions["Training"] = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in TRAININGS]}
+    names = sorted(MODELS)
     definitions["SpaceFile"]["properties"]["model"] |= {
         "anyOf": [{"enum": names}, {"type": "array", "items": {"enum": names}}]
     }
@@ -84,7 +91,7 @@ def json_schema(kind: str) -> dict[str, Any]:
 
 def _name_parts(owner: dict[str, Any]) -> None:
     """Put the classes of ``model``, ``training``, ``study`` and ``space`` in place of any mapping."""
-    for key, name in (("model", "Model"), ("training", "TrainingConfig"), ("study", "StudySection")):
+    for key, name in PARTS.items():
         found = owner.get("properties", {}).get(key)
         if found is not None and found.get("additionalProperties") is True:
             owner["properties"][key] = {"$ref": f"#/$defs/{name}"} | _words(found)
