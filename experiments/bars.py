@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from prior_weights import WEIGHTS, ranks_by_weight
 from record import RESULTS, ROOT, machine, options_of_runs, rendered, rewrite
 
 if TYPE_CHECKING:
@@ -37,11 +36,14 @@ LABELS = ("hr@10", "ndcg@10", "mrr@10")
 VERDICT = "ndcg@10"
 OPPONENT = "windowed-markov"
 SEED = 17
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+"""Weights of the count prior among which validation chooses."""
 
 
 def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
     """Train what is not trained yet, choose on validation, open the test set and write the JSON."""
     from reeltune.data.store import open_tuning, prepare
+    from reeltune.evaluation.count_prior import ranks_by_weight
     from reeltune.evaluation.final import open_test
     from reeltune.experiment import load_experiment
     from reeltune.files import write_json
@@ -55,7 +57,7 @@ def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
     trained = _trained(experiment, data, runs / name, concurrency)
     networks = [load_network(checkpoint) for checkpoint, _ in trained]
     print("choosing the weight of the count prior on the validation movies", flush=True)
-    validation = [ranks_by_weight(network, data) for network in networks]
+    validation = [ranks_by_weight(network, data, WEIGHTS) for network in networks]
     by_weight = {
         weight: float(np.mean([_values(ranks[weight], VERDICT).mean() for ranks in validation]))
         for weight in WEIGHTS

@@ -142,19 +142,19 @@ def _get(address, seconds=60):
             time.sleep(0.2)
 
 
-def test_a_taken_port_is_named(run, tmp_path):
-    folder = tmp_path / "s"
-    folder.mkdir()
+def test_a_taken_port_is_named(tmp_path):
+    from reeltune.errors import ConfigError
+    from reeltune.serving.http.dashboard import dashboard_server
+
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        from reeltune.cli.dashboard import _free_port
-        from reeltune.errors import ConfigError
-
-        with pytest.raises(ConfigError, match=f"port {port} cannot be used .*; choose another --port"):
-            _free_port(port)
-    assert _free_port(0) > 0
+        with pytest.raises(ConfigError, match=f"port {port}.*--port"):
+            dashboard_server(storage, port)
+    with dashboard_server(storage, 0) as server:
+        assert server.server_port > 0
 
 
 def test_studies_that_are_not_there(run, tmp_path):
