@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import RESULTS, ROOT, machine, options_of_runs, rendered, rewrite
+from record import RESULTS, ROOT, in_words, machine, options_of_runs, rendered, rewrite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -239,7 +239,7 @@ def _table_of(rows: dict[str, Any], title: str, weight: float) -> str:
         seeds = ", ".join(f"{value:.4f}" for value in row["by_seed"][VERDICT]) if key != OPPONENT else ""
         lines.append(f"| {names[key]} | {' | '.join(cells)} | {seeds} |")
     verdicts = [
-        f"{names[key][0].upper()}{names[key][1:]}: {rows[key]['comparison']['verdict']}."
+        f"{names[key][0].upper()}{names[key][1:]}: {in_words(rows[key]['comparison'])}."
         for key in ("alone", "prior")
     ]
     return "\n".join([*lines, "", " ".join(verdicts), ""])

@@ -77,8 +77,15 @@ def table(result: dict[str, Any]) -> str:
         lines.append(
             _row([name, *(f"{f['value']:.4f} ({f['low']:.4f} to {f['high']:.4f})" for f in figures)])
         )
-    verdict = evaluation["verdict"]
+    verdict = in_words(evaluation["comparisons"][0])
     return "\n".join([*lines, "", f"{verdict[0].upper()}{verdict[1:]}.", "", _protocol(result)]) + "\n"
+
+
+def in_words(comparison: dict[str, Any]) -> str:
+    """Return the verdict of a recorded comparison."""
+    from reeltune.evaluation.compare import Comparison
+
+    return Comparison.from_plain(comparison).verdict()
 
 
 def _row(cells: list[str]) -> str:

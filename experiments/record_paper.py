@@ -1,8 +1,8 @@
-"""Record finished contests: their figures as committed JSON, and all that README and docs tell of them.
+"""Record finished benchmarks: their figures as committed JSON, and all that README and docs say of them.
 
 ``python experiments/record_paper.py results/paper_ml100k results/paper_ml1m`` writes for each
 ``experiments/results/NAME.json``, ``docs/evidence/NAME/`` (the page, the model card and the figures) and
-the blocks of ``README.md`` and ``docs/evidence.md`` between ``<!-- contests -->`` and ``<!-- end -->``.
+the blocks of ``README.md`` and ``docs/evidence.md`` between ``<!-- benchmarks -->`` and ``<!-- end -->``.
 Without an argument all of it is written again from the committed JSON.
 """
 
@@ -18,38 +18,39 @@ from typing import Any
 from record import RESULTS, ROOT, machine
 
 PAGES = {ROOT / "README.md": "docs/evidence", ROOT / "docs" / "evidence.md": "evidence"}
-"""The pages with a block, and how they reach the folders of the contests."""
-MARK = re.compile(r"(<!-- contests -->\n).*?(<!-- end -->)", re.DOTALL)
+"""The pages with a block, and how they reach the folders of the benchmarks."""
+MARK = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def record(directory: Path) -> None:
-    """Copy the figures of a finished contest, with the machine that it ran on."""
+    """Copy the figures of a finished benchmark, with the machine that it ran on."""
     from reeltune.files import write_json
 
     path = directory / "result.json"
     if not path.exists():
-        raise SystemExit(f"error: {path} is not there; run `reeltune experiment` to its end first")
+        raise SystemExit(f"error: {path} is not there; run `reeltune benchmark` to its end first")
     result = json.loads(path.read_text(encoding="utf-8"))
     write_json(RESULTS / f"{result['name']}.json", result | {"machine": machine()})
 
 
 def recorded() -> Iterator[dict[str, Any]]:
-    """Yield the recorded contests, by name."""
+    """Yield the recorded benchmarks, by name."""
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        if "findings" in result and "contestants" in result:
+        if "findings" in result and {"contestants", "models"} & result.keys():
             yield result
 
 
 def block(result: dict[str, Any], folder: str) -> str:
-    """Return what a page tells of a contest, with links into ``folder``."""
-    from reeltune.benchmark.tables import recorded_table
+    """Return what a page tells of a benchmark, with links into ``folder``."""
+    from reeltune.report.benchmark_result import read_result
+    from reeltune.report.benchmark_tables import standings_table
 
     place = f"{folder}/{result['name']}"
     parts = [
         f"**{result['question']}** {result['answer']['sentence']}",
-        _markdown(recorded_table(result)),
-        f"![NDCG@10 of each contestant with its interval]({place}/figures/standings.svg)",
+        standings_table(read_result(result)).markdown(),
+        f"![NDCG@10 of each model with its interval]({place}/figures/standings.svg)",
         f"{_protocol(result)} Verdicts, other splits, likes and dislikes, groups, privacy, impact: "
         f"[the whole result]({place}/README.md); [the winner's model card]({place}/MODEL_CARD.md).",
     ]
@@ -60,16 +61,11 @@ def _protocol(result: dict[str, Any]) -> str:
     ledger, on = result["ledger"], result["machine"]
     hours = sum(result["seconds"].values()) / 3600
     return (
-        f"{ledger['dataset']}: {ledger['n_users']:,} people, {ledger['n_items']:,} movies; "
+        f"{ledger['dataset']}: {ledger['n_users']:,} users, {ledger['n_items']:,} movies; "
         f"{ledger['split']}, the whole catalogue ranked, seen movies removed; in brackets 95 % intervals for "
-        "other people and other seeds. "
+        "other users and other seeds. "
         f"{hours:.1f} hours on {on['cores']} cores ({on['processor']})."
     )
-
-
-def _markdown(table: Any) -> str:
-    lines = [table.heads, tuple("---" for _ in table.heads), *table.rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def render(text: str, folder: str) -> str:
@@ -79,8 +75,8 @@ def render(text: str, folder: str) -> str:
 
 
 def pages(result: dict[str, Any]) -> dict[Path, str]:
-    """Return the texts of a contest's folder by their paths."""
-    from reeltune.benchmark.page import documents
+    """Return the texts of a benchmark's folder by their paths."""
+    from reeltune.report.benchmark import documents
 
     folder = ROOT / "docs" / "evidence" / result["name"]
     return {folder / name: text for name, text in documents(result).items() if name != "report.html"}

@@ -14,7 +14,7 @@ from reeltune.experiment import load_experiment
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Contests have several models each; tests/contest loads them.
+# Benchmarks have several models each; tests/benchmark loads them.
 EXPERIMENTS = [p for p in sorted((ROOT / "experiments").glob("*.yaml")) if not p.name.startswith("paper_")]
 SPACES = sorted((ROOT / "search_spaces").glob("*.yaml"))
 
@@ -62,12 +62,12 @@ def test_pages_show_the_committed_figures(folder, script, mark, monkeypatch):
     assert module.render(text) == text, f"run {folder}/{script}.py: {module.PAGE.name} is out of date"
 
 
-def test_all_that_is_told_of_the_contests_is_made_of_the_committed_figures(monkeypatch):
+def test_all_that_is_said_of_the_benchmarks_is_made_of_the_committed_figures(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))
     record_paper = importlib.import_module("record_paper")
     for page, folder in record_paper.PAGES.items():
         text = page.read_text(encoding="utf-8")
-        assert "<!-- contests -->" in text
+        assert "<!-- benchmarks -->" in text
         told = f"run `python experiments/record_paper.py`: {page.name} is out of date"
         assert record_paper.render(text, folder) == text, told
     for result in record_paper.recorded():
@@ -111,4 +111,4 @@ def test_the_readme_commands_run_in_their_order(tmp_path):
         ran.append(words[0])
     assert ran == ["tune", "trials", "report", "evaluate", "export", "recommend"]
     assert (tmp_path / "studies" / "ml100k_gru" / "report.html").stat().st_size > 10_000
-    assert "beats windowed Markov" in (tmp_path / "studies" / "ml100k_gru" / "evaluation.json").read_text()
+    assert "verdict" in (tmp_path / "studies" / "ml100k_gru" / "evaluation.json").read_text()

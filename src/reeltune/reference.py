@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from reeltune.benchmark.spec import ContestSpec
+from reeltune.benchmark.spec import BenchmarkSpec
 from reeltune.config import Config
 from reeltune.experiment import ExperimentSpec, StudySection
 from reeltune.models.rating.network import RatingHeadConfig
@@ -42,7 +42,7 @@ class SpaceFile(Config):
 KINDS: dict[str, type[Config]] = {
     "experiment": ExperimentSpec,
     "space": SpaceFile,
-    "benchmark": ContestSpec,
+    "benchmark": BenchmarkSpec,
 }
 """The kinds of files, each with the class that reads its top level."""
 

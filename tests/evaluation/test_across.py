@@ -65,7 +65,7 @@ def test_the_verb_prints_figures_verdict_and_warning(
     monkeypatch.setenv("REELTUNE_STUDIES", str(two[0].parent))
     result = CliRunner().invoke(app, ["compare", "tiny", "other"])
     assert result.exit_code == 0, result.output
-    assert "tiny beats other: yes, by +" in result.output
+    assert "tiny beats other by 0." in result.output
     assert result.output.index("tiny ") < result.output.index("other ")
     assert CliRunner().invoke(app, ["compare", "tiny", "other", "--json"]).stdout.startswith("{")
 

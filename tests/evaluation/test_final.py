@@ -10,6 +10,7 @@ import pytest
 from reeltune.errors import EngineError, StudyError
 from reeltune.evaluation import final as module
 from reeltune.evaluation.final import Evaluation, evaluate_study, read_evaluation
+from reeltune.evaluation.leaderboard import make_leaderboard
 from reeltune.files import read_json, write_json
 from reeltune.training.checkpoint import load_network
 from reeltune.tuning.study.spec import FinalConfig
@@ -45,7 +46,9 @@ def test_the_selected_trial_is_evaluated_and_the_opening_logged(
     assert found.checkpoint == "trials/00000/best.ckpt"
     assert set(found.metrics) == {"hr@10", "ndcg@10", "mrr@10"}
     assert set(found.baselines) == {"popularity", "windowed Markov"}
-    assert re.fullmatch(r"beats windowed Markov: (yes|no), by .* NDCG@10, p = \d\.\d+", found.verdict)
+    assert re.fullmatch(r"(beats|loses to|is not shown to differ from) [\w ]+ .*NDCG@10.*", found.verdict)
+    assert next(iter(found.baselines)) == make_leaderboard(study_dir).strongest.opponent
+    assert found.comparisons[0].opponent == next(iter(found.baselines)), "chosen on validation"
     log = read_json(study_dir / "evaluation.json")["openings"]
     assert [entry["trial"] for entry in log] == [0]
     assert log[0]["fingerprint"] == found.protocol["data"]["fingerprint"]

@@ -7,8 +7,8 @@ import pytest
 
 from reeltune.data.interactions import Users
 from reeltune.evaluation import compare
-from reeltune.evaluation.analyses.groups import Grouping, group_report, people_groupings, query_groupings
-from reeltune.evaluation.analyses.lists import measure_lists, people_of_items
+from reeltune.evaluation.analyses.groups import Grouping, group_report, query_groupings, user_groupings
+from reeltune.evaluation.analyses.lists import measure_lists, users_of_items
 from reeltune.metrics.evaluate import top_lists
 from reeltune.models.baselines.fit import fit_baseline
 
@@ -43,10 +43,10 @@ def test_small_groups_get_no_figure() -> None:
     codes = np.array([0] * 40 + [1] * 29 + [-1] * 5)
     users = np.arange(len(codes))
     found = group_report(np.ones(len(codes)), users, Grouping("age", ("a", "b"), codes), metric="hr@10")
-    assert [(g.is_enough, g.n_people) for g in found.groups] == [(True, 40), (False, 29)]
+    assert [(g.is_enough, g.n_users) for g in found.groups] == [(True, 40), (False, 29)]
     assert found.groups[0].gap is None
     assert found.n_unknown == 5
-    assert "cannot be told" in found.verdict()
+    assert "cannot be said" in found.verdict()
 
 
 def test_people_count_once_however_many_queries_they_have() -> None:
@@ -58,7 +58,7 @@ def test_unknown_figures_are_left_out() -> None:
     values = np.where(np.arange(80) < 40, np.nan, 0.5)
     grouping = Grouping("x", ("a", "b"), np.arange(80) // 40)
     found = group_report(values, np.arange(80), grouping, metric="m")
-    assert [g.n_people for g in found.groups] == [0, 40]
+    assert [g.n_users for g in found.groups] == [0, 40]
 
 
 def test_groupings_follow_what_is_known_of_people(tiny_data) -> None:
@@ -66,8 +66,8 @@ def test_groupings_follow_what_is_known_of_people(tiny_data) -> None:
     n = queries.sequences.n_users
     ages = tuple((10, 18, 24, 25, 56, -1)[i % 6] for i in range(n))
     users = Users(ids=tuple(map(str, range(n))), ages=ages, genders=("F", "M", "") * (n // 3))
-    counts = people_of_items(queries, tiny_data.n_items)
-    found = {g.name: g for g in people_groupings(queries, users, counts)}
+    counts = users_of_items(queries, tiny_data.n_items)
+    found = {g.name: g for g in user_groupings(queries, users, counts)}
     assert list(found) == ["gender", "age", "activity", "mainstreamness"]
     labels = found["age"].labels
     assert [labels[c] if c >= 0 else "" for c in found["age"].codes[np.argsort(queries.user)][:6]] == [
@@ -82,7 +82,7 @@ def test_groupings_follow_what_is_known_of_people(tiny_data) -> None:
 
 def test_rare_movies_and_cold_people_are_apart(tiny_data) -> None:
     queries = tiny_data.validation
-    counts = people_of_items(queries, tiny_data.n_items)
+    counts = users_of_items(queries, tiny_data.n_items)
     cold, rare = query_groupings(queries, counts)
     lengths = queries.end - queries.sequences.offsets[queries.user]
     assert np.array_equal(cold.codes == 0, lengths < 20)
@@ -94,7 +94,7 @@ def test_rare_movies_and_cold_people_are_apart(tiny_data) -> None:
 
 def test_popular_lists_are_popular_and_surprise_nobody(tiny_data) -> None:
     queries = tiny_data.validation
-    counts = people_of_items(queries, tiny_data.n_items)
+    counts = users_of_items(queries, tiny_data.n_items)
     lists = {
         name: top_lists(fit_baseline(name, queries.known(), tiny_data.n_items), queries, 5)
         for name in ("popularity", "windowed-markov")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from finished_study import fail_trials
 from reeltune.errors import StudyError
 from reeltune.evaluation import leaderboard as module
 from reeltune.evaluation import studies as studies_module
+from reeltune.evaluation.compare import Comparison, Interval
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
 from reeltune.files import read_json, write_json
 from reeltune.metrics.registry import ranking_metrics
@@ -32,10 +34,52 @@ def test_trials_and_baselines_stand_together_best_first(study_dir: Path) -> None
 
 
 def test_the_verdict_has_the_agreed_form(study_dir: Path) -> None:
-    verdict = make_leaderboard(study_dir).verdict
-    assert re.fullmatch(
-        r"beats windowed Markov: (yes|no), by [+-]\d\.\d{4} NDCG@10, p = \d\.\d{3,5}", verdict
+    board = make_leaderboard(study_dir)
+    baselines = [entry for entry in board.entries if entry.kind == "baseline"]
+    strongest = max(baselines, key=lambda entry: entry.metrics["ndcg@10"].value)
+    sizes = r"0\.\d{4} NDCG@10,? \(?p [=<] [\d.e-]+\)"
+    verb = "(beats|loses to|is not shown to differ from)"
+    assert re.fullmatch(rf"{verb} {strongest.name}( by|) \(?[+-]?{sizes}", board.verdict)
+
+
+def test_green_needs_the_strongest_baseline_beaten_and_none_ahead(study_dir: Path) -> None:
+    board = make_leaderboard(study_dir)
+    strong, weak = (
+        Comparison(entry.name, "ndcg@10", Interval(0.1, 0.05, 0.15), 0.001, 100)
+        for entry in board.entries
+        if entry.kind == "baseline"
     )
+    lead = dataclasses.replace(board, comparisons=(weak, strong))
+    assert lead.strongest == strong
+    assert lead.is_ahead
+    behind = dataclasses.replace(weak, difference=Interval(-0.001, -0.1, 0.1), p_value=0.9)
+    assert not dataclasses.replace(board, comparisons=(behind, strong)).is_ahead
+    unsure = dataclasses.replace(strong, p_value=0.2)
+    assert not dataclasses.replace(board, comparisons=(weak, unsure)).is_ahead
+
+
+def test_a_study_ends_in_four_lines(study_dir: Path) -> None:
+    board = make_leaderboard(study_dir)
+    assert board.gain is not None
+    first, tuned, verdict, following = board.summary()
+    assert first.startswith("default configuration: NDCG@10 0.")
+    assert tuned.startswith(f"tuned, trial {board.selected}: NDCG@10 0.")
+    assert "a gain of +0." in tuned
+    assert verdict == f"{board.verdict}, the strongest baseline on validation"
+    assert following == "next: reeltune evaluate tiny"
+    untried = dataclasses.replace(board, gain=None)
+    assert untried.summary()[0] == "the default configuration was not tried"
+    assert read_leaderboard(study_dir) == board
+
+
+def test_a_leaderboard_of_before_has_no_gain(study_dir: Path) -> None:
+    make_leaderboard(study_dir)
+    content = read_json(study_dir / "leaderboard.json")
+    del content["gain"]
+    write_json(study_dir / "leaderboard.json", content)
+    board = read_leaderboard(study_dir)
+    assert board is not None
+    assert board.gain is None
 
 
 def test_it_is_written_and_read_back(study_dir: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_probe_finds_what_is_there_and_nothing_else() -> None:
     assert not nothing.against_majority.is_better
     assert 0.4 < nothing.balanced_accuracy < 0.6
     assert nothing.auc.low < 0.5
-    assert "could not be shown" in nothing.verdict()
+    assert "cannot be told from guessing" in nothing.verdict()
     json.dumps(found.plain(), allow_nan=False)
 
 

@@ -1,1 +1,1 @@
-"""A contest of several models that settles a claim: tuned alike, tested once, told whole."""
+"""Several models under one protocol: tuned alike, chosen on validation, tested once."""

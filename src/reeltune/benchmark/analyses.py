@@ -1,4 +1,4 @@
-"""What is asked of the contest beyond the verdict: lists, groups, privacy, explanations, impact.
+"""What is asked of the benchmark beyond the verdict: lists, groups, privacy, explanations, impact.
 
 Shapes: M queries, K length of a list, V catalogue.
 """
@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from reeltune.benchmark.brackets import Qualified, study_of
-from reeltune.benchmark.spec import Contest
+from reeltune.benchmark.ablations import ablation
+from reeltune.benchmark.selection import Chosen, study_of
+from reeltune.benchmark.spec import Benchmark
 from reeltune.benchmark.standings import LIST_LENGTH, Scored
-from reeltune.benchmark.variants import variant
 from reeltune.data.prepare.reduce import reduced
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_side
-from reeltune.evaluation.analyses.groups import group_report, people_groupings, query_groupings
+from reeltune.evaluation.analyses.groups import group_report, query_groupings, user_groupings
 from reeltune.evaluation.analyses.impact import budget_curve
-from reeltune.evaluation.analyses.lists import measure_lists, people_of_items
+from reeltune.evaluation.analyses.importance import importance
+from reeltune.evaluation.analyses.lists import measure_lists, users_of_items
 from reeltune.evaluation.analyses.membership import (
     check_membership,
     last_training_queries,
@@ -35,7 +36,6 @@ from reeltune.models.baselines.popularity import PopularityConfig
 from reeltune.serving.recommend.audit import probe_people
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.study.importance import importance
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import run_jobs
 
@@ -43,17 +43,17 @@ __all__ = ["impact_of", "judge_groups", "judge_lists", "judge_privacy"]
 
 
 def judge_lists(
-    contest: Contest, scored: Mapping[str, Scored], test: Queries, data: TuningData
+    benchmark: Benchmark, scored: Mapping[str, Scored], test: Queries, data: TuningData
 ) -> dict[str, dict[str, Any]]:
-    """Return the measures of each contestant's lists, by its name."""
-    counts = people_of_items(test, data.n_items)
+    """Return the measures of each model's lists, by its name."""
+    counts = users_of_items(test, data.n_items)
     popularity = fit_baseline(PopularityConfig(), test.known(), data.n_items)
     obvious = top_lists(popularity, test, LIST_LENGTH)
     return {
         name: {
             measure: None if figure is None else figure.plain()
             for measure, figure in measure_lists(of.lists, obvious, test, data.catalogue, counts)
-            .figures(test.user, contest.seed)
+            .figures(test.user, benchmark.seed)
             .items()
         }
         for name, of in scored.items()
@@ -61,24 +61,24 @@ def judge_lists(
 
 
 def judge_groups(
-    contest: Contest, names: Sequence[str], scored: Mapping[str, Scored], test: Queries, data: TuningData
+    benchmark: Benchmark, names: Sequence[str], scored: Mapping[str, Scored], test: Queries, data: TuningData
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the gaps between groups of people and kinds of queries, for each of ``names``.
+    """Return the gaps between groups of users and kinds of queries, for each of ``names``.
 
-    Beside the verdict's metric, the popularity lift of the lists is told for each group: whom the
+    Beside the verdict's metric, the popularity lift of the lists is given for each group: whom the
     model pushes towards what everybody sees.
     """
-    counts = people_of_items(test, data.n_items)
-    people = people_groupings(test, open_side(data.directory).users, counts)
+    counts = users_of_items(test, data.n_items)
+    by_user = user_groupings(test, open_side(data.directory).users, counts)
     hard = query_groupings(test, counts)
     obvious = np.zeros((test.n_queries, 1), dtype=np.int32)
     found: dict[str, list[dict[str, Any]]] = {}
     for name in names:
         lift = measure_lists(scored[name].lists, obvious, test, data.catalogue, counts).per_query
-        asked = [(VERDICT_METRIC, scored[name].mean(VERDICT_METRIC), [*people, *hard])]
-        asked.append(("popularity lift", lift["popularity lift"], people))
+        asked = [(VERDICT_METRIC, scored[name].mean(VERDICT_METRIC), [*by_user, *hard])]
+        asked.append(("popularity lift", lift["popularity lift"], by_user))
         found[name] = [
-            group_report(values, test.user, grouping, metric=metric, seed=contest.seed).plain()
+            group_report(values, test.user, grouping, metric=metric, seed=benchmark.seed).plain()
             for metric, values, groupings in asked
             for grouping in groupings
         ]
@@ -86,12 +86,12 @@ def judge_groups(
 
 
 def judge_privacy(
-    contest: Contest, best: Qualified, out: Path, data: TuningData, notify: Notify
+    benchmark: Benchmark, best: Chosen, out: Path, data: TuningData, notify: Notify
 ) -> dict[str, Any]:
-    """Return what the winner's state tells of people, and whether its weights tell whom it was trained on.
+    """Return what the winner's state reveals of users, and whether its weights reveal whom it was trained on.
 
     Only training and validation data are read. For the second, two further models are trained on a
-    third of the people each: one is attacked, the other is the reference, and the last third are strangers
+    third of the users each: one is attacked, the other is the reference, and the last third are strangers
     to both.
     """
     from reeltune.data.features.assemble import make_features
@@ -99,40 +99,40 @@ def judge_privacy(
 
     network = load_network(best.checkpoints[0])
     features = make_features(network.side.config, data)
-    notify("probing the winner's state for attributes of people")
+    notify("probing the winner's state for attributes of users")
     users = open_side(data.directory).users
-    probes = probe_people(network, features.data, users, seed=contest.seed)
+    probes = probe_people(network, features.data, users, seed=benchmark.seed)
     notify("attacking the winner's membership")
-    attacked, reference = (_third(contest, best, out, data, third) for third in (0, 2))
-    run_jobs([attacked, reference], contest.executor, notify)
-    thirds = _thirds(contest, last_training_queries(features.data), data)
+    attacked, reference = (_third(benchmark, best, out, data, third) for third in (0, 2))
+    run_jobs([attacked, reference], benchmark.executor, notify)
+    thirds = _thirds(benchmark, last_training_queries(features.data), data)
     losses = {
         job.directory: [
             target_losses(load_network(Path(job.directory) / BEST_CHECKPOINT), part) for part in thirds[:2]
         ]
         for job in (attacked, reference)
     }
-    people = membership_attack(
+    by_user = membership_attack(
         *losses[attacked.directory],
-        unit="people",
+        unit="users",
         reference_members=losses[reference.directory][0],
         reference_others=losses[reference.directory][1],
-        reference="a model trained on other people",
-        seed=contest.seed,
+        reference="a model trained on other users",
+        seed=benchmark.seed,
     )
-    events = check_membership(network, features.data, seed=contest.seed)
-    return {"probes": probes, "membership": {"people": people.plain(), "events": events.plain()}}
+    events = check_membership(network, features.data, seed=benchmark.seed)
+    return {"probes": probes, "membership": {"users": by_user.plain(), "events": events.plain()}}
 
 
-def impact_of(qualified: Sequence[Qualified], out: Path) -> dict[str, Any]:
-    """Return, for each tuned contestant, which searched values mattered and what a smaller budget costs."""
+def impact_of(chosen: Sequence[Chosen], out: Path) -> dict[str, Any]:
+    """Return, for each tuned model, which searched values mattered and what a smaller budget costs."""
     found: dict[str, Any] = {}
-    for one in qualified:
-        if not one.entrant.is_tuned:
+    for one in chosen:
+        if not one.entry.is_tuned:
             continue
-        study = Study.open(study_of(one.entrant, out))
+        study = Study.open(study_of(one.entry, out))
         values = [row.value for row in study.best() if row.value is not None]
-        found[one.entrant.name] = {
+        found[one.entry.name] = {
             **importance(study).plain(),
             "budget": _budget(values, study.higher_is_better),
         }
@@ -149,14 +149,14 @@ def _budget(values: Sequence[float], higher_is_better: bool) -> list[dict[str, f
     ]
 
 
-def _third(contest: Contest, best: Qualified, out: Path, data: TuningData, third: int) -> TrialJob:
-    return variant(contest, out, data, best.config, {"thirds": [third]})
+def _third(benchmark: Benchmark, best: Chosen, out: Path, data: TuningData, third: int) -> TrialJob:
+    return ablation(benchmark, out, data, best.config, {"thirds": [third]})
 
 
-def _thirds(contest: Contest, queries: Queries, data: TuningData) -> list[Queries]:
-    """Return the queries of the people of each third."""
+def _thirds(benchmark: Benchmark, queries: Queries, data: TuningData) -> list[Queries]:
+    """Return the queries of the users of each third."""
     parts = []
     for third in range(3):
-        lengths = reduced(data, thirds=(third,), seed=contest.seed).train.lengths
+        lengths = reduced(data, thirds=(third,), seed=benchmark.seed).train.lengths
         parts.append(queries.select(lengths[queries.user] > 0))
     return parts

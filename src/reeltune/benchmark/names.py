@@ -1,11 +1,11 @@
-"""Folders of contestants and splits, made of the names that an experiment gives them."""
+"""Names that a benchmark gives to models, splits and groups."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-__all__ = ["check_folders", "slug_of"]
+__all__ = ["check_claim", "check_folders", "slug_of"]
 
 
 def slug_of(name: str) -> str:
@@ -14,7 +14,7 @@ def slug_of(name: str) -> str:
     >>> slug_of("SVD++"), slug_of("tuned GRU")
     ('svd-plus-plus', 'tuned-gru')
     """
-    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", " plus ")).strip("-") or "contestant"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", " plus ")).strip("-") or "model"
 
 
 def check_folders(names: Iterable[str]) -> None:
@@ -29,3 +29,17 @@ def check_folders(names: Iterable[str]) -> None:
         if slug in known:
             raise ValueError(f"{known[slug]!r} and {name!r} would share the folder {slug!r}; rename one")
         known[slug] = name
+
+
+def check_claim(claim: str | None, groups: Collection[str]) -> None:
+    """Refuse a claim that compares nothing.
+
+    Raises:
+        ValueError: No model is of the claimed group, or all are.
+    """
+    n_claimed = sum(group == claim for group in groups)
+    if claim is not None and n_claimed in (0, len(groups)):
+        raise ValueError(
+            f"{n_claimed} of {len(groups)} models are of the claimed group {claim!r}; at least one has to be "
+            f"and one not (groups: {', '.join(sorted({*groups}))})"
+        )

@@ -1,8 +1,8 @@
-"""What a contest file says of ratings: who predicts them, what is searched, on which rows they are judged."""
+"""What a benchmark file says of ratings: who predicts them, what is searched, on which rows."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -15,14 +15,14 @@ from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.trial.config import RatingTrialConfig, one_go
 
-__all__ = ["RatingContestant", "RatingPart"]
+__all__ = ["RatingEntry", "RatingPart"]
 
 
-class RatingContestant(Config):
+class RatingEntry(Config):
     """One predictor of ratings: a network or a baseline, and what of it is searched."""
 
-    role: Literal["optimized RNN", "standard RNN", "collaborative filtering", "counting"]
-    """What the contestant stands for in the claim."""
+    group: str = ""
+    """What the model stands for in the answer; empty for itself."""
     network: RatingTrialConfig | None = None
     """A network, its head and its training."""
     predictor: AnyRatingBaselineConfig | None = None
@@ -32,9 +32,9 @@ class RatingContestant(Config):
     predictor; as in ``search_spaces/``, with ``when:``."""
 
     @model_validator(mode="after")
-    def _fits(self) -> RatingContestant:
+    def _fits(self) -> RatingEntry:
         if (self.network is None) == (self.predictor is None):
-            raise ValueError("a contestant is a network or a predictor; give exactly one of the two")
+            raise ValueError("a model is a network or a predictor; give exactly one of the two")
         try:
             self.search_space()
         except (ConfigError, ValidationError) as error:
@@ -73,26 +73,20 @@ class RatingContestant(Config):
 
 
 class RatingPart(Config):
-    """The contest for ratings."""
+    """The benchmark for ratings."""
 
     split: Annotated[KFold | OfficialFold, Field(discriminator="name")] = KFold()
     """Which rows are test; a tenth of the others chooses."""
     threshold: float | None = Field(default=None, gt=0.0)
     """Rating from which a movie counts as liked; None for what lies as high as four of five stars."""
     trials: int = Field(default=16, ge=1, le=100000)
-    """Trials of each contestant with a space, 1 to 100000, the file's own values first."""
+    """Trials of each model with a space, 1 to 100000, the file's own values first."""
     seeds: int = Field(default=3, ge=1, le=100)
     """Fresh seeds from which each chosen configuration is trained again, 1 to 100."""
-    contestants: dict[str, RatingContestant]
+    models: dict[str, RatingEntry]
     """Who competes, by the name that tables give."""
 
     @model_validator(mode="after")
     def _has_both_sides(self) -> RatingPart:
-        check_folders(self.contestants)
-        n_champions = sum(one.role == "optimized RNN" for one in self.contestants.values())
-        if not n_champions or n_champions == len(self.contestants):
-            raise ValueError(
-                f"{n_champions} of {len(self.contestants)} contestants have the role 'optimized RNN'; "
-                "at least one has it and one has not"
-            )
+        check_folders(self.models)
         return self

@@ -1,4 +1,4 @@
-"""From a contest file to its results: every stage can be killed, and the same command goes on."""
+"""From a benchmark file to its results: every stage can be killed, and the same command resumes."""
 
 from __future__ import annotations
 
@@ -11,100 +11,98 @@ from typing import Any
 
 import numpy as np
 
+from reeltune.benchmark.ablations import ablations
 from reeltune.benchmark.analyses import impact_of, judge_groups, judge_lists, judge_privacy
-from reeltune.benchmark.brackets import Qualified, check_packages, qualify, tune_all
-from reeltune.benchmark.elsewhere import (
+from reeltune.benchmark.rating_selection import choose_raters, judge_raters, open_rating_data
+from reeltune.benchmark.selection import Chosen, check_packages, choose, tune_all
+from reeltune.benchmark.spec import Benchmark
+from reeltune.benchmark.splits import (
     changed_targets,
-    judge_elsewhere,
-    open_also,
+    judge_splits,
+    open_splits,
     sweep_ties,
-    train_elsewhere,
+    train_on_splits,
 )
-from reeltune.benchmark.page import write_pages
-from reeltune.benchmark.rating_contest import choose_raters, judge_raters, open_rating_data
-from reeltune.benchmark.spec import Contest
-from reeltune.benchmark.standings import answer, champion, judge, rivals, score_all, standings
-from reeltune.benchmark.variants import variants
+from reeltune.benchmark.standings import all_pairs, judged, rivals, score_all, winner
 from reeltune.data.prepared import TuningData
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, StudyError, first_line
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.files import append_line, read_json, read_lines, write_json
+from reeltune.report.benchmark import write_pages
+from reeltune.report.benchmark_result import SCHEMA
 from reeltune.tuning.study.folder import PACKAGES
 from reeltune.tuning.study.observer import Observer
 from reeltune.version import __version__
 
-__all__ = ["SCHEMA", "run_contest"]
-
-SCHEMA = 2
-"""Version of ``result.json``."""
+__all__ = ["run_benchmark"]
 
 _WORTH_TELLING_SECONDS = 5.0
 
 
-def run_contest(
-    contest: Contest,
+def run_benchmark(
+    benchmark: Benchmark,
     out: Path,
     *,
     data_dir: Path | None = None,
     observe: Callable[[], Observer | None] = lambda: None,
     notify: Notify = silent,
 ) -> dict[str, Any] | None:
-    """Run the contest in the folder ``out`` and return its result, None when it was interrupted.
+    """Run the benchmark in the folder ``out`` and return its result, None when it was interrupted.
 
-    Tunes each contestant, chooses on validation, trains the chosen again from fresh seeds, opens the test
+    Tunes each model, chooses on validation, trains the chosen again from fresh seeds, opens the test
     set once, and writes ``result.json``, ``README.md``, ``MODEL_CARD.md``,
     ``report.html`` and ``figures/``. What was
     done before is kept.
 
     Args:
-        contest: The contest.
+        benchmark: The benchmark.
         out: Folder of the results.
         data_dir: Where to look for the data first.
         observe: Makes what hears of a study's trials.
         notify: Receives lines of progress.
 
     Raises:
-        ConfigError: A contestant's package is not installed.
+        ConfigError: A model's package is not installed.
         DataError: The data cannot be found.
-        StudyError: Another contest or other data are in ``out``, or a file is damaged.
+        StudyError: Another benchmark or other data are in ``out``, or a file is damaged.
         EngineError: Ray, the disk or a training process failed.
     """
-    check_packages(contest)
-    told, parts = _Clock(out, notify), _open_all(contest, data_dir, notify)
+    check_packages(benchmark)
+    clock, parts = _Clock(out, notify), _open_all(benchmark, data_dir, notify)
     data = parts.main
-    _claim(contest, out, data)
-    with told.stage("tuning"):
-        if not tune_all(contest, out, data, observe=observe, notify=notify):
+    _occupy(benchmark, out, data)
+    with clock.stage("tuning"):
+        if not tune_all(benchmark, out, data, observe=observe, notify=notify):
             return None
-    with told.stage("training from fresh seeds"):
-        qualified = qualify(contest, out, data, notify)
-    best = champion(qualified)
-    notify(f"champion on validation: {best.entrant.name}")
-    found = _asked(contest, qualified, out, parts, told)
-    with told.stage("training on the other splits"):
-        there = train_elsewhere(contest, qualified, out, parts.also, notify)
+    with clock.stage("training from fresh seeds"):
+        chosen = choose(benchmark, out, data, notify)
+    best = winner(benchmark, chosen)
+    notify(f"winner on validation: {best.entry.name}")
+    found = _asked(benchmark, chosen, out, parts, clock)
+    with clock.stage("training on the other splits"):
+        there = train_on_splits(benchmark, chosen, out, parts.splits, notify)
     raters = None
     if parts.ratings is not None:
-        with told.stage("predictors of stars"):
-            raters = choose_raters(contest, out / "ratings", parts.ratings, observe=observe, notify=notify)
+        with clock.stage("predictors of ratings"):
+            raters = choose_raters(benchmark, out / "ratings", parts.ratings, observe=observe, notify=notify)
         if raters is None:
             return None
-    with told.stage("test"):
-        found |= _tested(contest, qualified, out, parts, notify)
-        found["also"] = _kept(
-            out / "analyses" / "also.json",
-            lambda: judge_elsewhere(contest, best, there, parts.also, out=out, notify=notify),
+    with clock.stage("test"):
+        found |= _tested(benchmark, chosen, out, parts, notify)
+        found["splits"] = _kept(
+            out / "analyses" / "splits.json",
+            lambda: judge_splits(benchmark, best, there, parts.splits, out=out, notify=notify),
         )
         if raters is not None and parts.ratings is not None:
             rows, whose = raters, parts.ratings
             found["ratings"] = _kept(
                 out / "analyses" / "ratings.json",
-                lambda: judge_raters(contest, rows, out / "ratings", whose, notify),
+                lambda: judge_raters(benchmark, rows, out / "ratings", whose, notify),
             )
-    result = _base(contest, data, qualified) | found
+    result = _base(benchmark, data, chosen) | found
     result["openings"] = read_json(out / "openings.json")["openings"]
-    result["seconds"] = told.seconds()
+    result["seconds"] = clock.seconds()
     write_json(out / "result.json", result)
     write_pages(result, out)
     return result
@@ -112,21 +110,21 @@ def run_contest(
 
 @dataclass(frozen=True)
 class _Parts:
-    """All data that the contest asks for, prepared before anything is trained."""
+    """All data that the benchmark asks for, prepared before anything is trained."""
 
     main: TuningData
-    also: dict[str, TuningData]
+    splits: dict[str, TuningData]
     ratings: TuningData | None
     data_dir: Path | None
 
 
-def _open_all(contest: Contest, data_dir: Path | None, notify: Notify) -> _Parts:
+def _open_all(benchmark: Benchmark, data_dir: Path | None, notify: Notify) -> _Parts:
     return _Parts(
-        main=open_tuning(prepare(contest.data, data_dir=data_dir, notify=notify)),
-        also=open_also(contest, data_dir=data_dir, notify=notify),
+        main=open_tuning(prepare(benchmark.data, data_dir=data_dir, notify=notify)),
+        splits=open_splits(benchmark, data_dir=data_dir, notify=notify),
         ratings=None
-        if contest.spec.ratings is None
-        else open_rating_data(contest, data_dir=data_dir, notify=notify),
+        if benchmark.spec.ratings is None
+        else open_rating_data(benchmark, data_dir=data_dir, notify=notify),
         data_dir=data_dir,
     )
 
@@ -159,35 +157,40 @@ class _Clock:
 
 
 def _asked(
-    contest: Contest, qualified: list[Qualified], out: Path, parts: _Parts, told: _Clock
+    benchmark: Benchmark, chosen: list[Chosen], out: Path, parts: _Parts, clock: _Clock
 ) -> dict[str, Any]:
     """Return what is asked of the winner on validation, from files where it was made before."""
-    best, data, notify = champion(qualified), parts.main, told.notify
-    main = [best, *rivals(qualified).values()]
+    best, data, notify = winner(benchmark, chosen), parts.main, clock.notify
+    main = [best, *rivals(chosen, best).values()]
     asked: dict[str, Callable[[], Any]] = {
-        "impact": lambda: impact_of(qualified, out),
-        "variants": lambda: variants(contest, best, out, data, data_dir=parts.data_dir, notify=notify),
+        "impact": lambda: impact_of(chosen, out),
+        "ablations": lambda: ablations(benchmark, best, out, data, data_dir=parts.data_dir, notify=notify),
     }
-    if contest.spec.analyses.tie_rules:
-        asked["ties"] = lambda: sweep_ties(contest, main, out, data, data_dir=parts.data_dir, notify=notify)
-    if contest.spec.analyses.is_private:
-        asked["privacy"] = lambda: judge_privacy(contest, best, out, data, notify)
-    if contest.spec.analyses.n_explained:
-        asked["explanations"] = lambda: _explanations(contest, best, data, notify)
+    if benchmark.spec.analyses.tie_rules:
+        asked["ties"] = lambda: sweep_ties(benchmark, main, out, data, data_dir=parts.data_dir, notify=notify)
+    if benchmark.spec.analyses.is_private:
+        asked["privacy"] = lambda: judge_privacy(benchmark, best, out, data, notify)
+    if benchmark.spec.analyses.n_explained:
+        asked["explanations"] = lambda: _explanations(benchmark, best, data, notify)
     found = {}
     for name, make in asked.items():
-        with told.stage(name):
+        with clock.stage(name):
             found[name] = _kept(out / "analyses" / f"{name}.json", make)
     return found
 
 
-def _claim(contest: Contest, out: Path, data: TuningData) -> None:
-    """Write ``contest.json``, or check that it is this contest's."""
-    path = out / "contest.json"
+def _occupy(benchmark: Benchmark, out: Path, data: TuningData) -> None:
+    """Write ``benchmark.json``, or check that it is this benchmark's."""
+    path = out / "benchmark.json"
+    if (out / "contest.json").exists() and not path.exists():
+        raise StudyError(
+            f"{out} holds a benchmark of the release before, which this one does not resume; choose another "
+            "--out (its result.json still becomes pages: experiments/record_paper.py)"
+        )
     mine = {
         "schema": SCHEMA,
-        "name": contest.name,
-        "spec": contest.spec.plain(),
+        "name": benchmark.name,
+        "spec": benchmark.spec.plain(),
         "ledger": data.ledger.plain(),
     }
     if not path.exists():
@@ -200,32 +203,28 @@ def _claim(contest: Contest, out: Path, data: TuningData) -> None:
         raise StudyError(f"{path} is damaged ({first_line(error)}); choose another --out") from error
     if differing:
         raise StudyError(
-            f"{out} holds a contest with another {' and '.join(differing)}; its test set may be open "
+            f"{out} holds a benchmark with another {' and '.join(differing)}; its test set may be open "
             "already, so choose another --out"
         )
 
 
 def _tested(
-    contest: Contest, qualified: list[Qualified], out: Path, parts: _Parts, notify: Notify
+    benchmark: Benchmark, chosen: list[Chosen], out: Path, parts: _Parts, notify: Notify
 ) -> dict[str, Any]:
     data = parts.main
-    path, best = out / "analyses" / "test.json", champion(qualified)
+    path, best = out / "analyses" / "test.json", winner(benchmark, chosen)
 
     def make() -> dict[str, Any]:
-        test, scored = score_all(contest, qualified, best, out, data=data, notify=notify)
-        notify("comparing the contestants")
-        findings = judge(contest, best, scored, test.user)
-        verdict = answer(qualified, best, findings)
-        opponents = [row["opponent"] for row in verdict["roles"].values()]
-        return {
-            "n_queries": test.n_queries,
-            "n_people": len(np.unique(test.user)),
-            "answer": verdict,
-            "standings": [row.plain() for row in standings(contest, qualified, scored, test.user)],
-            "findings": {name: finding.plain() for name, finding in findings.items()},
-            "lists": judge_lists(contest, scored, test, data),
-            "groups": judge_groups(contest, [best.entrant.name, *opponents], scored, test, data),
-            "changed_targets": changed_targets(contest, test, out, data_dir=parts.data_dir, notify=notify),
+        test, scored = score_all(benchmark, chosen, best, out, data=data, notify=notify)
+        notify("comparing the models")
+        found = judged(benchmark, chosen, best, test, scored)
+        opponents = [row["opponent"] for row in found["answer"]["groups"].values()]
+        names = [best.entry.name, *opponents]
+        return found | {
+            "pairs": all_pairs(benchmark, scored, test),
+            "lists": judge_lists(benchmark, scored, test, data),
+            "user_groups": judge_groups(benchmark, names, scored, test, data),
+            "changed_targets": changed_targets(benchmark, test, out, data_dir=parts.data_dir, notify=notify),
         }
 
     tested: dict[str, Any] = _kept(path, make)
@@ -233,7 +232,7 @@ def _tested(
 
 
 def _explanations(
-    contest: Contest, best: Qualified, data: TuningData, notify: Notify
+    benchmark: Benchmark, best: Chosen, data: TuningData, notify: Notify
 ) -> dict[str, Any] | None:
     import torch
 
@@ -243,42 +242,42 @@ def _explanations(
 
     network = load_network(best.checkpoints[0])
     queries = data.validation.one_a_user("last")
-    rng = np.random.default_rng(contest.seed)
-    n = min(contest.spec.analyses.n_explained, queries.n_queries)
+    rng = np.random.default_rng(benchmark.seed)
+    n = min(benchmark.spec.analyses.n_explained, queries.n_queries)
     rows = np.sort(rng.choice(queries.n_queries, n, replace=False))
     starts, ratings = queries.sequences.offsets[queries.user], queries.sequences.ratings
-    people = [(queries.history(int(m)).tolist(), ratings[starts[m] : queries.end[m]].tolist()) for m in rows]
+    asked = [(queries.history(int(m)).tolist(), ratings[starts[m] : queries.end[m]].tolist()) for m in rows]
 
     def score(codes: Any, stars: Any) -> Any:
         histories = to_histories([list(row) for row in codes], ratings=[list(row) for row in stars])
         with torch.inference_mode():
             return network.scores(histories).double().numpy().copy()
 
-    notify(f"testing the explanations of {n} people")
+    notify(f"testing the explanations of {n} users")
     try:
-        return check_faithfulness(score, people, seed=contest.seed).plain()
+        return check_faithfulness(score, asked, seed=benchmark.seed).plain()
     except ConfigError as error:
         notify(f"without a test of explanations: {error}")
         return None
 
 
-def _base(contest: Contest, data: TuningData, qualified: list[Qualified]) -> dict[str, Any]:
+def _base(benchmark: Benchmark, data: TuningData, chosen: list[Chosen]) -> dict[str, Any]:
     import importlib.metadata
     import platform
 
     versions = {"reeltune": __version__, "python": platform.python_version()}
     return {
         "schema": SCHEMA,
-        "name": contest.name,
-        "question": contest.spec.question,
-        "objective": contest.objective,
-        "seed": contest.seed,
+        "name": benchmark.name,
+        "question": benchmark.spec.question,
+        "objective": benchmark.objective,
+        "seed": benchmark.seed,
         "ledger": data.ledger.plain(),
         "versions": versions | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "contestants": [
+        "models": [
             {
-                "name": one.entrant.name,
-                "role": one.entrant.contestant.role,
+                "name": one.entry.name,
+                "group": one.entry.group,
                 "config": one.config,
                 "trial": one.trial,
                 "n_trials": one.n_trials,
@@ -286,7 +285,7 @@ def _base(contest: Contest, data: TuningData, qualified: list[Qualified]) -> dic
                 "curse": None if one.curse is None else one.curse.plain(),
                 "study_seconds": one.seconds,
             }
-            for one in qualified
+            for one in chosen
         ],
     }
 

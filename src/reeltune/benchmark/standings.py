@@ -1,10 +1,11 @@
-"""The test: opened once for all contestants, their figures side by side, and the claim judged.
+"""The test: opened once for all models, their figures side by side, and the claim judged.
 
 Shapes: S seeds, M queries, K length of a list, V catalogue.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.benchmark.brackets import Qualified
-from reeltune.benchmark.spec import CHAMPION_ROLE, Contest
+from reeltune.benchmark.selection import Chosen
+from reeltune.benchmark.spec import Benchmark
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.errors import StudyError
-from reeltune.evaluation.compare import Interval
+from reeltune.evaluation.compare import Interval, compare_paired
 from reeltune.evaluation.final import open_test
 from reeltune.evaluation.leaderboard import VERDICT_METRIC
 from reeltune.evaluation.seeds import SeedSpread, seed_spread, two_way_intervals
-from reeltune.evaluation.statistics import Finding, compare_family
+from reeltune.evaluation.statistics import Finding, compare_family, holm
 from reeltune.evaluation.studies import Notify
 from reeltune.files import atomic_path
 from reeltune.metrics.registry import RANKING_METRICS, per_query
@@ -31,21 +32,23 @@ __all__ = [
     "LIST_LENGTH",
     "Scored",
     "Standing",
-    "answer",
-    "champion",
-    "judge",
+    "all_pairs",
+    "judged",
     "rivals",
     "score_all",
-    "standings",
+    "winner",
 ]
 
 LIST_LENGTH = 10
 """Movies of the lists that are judged."""
 
+PAIR_FLIPS = 9_999
+"""Sign flips of each of all pairs, of which there are many."""
+
 
 @dataclass(frozen=True)
 class Scored:
-    """What one contestant did on the test."""
+    """What one model did on the test."""
 
     ranks: NDArray[np.int32]  # [S, M]
     lists: NDArray[np.int32]  # [M, K] of the first seed
@@ -62,14 +65,14 @@ class Scored:
 
 @dataclass(frozen=True)
 class Standing:
-    """A contestant in the final table."""
+    """A model in the final table."""
 
     name: str
-    role: str
+    group: str
     n_trials: int
     n_seeds: int
     validation: SeedSpread  # objective over the seeds
-    metrics: dict[str, Interval]  # on test, for other people and other seeds alike
+    metrics: dict[str, Interval]  # on test, for other users and other seeds alike
     seeds: SeedSpread  # of the verdict's metric on test
     params: dict[str, Any]
 
@@ -78,52 +81,53 @@ class Standing:
         return asdict(self)
 
 
-def champion(qualified: Sequence[Qualified]) -> Qualified:
-    """Return the contestant whose superiority is claimed: the best of its role on validation."""
-    own = [one for one in qualified if one.entrant.contestant.role == CHAMPION_ROLE]
+def winner(benchmark: Benchmark, chosen: Sequence[Chosen]) -> Chosen:
+    """Return the best model on validation, of the claimed group where a superiority is claimed."""
+    claim = benchmark.spec.claim
+    own = [one for one in chosen if claim is None or one.entry.group == claim]
     return max(own, key=lambda one: one.validation.mean)
 
 
-def rivals(qualified: Sequence[Qualified]) -> dict[str, Qualified]:
-    """Return the best on validation of every other role."""
-    best: dict[str, Qualified] = {}
-    for one in sorted(qualified, key=lambda one: one.validation.mean):
-        if one.entrant.contestant.role != CHAMPION_ROLE:
-            best[one.entrant.contestant.role] = one
-    return best
+def rivals(chosen: Sequence[Chosen], best: Chosen) -> dict[str, Chosen]:
+    """Return the best on validation of every group but that of ``best``."""
+    found: dict[str, Chosen] = {}
+    for one in sorted(chosen, key=lambda one: one.validation.mean):
+        if one.entry.group != best.entry.group:
+            found[one.entry.group] = one
+    return found
 
 
 def score_all(
-    contest: Contest,
-    qualified: Sequence[Qualified],
-    best: Qualified,
+    benchmark: Benchmark,
+    chosen: Sequence[Chosen],
+    best: Chosen,
     out: Path,
     *,
     data: TuningData,
     folder: str = "test",
     notify: Notify,
 ) -> tuple[Queries, dict[str, Scored]]:
-    """Return the test queries and what each contestant did on them.
+    """Return the test queries and what each model did on them.
 
     Everything was chosen before. The opening is logged in ``openings.json`` first; ranks are kept,
     so that a run that was killed scores only what is left.
     """
-    files = {one.entrant.name: out / folder / f"{one.entrant.slug}.npz" for one in qualified}
+    files = {one.entry.name: out / folder / f"{one.entry.slug}.npz" for one in chosen}
     entry = {
         "split": data.ledger.split,
-        "champion": best.entrant.name,
-        "contestants": [one.entrant.name for one in qualified],
+        "winner": best.entry.name,
+        "models": [one.entry.name for one in chosen],
         "fingerprint": data.ledger.fingerprint,
         "scored_before": [name for name, path in files.items() if path.exists()],
     }
     notify(f"opening the test set of {data.ledger.split}")
     test = open_test(data.directory, out / "openings.json", entry)
     found = {}
-    for one in qualified:
-        name = one.entrant.name
+    for one in chosen:
+        name = one.entry.name
         if not files[name].exists():
             notify(f"ranking the test set with {name}, {len(one.folders)} seed(s)")
-            _score(contest, one, data, test, files[name])
+            _score(benchmark, one, data, test, files[name])
         try:
             with np.load(files[name], allow_pickle=False) as kept:
                 found[name] = Scored(ranks=kept["ranks"], lists=kept["lists"])
@@ -133,91 +137,124 @@ def score_all(
 
 
 def standings(
-    contest: Contest, qualified: Sequence[Qualified], scored: Mapping[str, Scored], users: NDArray[np.int32]
+    benchmark: Benchmark, chosen: Sequence[Chosen], scored: Mapping[str, Scored], users: NDArray[np.int32]
 ) -> list[Standing]:
-    """Return the table of the contest, best first by the verdict's metric on test."""
-    labels = [f"{name}@{k}" for k in contest.spec.cuts for name in RANKING_METRICS]
+    """Return the table of the benchmark, best first by the verdict's metric on test."""
+    labels = [f"{name}@{k}" for k in benchmark.spec.cuts for name in RANKING_METRICS]
     rows = [
         Standing(
-            name=one.entrant.name,
-            role=one.entrant.contestant.role,
+            name=one.entry.name,
+            group=one.entry.group,
             n_trials=one.n_trials,
             n_seeds=len(one.folders),
             validation=one.validation,
             metrics=dict(
-                zip(labels, _intervals(contest, scored[one.entrant.name], labels, users), strict=True)
+                zip(labels, _intervals(benchmark, scored[one.entry.name], labels, users), strict=True)
             ),
-            seeds=seed_spread([float(of.mean()) for of in scored[one.entrant.name].each(VERDICT_METRIC)]),
+            seeds=seed_spread([float(of.mean()) for of in scored[one.entry.name].each(VERDICT_METRIC)]),
             params=one.params,
         )
-        for one in qualified
+        for one in chosen
     ]
     return sorted(rows, key=lambda row: -row.metrics[VERDICT_METRIC].value)
 
 
 def judge(
-    contest: Contest, best: Qualified, scored: Mapping[str, Scored], users: NDArray[np.int32]
+    benchmark: Benchmark, best: Chosen, scored: Mapping[str, Scored], users: NDArray[np.int32]
 ) -> dict[str, Finding]:
-    """Return how the champion differs from every other contestant, corrected for their number.
+    """Return how the winner differs from every other model, corrected for their number.
 
-    Each query's figure is the mean over the contestant's seeds.
+    Each query's figure is the mean over the model's seeds.
     """
-    name = best.entrant.name
+    name = best.entry.name
     others = {other: of.mean(VERDICT_METRIC) for other, of in scored.items() if other != name}
     own = scored[name].mean(VERDICT_METRIC)
-    return compare_family(own, others, metric=VERDICT_METRIC, users=users, seed=contest.seed)
+    return compare_family(own, others, metric=VERDICT_METRIC, users=users, seed=benchmark.seed)
 
 
 def answer(
-    qualified: Sequence[Qualified], best: Qualified, findings: Mapping[str, Finding]
+    benchmark: Benchmark, chosen: Sequence[Chosen], best: Chosen, findings: Mapping[str, Finding]
 ) -> dict[str, Any]:
-    """Return the answer to the question: against the best of each role, and in one sentence.
+    """Return the answer to the question: against the best of each group, and in one sentence.
 
-    The best of a role is the best on validation, so that the test does not choose the opponent.
+    The best of a group is the best on validation, so that the test does not choose the opponent.
     """
-    name = best.entrant.name
-    by_role: dict[str, dict[str, Any]] = {}
-    for role, one in rivals(qualified).items():
-        finding = findings[one.entrant.name]
-        by_role[role] = {
-            "opponent": one.entrant.name,
-            "outcome": "yes" if finding.is_better else "no" if finding.is_worse else "not shown",
-            "verdict": finding.verdict(),
-        }
-    beaten = [role for role, row in by_role.items() if row["outcome"] == "yes"]
-    lost = [role for role, row in by_role.items() if row["outcome"] == "no"]
-    open_ = [role for role, row in by_role.items() if row["outcome"] == "not shown"]
-    parts = [
-        f"{verb} " + _listed([f"{by_role[role]['opponent']} ({role})" for role in roles])
-        for verb, roles in (("beats", beaten), ("loses to", lost), ("is not shown to differ from", open_))
-        if roles
-    ]
-    word = "Yes" if len(beaten) == len(by_role) else "No" if not beaten else "In part"
+    groups: dict[str, dict[str, Any]] = {}
+    said: dict[str, list[str]] = {"beats": [], "loses to": [], "is not shown to differ from": []}
+    for group, one in rivals(chosen, best).items():
+        name, finding = one.entry.name, findings[one.entry.name]
+        outcome, verb = (
+            ("yes", "beats")
+            if finding.is_better
+            else ("no", "loses to")
+            if finding.is_worse
+            else ("not shown", "is not shown to differ from")
+        )
+        said[verb].append(name if name == group else f"{name} ({group})")
+        groups[group] = {"opponent": name, "outcome": outcome, "verdict": finding.verdict()}
+    n_beaten = len(said["beats"])
+    word = "Yes" if n_beaten == len(groups) else "In part" if n_beaten else "No"
+    outcome_text = "; ".join(f"{verb} {_listed(names)}" for verb, names in said.items() if names)
+    own = best.entry.name
+    if benchmark.spec.claim is None:
+        sentence = f"{own} is the best on validation; on the test set it {outcome_text}."
+    else:
+        sentence = f"{word}: {own} {outcome_text}."
+    return {"word": word, "winner": own, "groups": groups, "sentence": sentence}
+
+
+def judged(
+    benchmark: Benchmark,
+    chosen: Sequence[Chosen],
+    best: Chosen,
+    test: Queries,
+    scored: Mapping[str, Scored],
+) -> dict[str, Any]:
+    """Return who asked, the answer, the table and the comparisons of one split, as plain values."""
+    findings = judge(benchmark, best, scored, test.user)
     return {
-        "word": word,
-        "champion": name,
-        "roles": by_role,
-        "sentence": f"{word}: {name} {'; '.join(parts)}.",
+        "n_queries": test.n_queries,
+        "n_users": len(np.unique(test.user)),
+        "answer": answer(benchmark, chosen, best, findings),
+        "standings": [row.plain() for row in standings(benchmark, chosen, scored, test.user)],
+        "findings": {name: finding.plain() for name, finding in findings.items()},
     }
 
 
+def all_pairs(benchmark: Benchmark, scored: Mapping[str, Scored], test: Queries) -> list[dict[str, Any]]:
+    """Return how any two models differ, corrected by Holm's method for the number of all pairs."""
+    means = {name: of.mean(VERDICT_METRIC) for name, of in scored.items()}
+    found = [
+        (first, compare_paired(
+            means[first], means[second], opponent_name=second, metric=VERDICT_METRIC, users=test.user,
+            seed=benchmark.seed, n_flips=PAIR_FLIPS,
+        ))
+        for first, second in itertools.combinations(means, 2)
+    ]  # fmt: skip
+    adjusted = holm({f"{place}": of.p_value for place, (_, of) in enumerate(found)})
+    return [
+        {"model": first, **of.plain(), "adjusted_p": p}
+        for (first, of), p in zip(found, adjusted.values(), strict=True)
+    ]
+
+
 def _intervals(
-    contest: Contest, scored: Scored, labels: Sequence[str], users: NDArray[np.int32]
+    benchmark: Benchmark, scored: Scored, labels: Sequence[str], users: NDArray[np.int32]
 ) -> list[Interval]:
     values = np.stack([scored.each(label) for label in labels], axis=2)  # [S, M, L]
-    return two_way_intervals(values, users=users, seed=contest.seed)
+    return two_way_intervals(values, users=users, seed=benchmark.seed)
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _score(contest: Contest, one: Qualified, data: TuningData, test: Queries, path: Path) -> None:
+def _score(benchmark: Benchmark, one: Chosen, data: TuningData, test: Queries, path: Path) -> None:
     from reeltune.metrics.evaluate import rank_queries, top_lists
 
     ranks, lists = [], None
     for k in range(1, len(one.checkpoints) + 1):
-        scorer, queries = _scorer_of(contest, one, k, data=data, test=test)
+        scorer, queries = _scorer_of(benchmark, one, k, data=data, test=test)
         ranks.append(rank_queries(scorer, queries))
         if lists is None:
             lists = top_lists(scorer, queries, LIST_LENGTH)
@@ -227,7 +264,7 @@ def _score(contest: Contest, one: Qualified, data: TuningData, test: Queries, pa
 
 
 def _scorer_of(
-    contest: Contest, one: Qualified, k: int, *, data: TuningData, test: Queries
+    benchmark: Benchmark, one: Chosen, k: int, *, data: TuningData, test: Queries
 ) -> tuple[Scorer, Queries]:
     """Return the model of one seed and the test queries as it reads them.
 
@@ -238,5 +275,5 @@ def _scorer_of(
     from reeltune.seeding import derive
     from reeltune.training.checkpoint import load_model
 
-    seed = derive(contest.seed, one.config, "test", k)
+    seed = derive(benchmark.seed, one.config, "test", k)
     return scorer_for(load_model(one.checkpoints[k - 1]), data, test, seed=seed)

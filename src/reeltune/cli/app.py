@@ -12,12 +12,12 @@ import typer.core
 
 from reeltune.cli import (
     audit,
+    benchmark,
     check,
     compare,
     dashboard,
     data,
     evaluate,
-    experiment,
     export,
     init,
     ratings,
@@ -44,7 +44,7 @@ VERBS: dict[str, dict[Any, str]] = {
         tune.tune: "tune ml100k_gru --trials 8",
         tune.resume: "resume ml100k_gru",
         train.train: "train synthetic_smoke --set training.max_epochs=3",
-        experiment.experiment: "experiment experiments/paper_ml100k.yaml --quick",
+        benchmark.benchmark: "benchmark experiments/paper_ml100k.yaml --quick",
         ratings.ratings: "ratings experiments/ratings/ml100k.yaml",
     },
     "Results": {
@@ -115,6 +115,7 @@ for _title, _verbs in VERBS.items():
             app.add_typer(_verb, rich_help_panel=_title)
         else:
             app.command(rich_help_panel=_title, epilog=example(_example))(_verb)
+app.command(hidden=True)(benchmark.experiment)  # the former name, for one release
 
 
 def _print_version(is_asked: bool) -> None:

@@ -30,7 +30,8 @@ def print_leaderboard(leaderboard: Leaderboard, usual: Mapping[str, Any]) -> Non
         cells = (entry.name, *figures, epochs, short_time(entry.seconds))
         table.add(*cells, params=entry.params, usual=usual, style=style)
     print_table(table)
-    print(leaderboard.verdict)
+    for line in leaderboard.summary():
+        print(line)
 
 
 def print_front(study: Study) -> None:

@@ -49,7 +49,7 @@ def rank_baselines(
     refitted (``is_refit``), so is this network.
 
     Where the experiment names no baselines, one that the data or the installed packages do not allow is
-    told and left out.
+    reported and left out.
 
     Raises:
         ConfigError: A baseline that the experiment names needs a package that is not installed.

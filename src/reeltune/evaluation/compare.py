@@ -1,9 +1,9 @@
 """Intervals and paired tests over users.
 
-The queries of one person are not independent, so people are drawn, each with all queries.
-A ranking metric takes few distinct values (NDCG@10 has eleven), so where each person has one
+The queries of one user are not independent, so users are drawn, each with all queries.
+A ranking metric takes few distinct values (NDCG@10 has eleven), so where each user has one
 query, resampling them is the same as drawing how often each distinct value occurs: the draws
-below are exact and their cost does not grow with the number of people.
+below are exact and their cost does not grow with the number of users.
 
 Shapes: M queries, U users, K distinct users.
 """
@@ -29,7 +29,9 @@ __all__ = [
     "checked_figures",
     "compare_paired",
     "mean_interval",
+    "p_text",
     "portions",
+    "standing",
     "sums_by_user",
     "targets_in_words",
 ]
@@ -75,16 +77,30 @@ class Comparison:
         """Whether the candidate is better and the difference is unlikely to be chance."""
         return self.difference.value > 0 and self.p_value < SIGNIFICANCE
 
+    @property
+    def is_worse(self) -> bool:
+        """Whether the candidate is worse and the difference is unlikely to be chance."""
+        return self.difference.value < 0 and self.p_value < SIGNIFICANCE
+
     def verdict(self) -> str:
         """Return the verdict in one line.
 
-        >>> Comparison("windowed Markov", "ndcg@10", Interval(0.0123, 0.004, 0.021), 0.003, 943).verdict()
-        'beats windowed Markov: yes, by +0.0123 NDCG@10, p = 0.003'
+        >>> Comparison("windowed Markov", "ndcg@10", Interval(-0.016, -0.03, -0.004), 0.01, 943).verdict()
+        'loses to windowed Markov by 0.0160 NDCG@10 (p = .010)'
         """
-        answer = "yes" if self.is_better else "no"
-        chance = f"{self.p_value:.3f}" if self.p_value >= 0.001 else f"{self.p_value:.5f}"
-        gain = f"{self.difference.value:+.4f} {self.metric.upper()}"
-        return f"beats {self.opponent}: {answer}, by {gain}, p = {chance}"
+        size, p = f"{abs(self.difference.value):.4f} {self.metric.upper()}", p_text(self.p_value)
+        if self.is_better or self.is_worse:
+            return f"{'beats' if self.is_better else 'loses to'} {self.opponent} by {size} ({p})"
+        sign = "-" if self.difference.value < 0 else "+"
+        return f"is not shown to differ from {self.opponent} ({sign}{size}, {p})"
+
+    def standing(self) -> str:
+        """Return where the opponent stands against the candidate.
+
+        >>> Comparison("windowed Markov", "ndcg@10", Interval(-0.016, -0.03, -0.004), 0.01, 943).standing()
+        'ahead by 0.0160 (p = .010)'
+        """
+        return standing(self.difference.value, self.p_value)
 
     def plain(self) -> dict[str, Any]:
         """Return the comparison as plain Python values."""
@@ -97,12 +113,32 @@ class Comparison:
         return cls(**(fields | {"difference": Interval(**value["difference"])}))
 
 
+def p_text(p_value: float) -> str:
+    """Return a p-value as it is printed; below what the permutations resolve well, its bound.
+
+    >>> p_text(0.01), p_text(0.00004), p_text(1.0)
+    ('p = .010', 'p < 1e-4', 'p = 1')
+    """
+    if p_value < 1e-4:
+        return "p < 1e-4"
+    digits = 3 if p_value >= 0.001 else 4
+    text = f"{p_value:.{digits}f}"
+    return f"p = {text[1:] if text.startswith('0') else '1'}"
+
+
+def standing(difference: float, p_value: float) -> str:
+    """Return where an opponent stands of whom a candidate differs by ``difference``."""
+    if p_value >= SIGNIFICANCE or not difference:
+        return f"no difference shown ({p_text(p_value)})"
+    return f"{'behind' if difference > 0 else 'ahead'} by {abs(difference):.4f} ({p_text(p_value)})"
+
+
 def mean_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0) -> Interval:
     """Return the mean of ``values`` [M] with its 95 % percentile bootstrap interval over users.
 
     Args:
         values: One figure a query, [M].
-        users: Whose query each is, [M] int64 from 0; None where each is another person's.
+        users: Whose query each is, [M] int64 from 0; None where each is another user's.
         seed: Origin of the draws.
 
     Raises:
@@ -194,7 +230,7 @@ def targets_in_words(n_queries: int, n_users: int | None) -> str:
     """Return how many targets there are, and of how many users where that is another number.
 
     >>> targets_in_words(943, 943), targets_in_words(4715, 943)
-    ('943 people', '4,715 targets of 943 people')
+    ('943 users', '4,715 targets of 943 users')
     """
     if n_users in (None, n_queries):
         return f"{n_queries:,} people"

@@ -25,7 +25,13 @@ from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, targets_in_words
 from reeltune.evaluation.count_prior import PriorChoice, choose_weight
-from reeltune.evaluation.leaderboard import FIGURES, VERDICT_METRIC, compare_with_baselines, figures
+from reeltune.evaluation.leaderboard import (
+    FIGURES,
+    VERDICT_METRIC,
+    compare_with_baselines,
+    figures,
+    validation_baselines,
+)
 from reeltune.evaluation.retrain import Candidate, refit, retrain, study_executor
 from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
@@ -79,7 +85,7 @@ class Evaluation:
     n_queries: int
     metrics: dict[str, Interval]
     baselines: dict[str, dict[str, Interval]]  # by the baseline's label
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...]  # with each baseline, the strongest on validation first
     seeds: tuple[SeedFigures, ...]  # of the retrainings; empty when there are none
     protocol: dict[str, Any]
     openings: tuple[dict[str, Any], ...]  # every opening of the test set: time, trial, fingerprint
@@ -96,8 +102,13 @@ class Evaluation:
 
     @property
     def verdict(self) -> str:
-        """The verdict in one line."""
+        """The verdict in one line, against the strongest baseline on validation."""
         return self.comparisons[0].verdict()
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the configuration beats the strongest baseline, and no baseline lies before it."""
+        return self.comparisons[0].is_better and all(c.difference.value >= 0 for c in self.comparisons)
 
     def spread(self) -> dict[str, dict[str, float]]:
         """Return mean, standard deviation and number of seeds of each test metric; empty below two seeds."""
@@ -149,7 +160,7 @@ def evaluate_study(
         study_dir: Folder of the study.
         data_dir: Where to look for the data first.
         is_unfinished_allowed: Select among the trials there are, though more were asked for.
-        is_reopening: Open the test set again, for the trial selected now; the log tells.
+        is_reopening: Open the test set again, for the trial selected now; the log says so.
         address: ``HOST:PORT`` of a Ray cluster that trains the final seeds, or ``auto``; None trains here.
         notify: Receives lines of progress.
 
@@ -165,7 +176,7 @@ def evaluate_study(
         n_finished = sum(row.state.is_finished for row in study.rows())
         raise StudyError(
             f"study {study.name!r} has {n_finished} of {study.spec.study.trials} trials finished, and the "
-            f"test set is opened once; go on with: reeltune resume {study.name} (or pass --unfinished)"
+            f"test set is opened once; resume with: reeltune resume {study.name} (or pass --unfinished)"
         )
     with study.lock():
         stored = read_evaluation(study_dir)
@@ -182,13 +193,16 @@ def _evaluate(study: Study, *, data_dir: Path | None, address: str | None, notif
     prior = choose_prior(study, selected, data, notify)
     candidates = select_candidates(study, selected, data, notify, prior=prior, address=address)
     default = _default_candidates(study, selected, data, notify, address=address)
+    on_validation, _ = validation_baselines(study, data, notify)
+    means = {name: per_query(of, VERDICT_METRIC).mean() for name, of in on_validation.items()}
     # A damaged checkpoint opens nothing.
     models = [load_model(candidate.checkpoint) for candidate in candidates + default]
     openings = _log_opening(study, selected, candidates[0])
     notify(f"opening the test set for trial {selected.number} (opening {len(openings)})")
     test = open_held_out(prepared).test
     ranks = _rank_all(models, data, test, [candidate.seed for candidate in candidates + default], notify)
-    baselines, _ = rank_baselines(study, data, test, notify, is_refit=study.spec.final.refit)
+    fitted, _ = rank_baselines(study, data, test, notify, is_refit=study.spec.final.refit)
+    baselines = dict(sorted(fitted.items(), key=lambda item: -means.get(item[0], 0.0)))
     evaluation = _evaluation(
         study,
         selected,
@@ -207,7 +221,7 @@ def _evaluate(study: Study, *, data_dir: Path | None, address: str | None, notif
 def open_test(prepared: Path, log: Path, entry: Mapping[str, Any]) -> Queries:
     """Return the test queries of the folder ``prepared`` after the opening was written to the file ``log``.
 
-    For a contest of several models, all of which were chosen before. ``log`` is JSON with a list
+    For a benchmark of several models, all of which were chosen before. ``log`` is JSON with a list
     ``openings``, to which ``entry`` is added with the time.
 
     Raises:

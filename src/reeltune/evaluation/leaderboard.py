@@ -19,12 +19,20 @@ from numpy.typing import NDArray
 from reeltune.data.prepared import TuningData
 from reeltune.errors import StudyError, first_line
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
-from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval, targets_in_words
+from reeltune.evaluation.compare import (
+    Comparison,
+    Interval,
+    compare_paired,
+    mean_interval,
+    p_text,
+    targets_in_words,
+)
 from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.registry import per_query
 from reeltune.training.checkpoint import read_ranks
 from reeltune.training.epochs import VALIDATION_RANKS
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.study.folder import Study
 
 __all__ = [
@@ -37,6 +45,7 @@ __all__ = [
     "make_leaderboard",
     "read_leaderboard",
     "trial_ranks",
+    "validation_baselines",
 ]
 
 FIGURES = ("hr@10", "ndcg@10", "mrr@10")
@@ -80,6 +89,7 @@ class Leaderboard:
     comparisons: tuple[Comparison, ...]  # of the selected trial with each baseline
     protocol: dict[str, Any]
     n_users: int | None = None  # who are asked the ``n_queries``; None in those of before
+    gain: Comparison | None = None  # of the selected trial with the default configuration, if tried
 
     @property
     def targets(self) -> str:
@@ -87,9 +97,41 @@ class Leaderboard:
         return targets_in_words(self.n_queries, self.n_users)
 
     @property
+    def strongest(self) -> Comparison:
+        """The comparison with the strongest baseline."""
+        named = {entry.name: entry.metrics[VERDICT_METRIC].value for entry in self.entries}
+        return max(self.comparisons, key=lambda comparison: named.get(comparison.opponent, 0.0))
+
+    @property
     def verdict(self) -> str:
-        """The verdict in one line."""
-        return self.comparisons[0].verdict()
+        """The verdict in one line, against the strongest baseline."""
+        return self.strongest.verdict()
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the selected trial beats the strongest baseline, and no baseline lies before it."""
+        return self.strongest.is_better and all(c.difference.value >= 0 for c in self.comparisons)
+
+    def summary(self) -> list[str]:
+        """Return what the search brought, a line each: default, tuned, strongest baseline, what is next."""
+        own = next(entry for entry in self.entries if entry.number == self.selected)
+        value, label = own.metrics[VERDICT_METRIC].value, VERDICT_METRIC.upper()
+        if self.gain is None:
+            lines = ["the default configuration was not tried"]
+            gained = ""
+        else:
+            gap = self.gain.difference
+            lines = [f"default configuration: {label} {value - gap.value:.4f} on validation"]
+            gained = (
+                f", a gain of {gap.value:+.4f} (95 % interval {gap.low:+.4f} to {gap.high:+.4f}, "
+                f"{p_text(self.gain.p_value)})"
+            )
+        return [
+            *lines,
+            f"tuned, trial {self.selected}: {label} {value:.4f}{gained}",
+            f"{self.verdict}, the strongest baseline on validation",
+            f"next: reeltune evaluate {self.study}",
+        ]
 
     def plain(self) -> dict[str, Any]:
         """Return the leaderboard as plain Python values."""
@@ -104,6 +146,7 @@ class Leaderboard:
             "verdict": self.verdict,
             "entries": [asdict(entry) for entry in self.entries],
             "comparisons": [comparison.plain() for comparison in self.comparisons],
+            "gain": None if self.gain is None else self.gain.plain(),
             "protocol": self.protocol,
         }
 
@@ -119,6 +162,7 @@ class Leaderboard:
             entries=tuple(Entry.from_plain(entry) for entry in value["entries"]),
             comparisons=tuple(Comparison.from_plain(item) for item in value["comparisons"]),
             protocol=value["protocol"],
+            gain=Comparison.from_plain(value["gain"]) if value.get("gain") else None,
         )
 
 
@@ -137,7 +181,7 @@ def make_leaderboard(
     check_task(study)
     best, seed = selected_trial(study), study.spec.study.seed
     _, data = open_study_data(study, data_dir=data_dir, notify=notify)
-    baselines, seconds = _validation_baselines(study, data, notify)
+    baselines, seconds = validation_baselines(study, data, notify)
     users = data.validation.user
     entries = [
         Entry(
@@ -166,9 +210,27 @@ def make_leaderboard(
         entries=tuple(sorted(entries, key=lambda entry: -entry.metrics[VERDICT_METRIC].value)),
         comparisons=compare_with_baselines(trial_ranks(study, best.number, data), baselines, users, seed),
         protocol=protocol(study),
+        gain=_gain(study, best, data),
     )
     write_json(study_dir / "leaderboard.json", leaderboard.plain())
     return leaderboard
+
+
+def _gain(study: Study, best: TrialRow, data: TuningData) -> Comparison | None:
+    """Return what the selected trial gains on the default configuration, None where that has no ranks."""
+    usual = study.spec.default_point
+    first = next((row for row in study.rows() if row.params == usual and row.value is not None), None)
+    if first is None or not (study.trial_directory(first.number) / VALIDATION_RANKS).exists():
+        return None
+    own, theirs = (per_query(trial_ranks(study, row.number, data), VERDICT_METRIC) for row in (best, first))
+    return compare_paired(
+        own,
+        theirs,
+        opponent_name="the default configuration",
+        metric=VERDICT_METRIC,
+        users=data.validation.user,
+        seed=study.spec.study.seed,
+    )
 
 
 def read_leaderboard(study_dir: Path) -> Leaderboard | None:
@@ -209,7 +271,7 @@ def compare_with_baselines(
     )
 
 
-def _validation_baselines(
+def validation_baselines(
     study: Study, data: TuningData, notify: Notify
 ) -> tuple[dict[str, Ranks], dict[str, float]]:
     """Return the baselines' validation ranks and seconds, from the study's cache where nothing changed."""

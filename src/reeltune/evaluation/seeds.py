@@ -95,7 +95,7 @@ def two_way_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed:
 
     Args:
         values: One figure a seed and query (or its paired difference).
-        users: Whose query each is, [M]; None where each is another person's.
+        users: Whose query each is, [M]; None where each is another user's.
         seed: Origin of the draws.
 
     Raises:
@@ -110,7 +110,7 @@ def two_way_intervals(values: ArrayLike, *, users: ArrayLike | None = None, seed
 
     Args:
         values: One figure a seed, query and metric, [S, M, L].
-        users: Whose query each is, [M]; None where each is another person's.
+        users: Whose query each is, [M]; None where each is another user's.
         seed: Origin of the draws.
 
     Raises:

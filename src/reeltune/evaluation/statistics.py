@@ -18,13 +18,13 @@ from reeltune.evaluation.compare import (
     Comparison,
     checked_figures,
     compare_paired,
+    p_text,
     sums_by_user,
 )
 
 __all__ = [
     "Finding",
     "compare_family",
-    "effect_in_words",
     "holm",
     "wilcoxon",
 ]
@@ -53,19 +53,20 @@ class Finding:
         return self.comparison.difference.value < 0 and self.adjusted_p < SIGNIFICANCE
 
     def verdict(self) -> str:
-        """Return the verdict in one or two sentences, with size, interval, effect and chance."""
+        """Return the verdict with size, interval, chance and the share of users who gain."""
         c = self.comparison
-        d = c.difference
-        size = f"{d.value:+.4f} {c.metric.upper()} (95 % interval {d.low:+.4f} to {d.high:+.4f})"
+        label = c.metric.upper()
+        size = f"{abs(c.difference.value):.4f} {label}"
+        low, high = c.difference.low, c.difference.high
         over = f" after Holm's correction over {self.n_family} comparisons" if self.n_family > 1 else ""
-        tests = f"p = {_p(self.adjusted_p)}{over}; Wilcoxon's p = {_p(self.adjusted_wilcoxon_p)}"
-        effect = f"{effect_in_words(self.effect)} (d = {self.effect:+.2f}"
-        effect += f", better for {100 * self.share_better:.0f} % of the people on whom the two differ)"
-        if self.is_better:
-            return f"beats {c.opponent}: yes, by {size}, {effect}; {tests}"
-        if self.is_worse:
-            return f"beats {c.opponent}: no, it is worse by {size}, {effect}; {tests}"
-        return f"beats {c.opponent}: not shown, the difference is {size}, {effect}; {tests}"
+        facts = (
+            f"difference {c.difference.value:+.4f} {label}, 95 % interval {low:+.4f} to {high:+.4f}; "
+            f"{p_text(self.adjusted_p)}{over}, {p_text(self.adjusted_wilcoxon_p)} by Wilcoxon's test; better "
+            f"for {100 * self.share_better:.0f} % of the users on whom the two differ"
+        )
+        if self.is_better or self.is_worse:
+            return f"{'beats' if self.is_better else 'loses to'} {c.opponent} by {size} ({facts})"
+        return f"is not shown to differ from {c.opponent} ({facts})"
 
     def plain(self) -> dict[str, Any]:
         """Return the finding as plain Python values."""
@@ -134,7 +135,7 @@ def compare_family(
         candidate: One figure a query.
         opponents: Those of the others on the same queries, by their names in words.
         metric: Spelling of the metric, for the verdicts.
-        users: Whose query each is, [M]; None where each is another person's.
+        users: Whose query each is, [M]; None where each is another user's.
         seed: Origin of the draws.
         n_flips: Sign flips of each test; None for ``N_FLIPS``.
 
@@ -168,17 +169,6 @@ def compare_family(
     }
 
 
-def effect_in_words(effect: float) -> str:
-    """Return the size of a standardised difference in words, by Cohen's (1988) thresholds.
-
-    >>> effect_in_words(-0.3)
-    'a small effect'
-    """
-    size = abs(effect)
-    words = "negligible" if size < 0.2 else "small" if size < 0.5 else "medium" if size < 0.8 else "large"
-    return f"a {words} effect"
-
-
 def _difference(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     difference: NDArray[np.float64] = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
     return difference
@@ -193,7 +183,3 @@ def _effect(differences: NDArray[np.float64], users: ArrayLike | None) -> dict[s
         "effect": float(each.mean()) / sd if sd > 0 else 0.0,
         "share_better": n_better / (n_better + n_worse) if n_better + n_worse else 0.5,
     }
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.5f}"

@@ -52,7 +52,7 @@ def selected_trial(study: Study, number: int | None = None) -> TrialRow:
             _refuse_broken(study)
             raise StudyError(
                 f"study {study.name!r}: none of its {len(study.rows())} trials has ended with a figure; "
-                f"go on with: reeltune resume {study.name}"
+                f"resume with: reeltune resume {study.name}"
             )
         repeats = read_repeats(study)
         return ranked[0] if repeats is None else study.row(repeats.winner)

@@ -1,4 +1,4 @@
-"""The report's charts as HTML and SVG strings: no script needed to read them, none fetched.
+"""The charts of a page as HTML and SVG strings: no script needed to read them, none fetched.
 
 Lines are drawn in a square of 100 by 100 that stretches with the page; text and marks are
 HTML on top of it, so that they keep their size on a phone.
@@ -7,26 +7,38 @@ HTML on top of it, so that they keep their size on a phone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 from reeltune.evaluation.compare import Interval
+from reeltune.report.svg import Scale, number
 from reeltune.tuning.space.parameters import Choice, Parameter
 
-__all__ = ["Axis", "Curve", "learning_curves", "number", "parallel_coordinates", "range_bar", "round_ticks"]
+__all__ = [
+    "Axis",
+    "Bar",
+    "Curve",
+    "Dot",
+    "interval_bars",
+    "learning_curves",
+    "parallel_coordinates",
+    "range_bar",
+    "scatter",
+    "trial_bars",
+]
 
 
-def number(value: Any) -> str:
-    """Return ``value`` as a reader likes it: four digits, no needless zeros.
+class Share(Protocol):
+    """A share and the range of its estimate, each 0 to 1."""
 
-    >>> number(0.00123456), number(128), number("gru"), number(0.25)
-    ('0.001235', '128', 'gru', '0.25')
-    """
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+    @property
+    def share(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,26 @@ class Curve:
     values: tuple[float, ...]  # epoch ``start + 1`` first
     kind: str  # "best", "stopped", "diverged" or ""
     start: int = 0  # epochs before
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A trial in a plot."""
+
+    x: float  # 0 left, 1 right
+    y: float  # value on the vertical axis
+    kind: str  # "best", "stopped", "front", "broken" or ""
+    name: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A trial in a row of bars."""
+
+    height: float
+    kind: str  # "best", "stopped", "bad" or ""
+    name: str
+    label: str  # below it
 
 
 @dataclass(frozen=True)
@@ -64,11 +96,8 @@ class Axis:
 def range_bar(figure: Interval, low: float, high: float) -> str:
     """Return an interval with its mean on a scale from ``low`` to ``high``."""
     width = (high - low) or 1.0
-    places = {
-        name: 100 * (value - low) / width
-        for name, value in (("low", figure.low), ("high", figure.high), ("at", figure.value))
-    }
-    style = ";".join(f"--{name}:{place:.2f}%" for name, place in places.items())
+    places = {"low": figure.low, "high": figure.high, "at": figure.value}
+    style = ";".join(f"--{name}:{100 * (value - low) / width:.2f}%" for name, value in places.items())
     return f'<div class="range" style="{style}"><i></i><b></b></div>'
 
 
@@ -76,38 +105,23 @@ def learning_curves(curves: Sequence[Curve], *, label: str, rulers: Sequence[tup
     """Return the objective over epochs, one line a trial, with horizontal rulers such as baselines."""
     values = [v for curve in curves for v in curve.values] + [value for _, value in rulers]
     n_epochs = max(curve.start + len(curve.values) for curve in curves)
-    ticks = round_ticks(min(0.0, *values), max(values))
-    low, high = ticks[0], max(ticks[-1], *values)
+    y = Scale([min(0.0, *values), *values], 0, 100)
 
     def x(epoch: int) -> float:
         return 100 * (epoch - 1) / max(n_epochs - 1, 1)
 
-    def y(value: float) -> float:
-        return 100 * (value - low) / ((high - low) or 1.0)
-
-    lines = [f'<line x1="0" x2="100" y1="{100 - y(t):.2f}" y2="{100 - y(t):.2f}"/>' for t in ticks]
-    marks = [f'<span class="y" style="bottom:{y(t):.2f}%">{number(t)}</span>' for t in ticks]
-    for name, value in rulers:
-        height = f"{100 - y(value):.2f}"
-        lines.append(f'<line class="baseline" x1="0" x2="100" y1="{height}" y2="{height}"/>')
-        marks.append(f'<span class="ruler" style="bottom:{y(value):.2f}%">{escape(name)}</span>')
+    lines = [_level(y(tick)) for tick in y.ticks]
+    marks = [_mark("y", number(tick), bottom=y(tick)) for tick in y.ticks]
+    lines += [_level(y(value), "baseline") for _, value in rulers]
+    marks += [_mark("ruler", name, bottom=y(value)) for name, value in rulers]
     # The best curve is drawn last, on top of the others.
     for curve in sorted(curves, key=lambda curve: curve.kind == "best"):
-        points = " ".join(
-            f"{x(i):.2f},{100 - y(v):.2f}" for i, v in enumerate(curve.values, start=curve.start + 1)
-        )
-        lines.append(
-            f'<polyline class="{curve.kind}" points="{points}"><title>{escape(curve.name)}</title></polyline>'
-        )
-        style = f"left:{x(curve.start + len(curve.values)):.2f}%;bottom:{y(curve.values[-1]):.2f}%"
-        marks.append(f'<span class="end {curve.kind}" style="{style}" title="{escape(curve.name)}"></span>')
-    marks += [f'<span class="x" style="left:{x(e):.2f}%">{e}</span>' for e in _epoch_ticks(n_epochs)]
-    text = f"{label} after each epoch for {len(curves)} trials"
-    return (
-        f'<div class="plot" role="img" aria-label="{escape(text)}">'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(lines)}</svg>'
-        f'{"".join(marks)}<span class="title">epoch</span></div>'
-    )
+        points = [(x(i), y(v)) for i, v in enumerate(curve.values, start=curve.start + 1)]
+        lines.append(_line(points, curve.kind, curve.name))
+        left, bottom = points[-1]
+        marks.append(_mark(f"end {curve.kind}", "", left=left, bottom=bottom, title=curve.name))
+    marks += [_mark("x", f"{epoch}", left=x(epoch)) for epoch in _epoch_ticks(n_epochs)]
+    return _plot(lines, marks, "epoch", f"{label} after each epoch for {len(curves)} trials")
 
 
 def parallel_coordinates(axes: Sequence[Axis], lines: Sequence[tuple[str, Sequence[Any], float]]) -> str:
@@ -121,43 +135,108 @@ def parallel_coordinates(axes: Sequence[Axis], lines: Sequence[tuple[str, Sequen
     drawn = []
     for order, (name, values, goodness) in enumerate(lines, start=1):
         heights = [None if v is None else axis.place(v) for axis, v in zip(axes, values, strict=True)]
-        points = " ".join(
-            f"{i * step:.2f},{100 - 100 * height:.2f}"
-            for i, height in enumerate(heights)
-            if height is not None
-        )
+        points = [(i * step, 100 * height) for i, height in enumerate(heights) if height is not None]
         data = ",".join("" if height is None else f"{height:.4f}" for height in heights)
-        kind = "best" if order == len(lines) else ""
-        drawn.append(
-            f'<polyline class="{kind}" points="{points}" data-heights="{data}" '
-            f'style="--good:{100 * goodness:.0f}%"><title>{escape(name)}</title></polyline>'
-        )
-    marks = []
-    for i, axis in enumerate(axes):
-        ticks = "".join(
-            f'<span class="tick" style="bottom:{100 * place:.2f}%">{escape(text)}</span>'
-            for place, text in axis.ticks
-        )
-        marks.append(
-            f'<div class="axis" style="left:{i * step:.2f}%"><span class="name">{escape(axis.name)}</span>'
-            f'<span class="high">{escape(axis.high)}</span>{ticks}'
-            f'<span class="low">{escape(axis.low)}</span></div>'
-        )
+        more = f' data-heights="{data}" style="--good:{100 * goodness:.0f}%"'
+        drawn.append(_line(points, "best" if order == len(lines) else "", name, more))
+    marks = [
+        f'<div class="axis" style="left:{i * step:.2f}%"><span class="name">{escape(axis.name)}</span>'
+        f'<span class="high">{escape(axis.high)}</span>'
+        + "".join(_mark("tick", text, bottom=100 * place) for place, text in axis.ticks)
+        + f'<span class="low">{escape(axis.low)}</span></div>'
+        for i, axis in enumerate(axes)
+    ]
     return (
-        f'<div class="scroll"><div class="axes" style="--n:{len(axes)}" role="img" '
+        f'<div class="scroll" tabindex="0"><div class="axes" style="--n:{len(axes)}" role="img" '
         f'aria-label="Searched values of {len(lines)} trials; the table of trials holds the same">'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(drawn)}</svg>'
-        f"{''.join(marks)}</div></div>"
+        f"{_square(drawn)}{''.join(marks)}</div></div>"
     )
 
 
-def round_ticks(low: float, high: float, n: int = 5) -> list[float]:
-    """Return about ``n`` round values that reach from ``low`` to ``high``."""
-    raw = ((high - low) or 1.0) / n
-    magnitude = 10 ** math.floor(math.log10(raw))
-    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * i, 12) for i in range(first, last + 1)]
+def scatter(
+    dots: Sequence[Dot],
+    *,
+    title: str,
+    ticks: Sequence[tuple[float, str]],
+    line: Sequence[tuple[float, float]] = (),
+    label: str,
+    above: str = "",
+) -> str:
+    """Return dots over a horizontal axis.
+
+    Args:
+        dots: The dots; later ones lie on top.
+        title: Name of the horizontal axis.
+        ticks: Place 0..1 and text of the marks below.
+        line: Points (x 0..1, y) of a line behind the dots.
+        label: Says in words what is drawn.
+        above: Name of the vertical axis.
+    """
+    y = Scale([dot.y for dot in dots] + [y for _, y in line], 0, 100, 3)
+    lines = [_level(y(tick)) for tick in y.ticks]
+    if line:
+        lines.append(_line([(100 * at, y(value)) for at, value in line], "front"))
+    marks = [f'<span class="above">{escape(above)}</span>'] if above else []
+    marks += [_mark("y", number(tick), bottom=y(tick)) for tick in y.ticks]
+    marks += [_mark("x", text, left=100 * at) for at, text in ticks]
+    marks += [_mark(f"dot {dot.kind}", "", left=100 * dot.x, bottom=y(dot.y), title=dot.name) for dot in dots]
+    return _plot(lines, marks, title, label)
+
+
+def trial_bars(bars: Sequence[Bar], *, unit: str, label: str) -> str:
+    """Return one upright bar a trial, in the order given."""
+    y = Scale([0.0, max(bar.height for bar in bars) or 1.0], 0, 100, 4)
+    marks = "".join(_mark("y", number(tick), bottom=y(tick)) for tick in y.ticks)
+    every = max(1, -(-len(bars) // 16))
+    columns = "".join(
+        f'<div title="{escape(bar.name)}"><i class="{bar.kind}" style="height:{y(bar.height):.2f}%"></i>'
+        f"<span>{escape(bar.label) if place % every == 0 else ''}</span></div>"
+        for place, bar in enumerate(bars)
+    )
+    return (
+        f'<div class="upright" role="img" aria-label="{escape(label)}">{marks}'
+        f'<div class="columns">{columns}</div><span class="unit">{escape(unit)}</span></div>'
+    )
+
+
+def interval_bars(found: Mapping[str, Share]) -> str:
+    """Return one bar a name, as long as its share, with the range of the estimate on it."""
+    scale = max((max(item.share, item.high) for item in found.values()), default=0.0) or 1.0
+    rows = "".join(
+        f'<span>{escape(name)}</span><div style="--share:{100 * item.share / scale:.1f}%;'
+        f'--low:{100 * item.low / scale:.1f}%;--high:{100 * item.high / scale:.1f}%"><i></i><u></u></div>'
+        f"<b>{100 * item.share:.0f} % <small>{100 * item.low:.0f} to {100 * item.high:.0f}</small></b>"
+        for name, item in found.items()
+    )
+    return f'<div class="bars">{rows}</div>'
+
+
+def _plot(lines: Sequence[str], marks: Sequence[str], title: str, label: str) -> str:
+    return (
+        f'<div class="plot" role="img" aria-label="{escape(label)}">{_square(lines)}{"".join(marks)}'
+        f'<span class="title">{escape(title)}</span></div>'
+    )
+
+
+def _square(lines: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(lines)}</svg>'
+
+
+def _level(y: float, kind: str = "") -> str:
+    marked = f' class="{kind}"' if kind else ""
+    return f'<line{marked} x1="0" x2="100" y1="{100 - y:.2f}" y2="{100 - y:.2f}"/>'
+
+
+def _line(points: Sequence[tuple[float, float]], kind: str, name: str = "", more: str = "") -> str:
+    places = " ".join(f"{x:.2f},{100 - y:.2f}" for x, y in points)
+    inside = f"><title>{escape(name)}</title></polyline>" if name else "/>"
+    return f'<polyline class="{kind}" points="{places}"{more}{inside}'
+
+
+def _mark(kind: str, text: str, *, title: str = "", **place: float) -> str:
+    style = ";".join(f"{side}:{value:.2f}%" for side, value in place.items())
+    said = f' title="{escape(title)}"' if title else ""
+    return f'<span class="{kind}" style="{style}"{said}>{escape(text)}</span>'
 
 
 def _epoch_ticks(n_epochs: int) -> list[int]:

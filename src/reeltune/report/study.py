@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import string
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 from reeltune.errors import StudyError
+from reeltune.evaluation.analyses.importance import importance
 from reeltune.evaluation.final import read_evaluation
 from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_leaderboard
 from reeltune.evaluation.repeats import read_repeats
 from reeltune.evaluation.studies import Notify, protocol, selected_trial, silent
 from reeltune.files import write_text
+from reeltune.report.page import page
 from reeltune.report.sections import account, population, search, summary
 from reeltune.report.tradeoff import read_trade_off, trade_off_section
 from reeltune.tuning.search.results import pressed_bounds
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.study.importance import importance
 
 __all__ = ["render_report", "write_report"]
 
 N_BEST = 5
-"""Best trials whose pressed bounds are told."""
+"""Best trials whose pressed bounds are named."""
 
 
 def write_report(study_dir: Path, *, data_dir: Path | None = None, notify: Notify = silent) -> Path:
@@ -67,13 +65,7 @@ def render_report(study_dir: Path, *, data_dir: Path | None = None, notify: Noti
         account.cost(study),
         account.ledger(study, evaluation),
     ]
-    template = string.Template(_asset("report.html"))
-    return template.substitute(
-        title=escape(f"{study.spec.question or study.name} - reeltune"),
-        css=_asset("report.css"),
-        body="\n".join(part for part in parts if part),
-        script=_asset("report.js"),
-    )
+    return page(study.spec.question or study.name, parts, has_script=True)
 
 
 def _leaderboard(study: Study, data_dir: Path | None, notify: Notify) -> Leaderboard | None:
@@ -88,7 +80,3 @@ def _leaderboard(study: Study, data_dir: Path | None, notify: Notify) -> Leaderb
     ):
         return board
     return make_leaderboard(study.directory, data_dir=data_dir, notify=notify)
-
-
-def _asset(name: str) -> str:
-    return resources.files("reeltune.report").joinpath(name).read_text(encoding="utf-8").strip()

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from reeltune.errors import StudyError
 from reeltune.files import read_json
-from reeltune.report.charts import number
+from reeltune.report.page import items, note, section
+from reeltune.report.svg import Panel, number, panels
 
 __all__ = ["GAINS", "Point", "TradeOff", "draw_trade_off", "read_trade_off", "trade_off_section"]
 
 GAINS = {
     "popularity": ("mean_events", "mean training events of a listed movie"),
-    "novelty": ("distance", "mean distance from the person's movies"),
-    "calibration": ("miscalibration", "divergence of the list's genres from the person's"),
+    "novelty": ("distance", "mean distance from the user's movies"),
+    "calibration": ("miscalibration", "divergence of the list's genres from the user's"),
 }
 """For each weight, the figure that it moves and how the axis names it."""
-
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 340, 260, 56, 52, 34
 
 
 @dataclass(frozen=True)
 class Point:
-    """Means over people for one weight."""
+    """Means over users for one weight."""
 
     weight: float
     ndcg: float  # at 10
     mean_events: float  # training events of a listed movie
-    distance: float  # of a listed movie from the person's movies, 0 to 2
-    miscalibration: float  # divergence of the list's genres from the person's, 0 is best
+    distance: float  # of a listed movie from the user's movies, 0 to 2
+    miscalibration: float  # divergence of the list's genres from the user's, 0 is best
     coverage: float  # share of the catalogue that is in anybody's list
 
     def figures(self) -> dict[str, float]:
@@ -101,79 +99,46 @@ def read_trade_off(study_dir: Path) -> TradeOff | None:
 
 
 def draw_trade_off(trade_off: TradeOff) -> str:
-    """Return the curves as one SVG, a panel a weight; text and lines take the colour of the page."""
-    width = _WIDTH * len(trade_off.curves)
-    panels = "".join(
-        f'<g transform="translate({i * _WIDTH} 0)">{_panel(trade_off, name)}</g>'
-        for i, name in enumerate(trade_off.curves)
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
-        'font-family="system-ui, sans-serif" font-size="11" fill="currentColor" role="img" '
-        f'aria-label="NDCG@{trade_off.k} against what each weight of re-ranking moves">{panels}</svg>\n'
-    )
+    """Return the curves as one SVG, a panel a weight."""
+    drawn = []
+    for name, points in trade_off.curves.items():
+        field, label = GAINS[name]
+        tuned = trade_off.tuned[name]
+        labelled = {points[0].weight, 0.0, points[-1].weight, tuned}
+        drawn.append(
+            Panel(
+                title=f"{name}, NDCG@{trade_off.k}",
+                below=label,
+                points=tuple(
+                    (
+                        getattr(point, field),
+                        point.ndcg,
+                        f"{point.weight:g}" if point.weight in labelled else "",
+                        f"{name} {point.weight:g}: NDCG {point.ndcg:.4f}, {number(getattr(point, field))}",
+                    )
+                    for point in points
+                ),
+                ringed=next((i for i, point in enumerate(points) if point.weight == tuned), -1),
+            )
+        )
+    return panels(drawn, title=f"NDCG@{trade_off.k} against what each weight of re-ranking moves") + "\n"
 
 
 def trade_off_section(trade_off: TradeOff | None) -> str:
     """Return the section of the report, empty where nothing was measured."""
     if trade_off is None:
         return ""
-    tuned = "".join(f"<li>{escape(name)}: {number(weight)}</li>" for name, weight in trade_off.tuned.items())
     joint = ", ".join(f"{name} {number(weight)}" for name, weight in trade_off.joint.items())
     before, after = trade_off.plain_point(), trade_off.joint_point()
-    tuned += (
-        f"<li>together: {escape(joint)}; NDCG {before.ndcg:.4f} to {after.ndcg:.4f}, "
-        f"coverage {before.coverage:.0%} to {after.coverage:.0%}</li>"
+    tuned = [f"{name}: {number(weight)}" for name, weight in trade_off.tuned.items()]
+    tuned.append(
+        f"together: {joint}; NDCG {before.ndcg:.4f} to {after.ndcg:.4f}, "
+        f"coverage {before.coverage:.0%} to {after.coverage:.0%}"
     )
-    return (
-        "<section class=long><h2>Re-ranking</h2>"
-        f'<p class="note">What one weight at a time brings and what it costs on validation, '
-        f"{trade_off.n_people:,} people of trial {trade_off.trial}, lists of {trade_off.k}. The ring is the "
-        f"strongest weight that keeps {100 * (1 - trade_off.tolerance):.0f} % of the NDCG.</p>"
-        f'<div class="scroll">{draw_trade_off(trade_off)}</div><ul>{tuned}</ul></section>'
+    text = (
+        f"What one weight at a time brings and what it costs on validation, {trade_off.n_people:,} users of "
+        f"trial {trade_off.trial}, lists of {trade_off.k}. The ring is the strongest weight that keeps "
+        f"{100 * (1 - trade_off.tolerance):.0f} % of the NDCG."
     )
-
-
-def _panel(trade_off: TradeOff, name: str) -> str:
-    field, label = GAINS[name]
-    points = trade_off.curves[name]
-    across, up = [getattr(p, field) for p in points], [p.ndcg for p in points]
-    x = _scale(across, _LEFT, _WIDTH - 24)
-    y = _scale([0.0, *up], _HEIGHT - _BOTTOM, _TOP)
-    path = " ".join(f"{x(a):.1f},{y(u):.1f}" for a, u in zip(across, up, strict=True))
-    marks = []
-    for point in points:
-        at = f'cx="{x(getattr(point, field)):.1f}" cy="{y(point.ndcg):.1f}"'
-        told = f"{name} {point.weight:g}: NDCG {point.ndcg:.4f}, {number(getattr(point, field))}"
-        is_tuned = point.weight == trade_off.tuned[name]
-        marks.append(f'<circle {at} r="3"><title>{escape(told)}</title></circle>')
-        if is_tuned:
-            marks.append(f'<circle {at} r="7" fill="none" stroke="currentColor" stroke-width="1.5"/>')
-        if is_tuned or point.weight in (points[0].weight, 0.0, points[-1].weight):
-            # Below the ring: the points beside it have their labels above.
-            height = y(point.ndcg) + (20 if is_tuned else -10)
-            marks.append(
-                f'<text x="{x(getattr(point, field)):.1f}" y="{height:.1f}" text-anchor="middle">'
-                f"{point.weight:g}</text>"
-            )
-    base, right = _HEIGHT - _BOTTOM, _WIDTH - 24
-    ticks = "".join(
-        f'<text x="{x(value):.1f}" y="{base + 16}" text-anchor="{anchor}">{number(value)}</text>'
-        for value, anchor in ((min(across), "start"), (max(across), "end"))
-    )
-    ticks += "".join(
-        f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3f}</text>'
-        for value in (0.0, max(up))
-    )
-    return (
-        f'<text x="{_LEFT}" y="14"><tspan font-weight="600">{escape(name)}</tspan>, NDCG@{trade_off.k}</text>'
-        f'<path d="M{_LEFT} {_TOP}V{base}H{right}" fill="none" stroke="currentColor" opacity=".4"/>{ticks}'
-        f'<text x="{(_LEFT + right) / 2}" y="{base + 36}" text-anchor="middle">{escape(label)}</text>'
-        f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.5" opacity=".7"/>'
-        f"{''.join(marks)}"
-    )
-
-
-def _scale(values: list[float], start: float, stop: float) -> Any:
-    low, width = min(values), (max(values) - min(values)) or 1.0
-    return lambda value: start + (stop - start) * (value - low) / width
+    drawn = f'<div class="scroll" tabindex="0">{draw_trade_off(trade_off)}</div>'
+    return section("Re-ranking", note(text) + drawn + items(tuned), is_long=True)

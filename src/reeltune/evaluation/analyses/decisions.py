@@ -1,6 +1,6 @@
-"""Errors and decisions of predicted stars with intervals over people.
+"""Errors and decisions of predicted stars with intervals over users.
 
-Shapes: S seeds, M questions, U people, R resamples.
+Shapes: S seeds, M questions, U users, R resamples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reeltune.seeding import derive
 __all__ = ["FIGURES", "decision_intervals"]
 
 N_DRAWS = 2000
-"""Resamples of the people; the area under the curve is sorted out anew in each."""
+"""Resamples of the users; the area under the curve is sorted out anew in each."""
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.integer]
@@ -58,7 +58,7 @@ def decision_intervals(
     classes: Sequence[float] = STAR_CLASSES,
     seed: int = 0,
 ) -> dict[str, Interval | None]:
-    """Return each figure of :data:`FIGURES` and ``roc_auc``: the mean over seeds, its interval over people.
+    """Return each figure of :data:`FIGURES` and ``roc_auc``: the mean over seeds, its interval over users.
 
     People are drawn anew with all their questions (percentile bootstrap). A figure that has no meaning,
     such as the precision where nothing is predicted as liked, is None; resamples without are left out.
@@ -76,29 +76,27 @@ def decision_intervals(
     """
     for row in predicted:
         check_stars(row, actual)
-    _, person = np.unique(users, return_inverse=True)
-    n_people = int(person.max()) + 1
-    each = [_sums(row, actual, person, threshold, classes) for row in predicted]
+    _, user = np.unique(users, return_inverse=True)
+    n_users = int(user.max()) + 1
+    each = [_sums(row, actual, user, threshold, classes) for row in predicted]
     rng = np.random.default_rng(derive(seed, "decisions"))
-    drawn = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=N_DRAWS).astype(
-        np.float64
-    )  # [R, U]
+    drawn = rng.multinomial(n_users, np.full(n_users, 1 / n_users), size=N_DRAWS).astype(np.float64)  # [R, U]
     found: dict[str, Interval | None] = {}
     for name, figure in FIGURES.items():
         values = np.mean([figure({key: of.sum() for key, of in sums.items()}) for sums in each])
         resampled = np.mean([figure({key: drawn @ of for key, of in sums.items()}) for sums in each], axis=0)
         found[name] = _interval(float(values), resampled)
-    once = np.ones((1, n_people))
-    areas = [_areas(row, actual >= threshold, person, once)[0] for row in predicted]
-    drawn_areas = [_areas(row, actual >= threshold, person, drawn) for row in predicted]
+    once = np.ones((1, n_users))
+    areas = [_areas(row, actual >= threshold, user, once)[0] for row in predicted]
+    drawn_areas = [_areas(row, actual >= threshold, user, drawn) for row in predicted]
     found["roc_auc"] = _interval(float(np.mean(areas)), np.mean(drawn_areas, axis=0))
     return found
 
 
 def _sums(
-    predicted: Stars, actual: Stars, person: Rows, threshold: float, classes: Sequence[float]
+    predicted: Stars, actual: Stars, user: Rows, threshold: float, classes: Sequence[float]
 ) -> dict[str, Array]:
-    """Return what the figures are made of, summed over each person's questions, [U] each."""
+    """Return what the figures are made of, summed over each user's questions, [U] each."""
     liked, guess = actual >= threshold, predicted >= threshold
     away = predicted.astype(np.float64) - actual
     columns: dict[str, Any] = {
@@ -113,19 +111,19 @@ def _sums(
     }
     sums: dict[str, Array] = {}
     for name, of in columns.items():
-        sums[name] = np.bincount(person, weights=of.astype(np.float64)).astype(np.float64)
+        sums[name] = np.bincount(user, weights=of.astype(np.float64)).astype(np.float64)
     return sums
 
 
-def _areas(predicted: Stars, liked: NDArray[np.bool_], person: Rows, drawn: Array) -> Array:
+def _areas(predicted: Stars, liked: NDArray[np.bool_], user: Rows, drawn: Array) -> Array:
     """Return the area under the ROC curve of each resample, [R]; ties count half."""
     order = np.argsort(predicted, kind="stable")
-    person, liked = person[order], liked[order]
+    user, liked = user[order], liked[order]
     starts = np.flatnonzero(np.r_[True, np.diff(predicted[order]) > 0])  # of equal predictions
     areas = []
     first = 0
     for n in portions(len(drawn), 2 * len(order)):
-        weights = drawn[first : first + n, person]  # [n, M]
+        weights = drawn[first : first + n, user]  # [n, M]
         first += n
         yes = np.add.reduceat(weights * liked, starts, axis=1)
         no = np.add.reduceat(weights * ~liked, starts, axis=1)

@@ -1,4 +1,4 @@
-"""Whom a model serves better or worse: gaps between groups of people, and between kinds of queries.
+"""Whom a model serves better or worse: gaps between groups of users, and between kinds of queries.
 
 Shapes: M queries, U users.
 """
@@ -27,17 +27,17 @@ from reeltune.evaluation.statistics import holm
 from reeltune.metrics.lists import profile_means
 
 __all__ = [
-    "MIN_PEOPLE",
+    "MIN_USERS",
     "GroupFigure",
     "GroupReport",
     "Grouping",
     "group_report",
-    "people_groupings",
+    "user_groupings",
     "query_groupings",
 ]
 
-MIN_PEOPLE = 30
-"""People that a group needs before a figure is given: below, one person moves it by more than 3 %."""
+MIN_USERS = 30
+"""People that a group needs before a figure is given: below, one user moves it by more than 3 %."""
 
 N_DRAWS = 2000
 """Bootstrap resamples of each group: there are many groups, and the test does not rest on them."""
@@ -63,14 +63,14 @@ class GroupFigure:
     """What one group gets."""
 
     label: str
-    n_people: int
-    figure: Interval | None = None  # None where there are too few people
+    n_users: int
+    figure: Interval | None = None  # None where there are too few users
     gap: Interval | None = None  # mean of the group minus mean of all others
     p_value: float | None = None  # Welch's test of the gap, after Holm's correction over the groups
 
     @property
     def is_enough(self) -> bool:
-        """Whether enough people are in the group to say anything."""
+        """Whether enough users are in the group to say anything."""
         return self.figure is not None
 
 
@@ -81,12 +81,12 @@ class GroupReport:
     grouping: str
     metric: str
     groups: tuple[GroupFigure, ...]
-    n_unknown: int  # people of no known group
-    min_people: int
+    n_unknown: int  # users of no known group
+    min_users: int
 
     @property
     def widest(self) -> float | None:
-        """The best group's mean minus the worst's, None with fewer than two groups of enough people."""
+        """The best group's mean minus the worst's, None with fewer than two groups of enough users."""
         values = [group.figure.value for group in self.groups if group.figure is not None]
         return max(values) - min(values) if len(values) > 1 else None
 
@@ -94,16 +94,16 @@ class GroupReport:
         """Return in words whether any group differs from the others."""
         enough = [group for group in self.groups if group.is_enough]
         if len(enough) < 2:
-            return f"{self.grouping}: cannot be told, fewer than two groups have {self.min_people} people"
-        told = [
+            return f"{self.grouping}: cannot be said, fewer than two groups have {self.min_users} people"
+        apart = [
             f"{group.label} {group.gap.value:+.4f}"
             for group in enough
             if group.gap is not None and group.p_value is not None and group.p_value < SIGNIFICANCE
         ]
         over = f"{self.metric.upper()} between groups by {self.grouping}"
-        if not told:
+        if not apart:
             return f"{over}: no gap that chance would not explain (widest {self.widest:.4f})"
-        return f"{over}: " + ", ".join(told) + " against everyone else"
+        return f"{over}: " + ", ".join(apart) + " against everyone else"
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain Python values."""
@@ -116,30 +116,30 @@ def group_report(
     grouping: Grouping,
     *,
     metric: str,
-    min_people: int = MIN_PEOPLE,
+    min_users: int = MIN_USERS,
     seed: int = 0,
 ) -> GroupReport:
     """Return the mean of ``values`` in each group, and its gap to everyone else.
 
-    Groups of fewer than ``min_people`` people get no figure: it would say more about them one by one
-    than about the group, and would name people nearly.
+    Groups of fewer than ``min_users`` users get no figure: it would say more about them one by one
+    than about the group, and would name users nearly.
 
     Args:
         values: One figure a query, [M]; NaN where unknown, left out.
         users: Whose query each is, [M].
         grouping: The groups.
         metric: Name of the figure.
-        min_people: Fewest people of a group.
+        min_users: Fewest users of a group.
         seed: Origin of the draws.
 
     Raises:
         ConfigError: A figure is infinite.
     """
-    array, people = np.asarray(values, dtype=np.float64), np.asarray(users)
+    array, who = np.asarray(values, dtype=np.float64), np.asarray(users)
     is_known = ~np.isnan(array)
-    array, people, codes = array[is_known], people[is_known], grouping.codes[is_known]
+    array, who, codes = array[is_known], who[is_known], grouping.codes[is_known]
     groups = [
-        _figure(array, people, codes, (code, label), min_people=min_people, seed=seed)
+        _figure(array, who, codes, (code, label), min_users=min_users, seed=seed)
         for code, label in enumerate(grouping.labels)
     ]
     adjusted = holm({group.label: group.p_value for group in groups if group.p_value is not None})
@@ -147,32 +147,32 @@ def group_report(
         grouping=grouping.name,
         metric=metric,
         groups=tuple(replace(group, p_value=adjusted.get(group.label)) for group in groups),
-        n_unknown=len(np.unique(people[codes < 0])),
-        min_people=min_people,
+        n_unknown=len(np.unique(who[codes < 0])),
+        min_users=min_users,
     )
 
 
-def people_groupings(queries: Queries, people: Users, counts: NDArray[np.int64]) -> list[Grouping]:
+def user_groupings(queries: Queries, known: Users, counts: NDArray[np.int64]) -> list[Grouping]:
     """Return the groupings of the queries by who asks: those that the data know.
 
     Gender, age and occupation are the source's; activity is the length of the history, and
-    mainstreamness the mean popularity of its movies, both in thirds of the people.
+    mainstreamness the mean popularity of its movies, both in thirds of the users.
 
     Args:
         queries: Histories and targets.
-        people: What the source tells about the users, by row of the sequences.
+        known: What the source knows of the users, by row of the sequences.
         counts: How often each movie was seen, [V+1].
     """
     found = []
-    if people.genders:
-        found.append(_by_name("gender", people.genders, queries.user))
-    if people.ages:
+    if known.genders:
+        found.append(_by_name("gender", known.genders, queries.user))
+    if known.ages:
         labels = (f"under {AGES[0]}", *(f"{a} to {b - 1}" for a, b in itertools.pairwise(AGES)))
-        ages = np.array(people.ages)[queries.user]
+        ages = np.array(known.ages)[queries.user]
         codes = np.where(ages < 0, -1, np.searchsorted(AGES, ages, side="right"))
         found.append(Grouping("age", (*labels, f"{AGES[-1]} and over"), codes))
-    if people.occupations:
-        found.append(_by_name("occupation", people.occupations, queries.user))
+    if known.occupations:
+        found.append(_by_name("occupation", known.occupations, queries.user))
     lengths = (queries.end - queries.sequences.offsets[queries.user]).astype(np.float64)
     thirds = ("least active third", "middle third", "most active third")
     found.append(_in_thirds("activity", lengths, thirds))
@@ -182,7 +182,7 @@ def people_groupings(queries: Queries, people: Users, counts: NDArray[np.int64])
 
 
 def query_groupings(queries: Queries, counts: NDArray[np.int64]) -> list[Grouping]:
-    """Return the groupings of the queries by how hard they are: cold people and rare movies apart.
+    """Return the groupings of the queries by how hard they are: cold users and rare movies apart.
 
     Args:
         queries: Histories and targets.
@@ -203,25 +203,25 @@ def query_groupings(queries: Queries, counts: NDArray[np.int64]) -> list[Groupin
 
 def _figure(
     array: NDArray[np.float64],
-    people: NDArray[Any],
+    who: NDArray[Any],
     codes: NDArray[np.int64],
     group: tuple[int, str],
     *,
-    min_people: int,
+    min_users: int,
     seed: int,
 ) -> GroupFigure:
     code, label = group
     inside, outside = codes == code, (codes >= 0) & (codes != code)
-    n_people = len(np.unique(people[inside]))
-    if n_people < max(min_people, 2):
-        return GroupFigure(label, n_people)
-    mine = bootstrap_means(array[inside], users=people[inside], seed=seed, n_draws=N_DRAWS)
+    n_users = len(np.unique(who[inside]))
+    if n_users < max(min_users, 2):
+        return GroupFigure(label, n_users)
+    mine = bootstrap_means(array[inside], users=who[inside], seed=seed, n_draws=N_DRAWS)
     figure = _interval(float(array[inside].mean()), mine)
-    if len(np.unique(people[outside])) < max(min_people, 2):
-        return GroupFigure(label, n_people, figure)
-    others = bootstrap_means(array[outside], users=people[outside], seed=seed + 1, n_draws=N_DRAWS)
+    if len(np.unique(who[outside])) < max(min_users, 2):
+        return GroupFigure(label, n_users, figure)
+    others = bootstrap_means(array[outside], users=who[outside], seed=seed + 1, n_draws=N_DRAWS)
     gap = _interval(float(array[inside].mean() - array[outside].mean()), mine - others)
-    return GroupFigure(label, n_people, figure, gap, _welch(array, people, inside, outside))
+    return GroupFigure(label, n_users, figure, gap, _welch(array, who, inside, outside))
 
 
 def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
@@ -230,11 +230,11 @@ def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
 
 
 def _welch(
-    array: NDArray[np.float64], people: NDArray[Any], inside: NDArray[np.bool_], outside: NDArray[np.bool_]
+    array: NDArray[np.float64], who: NDArray[Any], inside: NDArray[np.bool_], outside: NDArray[np.bool_]
 ) -> float:
     means = []
     for part in (inside, outside):
-        sums, counts = sums_by_user(checked_figures(array[part]), people[part])
+        sums, counts = sums_by_user(checked_figures(array[part]), who[part])
         means.append(sums / counts)
     if all(np.ptp(each) == 0 for each in means):
         return 1.0 if means[0][0] == means[1][0] else 0.0

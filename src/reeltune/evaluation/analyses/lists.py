@@ -26,13 +26,13 @@ from reeltune.metrics.lists import (
     surprise,
 )
 
-__all__ = ["LIST_MEASURES", "ListMeasures", "measure_lists", "people_of_items"]
+__all__ = ["LIST_MEASURES", "ListMeasures", "measure_lists", "users_of_items"]
 
 LIST_MEASURES = {
-    "novelty": "bits of surprise a movie, -log2 of the share of people who know it",
-    "popularity lift": "how much more popular the list is than what the person saw; 0 is equally popular",
+    "novelty": "bits of surprise a movie, -log2 of the share of users who know it",
+    "popularity lift": "how much more popular the list is than what the user saw; 0 is equally popular",
     "diversity": "1 minus the mean likeness of genres within a list",
-    "miscalibration": "divergence of the list's genres from the person's, in nats; lower is closer",
+    "miscalibration": "divergence of the list's genres from the user's, in nats; lower is closer",
     "serendipity": "share of queries with a hit that a list of popular movies would have missed",
     "coverage": "share of the catalogue that is listed for anybody",
     "gini": "inequality of the movies' places in lists, 0 equal to 1",
@@ -50,7 +50,7 @@ class ListMeasures:
     def figures(self, users: NDArray[np.int32], seed: int = 0) -> dict[str, Interval | None]:
         """Return each measure with its interval over ``users`` [M]; None where nothing is known.
 
-        Those of all lists together have no interval: a person drawn twice lists nothing new.
+        Those of all lists together have no interval: a user drawn twice lists nothing new.
         """
         found: dict[str, Interval | None] = {}
         for name, values in self.per_query.items():
@@ -75,7 +75,7 @@ def measure_lists(
         obvious: What popularity lists for them, [M, K].
         queries: Histories and targets.
         catalogue: The movies with their genres.
-        counts: People who know each movie, [V+1]; see :func:`people_of_items`.
+        counts: People who know each movie, [V+1]; see :func:`users_of_items`.
     """
     genres = genre_table(catalogue)
     n_genres = np.maximum(genres.sum(axis=1, keepdims=True), 1)
@@ -96,6 +96,6 @@ def measure_lists(
     )
 
 
-def people_of_items(queries: Queries, n_items: int) -> NDArray[np.int64]:
+def users_of_items(queries: Queries, n_items: int) -> NDArray[np.int64]:
     """Return how often each movie was seen before anybody's target, [V+1]."""
     return np.bincount(queries.known().items, minlength=n_items + 1)

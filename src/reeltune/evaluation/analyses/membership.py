@@ -1,4 +1,4 @@
-"""Whether a model betrays what it was trained on.
+"""Whether a model reveals what it was trained on.
 
 Shapes: M queries, U users, V catalogue.
 """
@@ -35,14 +35,14 @@ N_RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Membership:
-    """How well an attacker tells what the model was trained on from what it was not."""
+    """How well an attacker separates what the model was trained on from what it was not."""
 
     unit: str  # what is a member, in words
     n_members: int
     n_others: int
     auc: Interval  # 0.5 is blind guessing
     advantage: float  # largest true-positive rate minus false-positive rate
-    at_1_percent: float  # true-positive rate where 1 % of the others are accused
+    at_1_percent: float  # true-positive rate where 1 % of the others are flagged
     reference: str  # whose losses were subtracted; empty for none
 
     @property
@@ -54,7 +54,7 @@ class Membership:
         """Return the result in words."""
         with_reference = f", losses taken against {self.reference}" if self.reference else ""
         sure = (
-            "the model betrays what it was trained on"
+            "the model reveals what it was trained on"
             if self.is_leaking
             else ("no leak was found beyond chance")
         )
@@ -62,7 +62,7 @@ class Membership:
             f"{sure}: telling {self.n_members:,} {self.unit} from {self.n_others:,} others succeeds "
             f"with AUC {self.auc.value:.3f} ({self.auc.low:.3f} to {self.auc.high:.3f}; 0.5 is guessing"
             f"{with_reference}); "
-            f"{100 * self.at_1_percent:.1f} % are found where 1 % of the others are accused"
+            f"{100 * self.at_1_percent:.1f} % are found where 1 % of the others are flagged"
         )
 
     def plain(self) -> dict[str, Any]:
@@ -71,9 +71,9 @@ class Membership:
 
 
 def check_membership(scorer: Scorer, data: TuningData, *, seed: int = 0) -> Membership:
-    """Return how well the last movie that a model was trained on is told from the next, which it was not.
+    """Return how well the last movie that a model was trained on is separated from the next one.
 
-    Both follow each other in the same person's history, so they differ in little but membership: of several
+    Both follow each other in the same user's history, so they differ in little but membership: of several
     validation targets a user the first is taken. What is left of it (tastes drift, later movies may be
     harder) the reference knows too: windowed Markov, counted on what precedes both.
 
@@ -99,7 +99,7 @@ def check_membership(scorer: Scorer, data: TuningData, *, seed: int = 0) -> Memb
 
 
 def last_training_queries(data: TuningData) -> Queries:
-    """Return a query for the last training event of each person with at least two, [M]."""
+    """Return a query for the last training event of each user with at least two, [M]."""
     train = data.train
     (users,) = np.nonzero(train.lengths > 1)
     ends = train.offsets[users + 1] - 1
@@ -143,7 +143,7 @@ def membership_attack(
     reference: str = "",
     seed: int = 0,
 ) -> Membership:
-    """Return how well a threshold on the loss tells members from others.
+    """Return how well a threshold on the loss separates members from others.
 
     The smaller the loss, the likelier a member (Yeom et al., 2018). What is easy for every model is no
     sign of training, so the losses of a reference that has seen neither are subtracted (Watson et
@@ -179,14 +179,14 @@ def membership_attack(
     low, high = np.quantile(drawn, [0.025, 0.975])
     cuts = np.unique(np.concatenate([inside, outside]))
     found = 1 - np.searchsorted(np.sort(inside), cuts, side="left") / len(inside)
-    accused = 1 - np.searchsorted(np.sort(outside), cuts, side="left") / len(outside)
-    at_most = found[accused <= 0.01]
+    flagged = 1 - np.searchsorted(np.sort(outside), cuts, side="left") / len(outside)
+    at_most = found[flagged <= 0.01]
     return Membership(
         unit=unit,
         n_members=len(inside),
         n_others=len(outside),
         auc=Interval(auc(inside, outside), float(low), float(high)),
-        advantage=float(np.maximum(found - accused, 0.0).max()),
+        advantage=float(np.maximum(found - flagged, 0.0).max()),
         at_1_percent=float(at_most.max()) if len(at_most) else 0.0,
         reference=reference,
     )

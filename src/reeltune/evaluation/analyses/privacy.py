@@ -1,6 +1,6 @@
-"""What a model's state gives away about people.
+"""What a model's state gives away about users.
 
-Shapes: M queries or people, D width of a state, T steps, C classes.
+Shapes: M queries or users, D width of a state, T steps, C classes.
 """
 
 from __future__ import annotations
@@ -35,33 +35,33 @@ N_RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Probe:
-    """How well an attribute of people is read from what the model holds of them."""
+    """How well an attribute of users is read from what the model holds of them."""
 
     attribute: str
     classes: tuple[str, ...]
     n_people: int
-    accuracy: Interval  # on people that the probe was not fitted on
+    accuracy: Interval  # on users that the probe was not fitted on
     balanced_accuracy: float  # mean over classes; 1 / classes is blind guessing
     auc: Interval  # mean over classes of the ROC AUC of one against the rest; 0.5 is blind guessing
     majority: Interval  # accuracy of always answering the largest class
     against_majority: Comparison
-    n_left_out: int  # people of unknown or too small classes
+    n_left_out: int  # users of unknown or too small classes
 
     @property
     def is_readable(self) -> bool:
-        """Whether the state tells the attribute: more than the largest class, or than a blind order does."""
+        """Whether the state reveals the attribute, more than the largest class or a blind order does."""
         return self.against_majority.is_better or self.auc.low > 0.5
 
     def verdict(self) -> str:
-        """Return in words whether the state tells the attribute."""
+        """Return in words whether the state reveals the attribute."""
         gain = self.against_majority
-        sure = "can be read" if self.is_readable else "could not be shown to be readable"
+        sure = "can be read" if self.is_readable else "cannot be told from guessing"
         right, largest = 100 * self.accuracy.value, 100 * self.majority.value
         points = f"{100 * gain.difference.value:+.1f} points, p = {gain.p_value:.3g}"
         return (
             f"{self.attribute} {sure} from the model's state: AUC {self.auc.value:.3f} "
             f"({self.auc.low:.3f} to {self.auc.high:.3f}; 0.5 is guessing), right for {right:.1f} % of "
-            f"{self.n_people:,} people, the largest class alone for {largest:.1f} % ({points}); "
+            f"{self.n_people:,} users, the largest class alone for {largest:.1f} % ({points}); "
             f"balanced over classes {100 * self.balanced_accuracy:.1f} %, blind guessing "
             f"{100 / len(self.classes):.1f} %"
         )
@@ -76,7 +76,7 @@ class Probe:
 
 
 def user_states(network: SequenceNetwork, queries: Queries, batch_size: int = 256) -> NDArray[np.float32]:
-    """Return the network's state after each query's history, what it "knows" of the person, [M, D]."""
+    """Return the network's state after each query's history, what it "knows" of the user, [M, D]."""
     states: NDArray[np.float32] | None = None
     with evaluating(network) as device:
         for batch in query_batches(queries, batch_size=batch_size):
@@ -95,12 +95,12 @@ def probe_attribute(
 ) -> Probe | None:
     """Return how well a linear probe reads ``labels`` from ``states`` [M, D], None where it cannot be asked.
 
-    Logistic regression on standardised states, five folds stratified by class, each person judged by
+    Logistic regression on standardised states, five folds stratified by class, each user judged by
     a probe fitted on others; the regularisation is fixed, so nothing is tuned on the answer. None
-    where fewer than two classes have ``min_class`` people.
+    where fewer than two classes have ``min_class`` users.
 
     Args:
-        states: One row a person.
+        states: One row a user.
         labels: The attribute of each; empty where unknown.
         attribute: Its name.
         seed: Origin of the folds and draws.
@@ -144,7 +144,7 @@ def probe_attribute(
 def _auc_interval(
     chances: NDArray[np.float64], y: NDArray[Any], classes: NDArray[Any], seed: int
 ) -> Interval:
-    """Return the mean AUC of each class against the rest, with its interval over people drawn anew."""
+    """Return the mean AUC of each class against the rest, with its interval over users drawn anew."""
     rng = np.random.default_rng(derive(seed, "auc"))
     drawn = []
     for _ in range(N_RESAMPLES):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from reeltune.evaluation.final import Evaluation
-from reeltune.report.plots import Bar, trial_bars
-from reeltune.report.sections.parts import cell, duration, facts_list, section, winner
+from reeltune.report.charts import Bar, trial_bars
+from reeltune.report.page import duration, facts_list, note, section
+from reeltune.report.sections.parts import short_name, winner
+from reeltune.report.tables import Cell, Html, Table
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.study.folder import Study
 
@@ -18,26 +19,26 @@ __all__ = ["cost", "failures", "ledger", "trials"]
 def trials(study: Study) -> str:
     """Return the table of all trials."""
     names = [name for name, _ in study.spec.space]
-    rows, best = study.rows(), winner(study)
-    is_population = study.spec.population is not None
+    best, is_population = winner(study), study.spec.population is not None
     heads = ["trial", "state", study.objective.upper(), "epochs", "parameters", "seconds"]
-    heads += ["goes on from trial", "after epoch"] if is_population else []
-    heads += [name.rpartition(".")[2].replace("_", " ") for name in names]
-    body = []
-    for row in rows:
+    heads += ["resumes trial", "after epoch"] if is_population else []
+    rows: list[tuple[Cell, ...]] = []
+    kinds = []
+    for row in study.rows():
         epochs = [] if row.state.is_finished else study.epochs(row.number)
         figure = epochs[-1].best if epochs else row.value
         seconds = sum(epoch.seconds for epoch in epochs) if epochs else row.seconds
-        cells: list[Any] = [row.number, str(row.state), figure, len(epochs) or row.n_epochs, row.n_parameters]
-        cells += [round(seconds, 1), *([row.parent, row.start_epoch] if is_population else [])]
-        cells += [row.params.get(name) for name in names]
-        kind = "best" if row.number == best else ""
-        body.append(f'<tr class="{kind}">{"".join(cell(value) for value in cells)}</tr>')
-    titles = "".join(f'<th><button type="button">{escape(head)}</button></th>' for head in heads)
+        rows.append((
+            row.number, str(row.state), figure, len(epochs) or row.n_epochs, row.n_parameters,
+            round(seconds, 1), *((row.parent, row.start_epoch) if is_population else ()),
+            *(row.params.get(name) for name in names),
+        ))  # fmt: skip
+        kinds.append("best" if row.number == best else "")
+    table = Table((*heads, *map(short_name, names)), tuple(rows), tuple(kinds), digits=".4g")
     return section(
         "All trials",
-        '<p class="note screen">A click on a heading sorts.</p><div class="scroll"><table class="dense">'
-        f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>",
+        '<p class="note screen">A click on a heading sorts.</p>'
+        + table.html(is_dense=True, is_sortable=True),
         is_long=True,
     )
 
@@ -48,15 +49,11 @@ def failures(rows: Sequence[TrialRow]) -> str:
     if not bad:
         return section("Failures", "<p>No trial diverged or failed.</p>")
     share = 100 * len(bad) / len(rows)
-    body = "".join(
-        f'<tr><td>{row.number}</td><td class="bad">{row.state}</td><td>{escape(row.reason)}</td></tr>'
-        for row in bad
-    )
+    cells = tuple((row.number, Html(f'<span class="bad">{row.state}</span>'), row.reason) for row in bad)
     return section(
         "Failures",
         f"<p>{len(bad)} of {len(rows)} trials ({share:.0f} %) diverged or failed; they cannot win.</p>"
-        '<div class="scroll"><table><thead><tr><th>trial</th><th>state</th><th>reason</th></tr></thead>'
-        f"<tbody>{body}</tbody></table></div>",
+        + Table(("trial", "state", "reason"), cells).html(),
     )
 
 
@@ -82,7 +79,7 @@ def cost(study: Study) -> str:
     }
     if settings.gpus_per_trial:
         facts["Accelerator time"] = duration(seconds * settings.gpus_per_trial)
-    notes = "".join(f'<p class="note">{escape(line)}.</p>' for line in study.warnings())
+    notes = "".join(note(f"{line}.") for line in study.warnings())
     return section("Cost", facts_list(facts) + notes + _bars(study))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from reeltune.report.sections.parts import cell, section, winner
+from reeltune.report.page import note, section
+from reeltune.report.sections.parts import short_name, winner
+from reeltune.report.svg import number
+from reeltune.report.tables import Cell, Html, Table
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.population import lineage
 from reeltune.tuning.study.folder import Study
@@ -25,16 +28,16 @@ def course(study: Study) -> str:
         return ""
     names = [name for name, _ in study.spec.space if any(name in row.params for row in chain)]
     label = study.objective
-    heads = f'<th>epochs</th><th>trial</th><th class="number">{escape(label.upper())}</th>'
-    heads += "".join(f"<th>{escape(name.rpartition('.')[2].replace('_', ' '))}</th>" for name in names)
-    body = ""
-    for before, row in zip([None, *chain], chain, strict=False):
-        cells = [_marked(cell(row.params.get(name)), before, row, name) for name in names]
-        last = study.epochs(row.number)[-1].metrics[label]
-        body += (
-            f"<tr><td>{row.start_epoch + 1} to {row.start_epoch + row.n_epochs}</td><td>{row.number}</td>"
-            f"{cell(last)}{''.join(cells)}</tr>"
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{row.start_epoch + 1} to {row.start_epoch + row.n_epochs}",
+            row.number,
+            study.epochs(row.number)[-1].metrics[label],
+            *(_marked(before, row, name) for name in names),
         )
+        for before, row in zip([None, *chain], chain, strict=False)
+    ]
+    heads = ("epochs", "trial", label.upper(), *map(short_name, names))
     total = population.n_segments
     n_ended = sum(row.state.is_finished for row in study.rows())
     rest = (
@@ -45,16 +48,18 @@ def course(study: Study) -> str:
     )
     return section(
         "How the winner was trained",
-        f'<p class="note">A population of {population.settings.population} networks, compared every '
-        f"{population.settings.interval_epochs} epochs; each trial is one segment and resumes from the "
-        "weights of the trial above it. Thick values changed there. What is trained again from other seeds "
-        f"follows the same course.{rest}</p>"
-        f'<div class="scroll"><table class="dense"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>",
+        note(
+            f"A population of {population.settings.population} networks, compared every "
+            f"{population.settings.interval_epochs} epochs; each trial is one segment and resumes from the "
+            "weights of the trial above it. Thick values changed there. What is trained again from other "
+            f"seeds follows the same course.{rest}"
+        )
+        + Table(heads, tuple(rows), digits=".4g").html(is_dense=True),
     )
 
 
-def _marked(text: str, before: TrialRow | None, row: TrialRow, name: str) -> str:
-    if before is None or before.params.get(name) == row.params.get(name):
-        return text
-    return text.replace(">", "><strong>", 1).replace("</td>", "</strong></td>")
+def _marked(before: TrialRow | None, row: TrialRow, name: str) -> Cell:
+    value = row.params.get(name)
+    if before is None or before.params.get(name) == value:
+        return value
+    return Html(f"<strong>{escape(number(value))}</strong>")

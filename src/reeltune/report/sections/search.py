@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from reeltune.evaluation.analyses.importance import Shares
 from reeltune.evaluation.leaderboard import Leaderboard
 from reeltune.metrics.registry import parse_metric
-from reeltune.report.charts import Axis, Curve, learning_curves, number, parallel_coordinates
-from reeltune.report.plots import Dot, interval_bars, scatter
-from reeltune.report.sections.parts import cell, section, winner
+from reeltune.report.charts import (
+    Axis,
+    Curve,
+    Dot,
+    interval_bars,
+    learning_curves,
+    parallel_coordinates,
+    scatter,
+)
+from reeltune.report.page import items, note, section
+from reeltune.report.sections.parts import short_name, winner
 from reeltune.report.sections.population import lineage_of_winner
+from reeltune.report.svg import number
+from reeltune.report.tables import Cell, Table
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.results import PressedBound, has_figures, pareto_front
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.study.importance import Shares
 
 __all__ = ["coordinates", "curves", "front", "mattered", "slices"]
-
-N_PAIRS = 5
-"""Pairs of searched values that are drawn."""
 
 
 def curves(study: Study, board: Leaderboard | None) -> str:
@@ -29,7 +36,7 @@ def curves(study: Study, board: Leaderboard | None) -> str:
     for row in study.rows():
         values = tuple(epoch.metrics[study.objective] for epoch in study.epochs(row.number))
         start = row.start_epoch
-        if values and row.parent is not None:  # the leg hangs on its parent's last point
+        if values and row.parent is not None:  # the segment hangs on its parent's last point
             start, values = start - 1, (study.epochs(row.parent)[-1].metrics[study.objective], *values)
         kind = "best" if row.number in best else str(row.state)
         if values:
@@ -52,7 +59,8 @@ def curves(study: Study, board: Leaderboard | None) -> str:
     label = study.objective.upper()
     return section(
         "Learning curves",
-        f'<p class="note">{label} on validation after each epoch.</p>{key}'
+        note(f"{label} on validation after each epoch.")
+        + key
         + learning_curves(drawn, label=label, rulers=rulers),
     )
 
@@ -90,48 +98,31 @@ def coordinates(study: Study) -> str:
 def mattered(
     shares: Shares, pressed: Sequence[PressedBound], *, n_best: int, is_population: bool = False
 ) -> str:
-    """Return which searched fields and pairs mattered, and which bounds the best trials press against."""
-    few = (
-        "A leg of a population owes its figure to the weights that it took over as well: the share of a "
-        "searched value cannot be told."
-        if is_population
-        else "Too few comparable trials to tell which searched value mattered: at least four with different "
-        "figures are needed."
-    )
-    note = f'<p class="note">{few}</p>'
-    drawn = interval_bars(shares.fields) + _pairs(shares) if shares.fields else note
-    what = (
-        '<p class="note">Share of the variance of the objective that each searched value explains '
-        f"(functional ANOVA over {escape(shares.basis())}). Lines and small figures: 90 % of the estimates "
-        "when the trials are drawn anew; where they are wide, trust the order little.</p>"
-    )
-    told = "".join(
-        f"<li><code>{escape(bound.name)}</code>: {100 * bound.share:.0f} % of the best {n_best} lie at "
-        f"{'the upper bound' if bound.side == 'high' else 'the lower bound'} {escape(number(bound.bound))}; "
-        "a wider range may find better ones</li>"
+    """Return which searched fields mattered, and which bounds the best trials press against."""
+    if is_population:
+        drawn = note(
+            "A segment of a population owes its figure to the weights that it took over as well: the share "
+            "of a searched value cannot be given."
+        )
+    elif not shares.fields:
+        drawn = note(
+            "Too few comparable trials to say which searched value mattered: at least four with different "
+            "figures are needed."
+        )
+    else:
+        drawn = note(
+            "Share of the variance of the objective that each searched value explains (functional ANOVA over "
+            f"{shares.basis()}). Lines and small figures: 90 % of the estimates when the trials are drawn "
+            "again; where they are wide, trust the order little."
+        ) + interval_bars(shares.fields)
+    bounds = [
+        f"{bound.name}: {100 * bound.share:.0f} % of the best {n_best} lie at the "
+        f"{'upper' if bound.side == 'high' else 'lower'} bound {number(bound.bound)}; "
+        "a wider range may find better ones"
         for bound in pressed
-    )
-    bounds = f"<ul>{told}</ul>" if told else f"<p>The best {n_best} trials press against no bound.</p>"
-    return section(
-        "What mattered",
-        f"{'' if is_population else what}{drawn}<h3>Bounds</h3>{bounds}",
-    )
-
-
-def _pairs(shares: Shares) -> str:
-    """Return the pairs that explain most beyond their two values alone."""
-    most = dict(list(shares.pairs.items())[:N_PAIRS])
-    if not most:
-        return ""
-    names = {
-        " \N{MULTIPLICATION SIGN} ".join(name.rpartition(".")[2] for name in pair): of
-        for pair, of in most.items()
-    }
-    return (
-        '<h3>Together</h3><p class="note">What two values explain only together, beyond what each explains '
-        f"alone: the {len(names)} largest of {len(shares.pairs)} pairs.</p>"
-        + interval_bars(names, beside=shares.fields)
-    )
+    ]
+    text = items(bounds) or f"<p>The best {n_best} trials press against no bound.</p>"
+    return section("What mattered", f"{drawn}<h3>Bounds</h3>{text}")
 
 
 def slices(study: Study) -> str:
@@ -177,17 +168,17 @@ def front(study: Study) -> str:
         f"<figure>{_trade_off(study, other)}</figure>" for other in range(1, len(goal.objectives))
     )
     labels = list(dict.fromkeys((*goal.objectives, *goal.limits)))
-    heads = "".join(f'<th class="number">{escape(label)}</th>' for label in labels)
     names = [name for name, _ in study.spec.space]
-    heads += "".join(f"<th>{escape(name.rpartition('.')[2].replace('_', ' '))}</th>" for name in names)
-    body = "".join(
-        f'<tr class="{"best" if row.number == found.knee else ""}"><td>trial {row.number}'
-        f"{' (knee)' if row.number == found.knee else ''}</td>"
-        + "".join(cell(row.metrics[label]) for label in labels)
-        + "".join(cell(row.params.get(name)) for name in names)
-        + "</tr>"
+    cells: list[tuple[Cell, ...]] = [
+        (
+            f"trial {row.number}{' (knee)' if row.number == found.knee else ''}",
+            *(row.metrics[label] for label in labels),
+            *(row.params.get(name) for name in names),
+        )
         for row in found.rows
-    )
+    ]
+    kinds = tuple("best" if row.number == found.knee else "" for row in found.rows)
+    table = Table(("front", *labels, *map(short_name, names)), tuple(cells), kinds, digits=".4g")
     return section(
         "The trade-off",
         '<p class="note">No other trial beats one of the front in every objective. The knee, ringed, lies '
@@ -196,10 +187,9 @@ def front(study: Study) -> str:
         '<ul class="key"><li><i class="front"></i>front</li><li><i class="dot"></i>beaten</li>'
         '<li><i class="stopped"></i>stopped early</li><li><i class="broken"></i>breaks a limit</li></ul>'
         f'<div class="multiples wide">{plots}</div>'
-        f'<div class="scroll"><table class="dense"><thead><tr><th>front</th>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-        f"<p>Hypervolume {found.hypervolume:.3f}: the share of the box between the worst and the best value "
-        f"of each objective that the front dominates.</p>{limits}",
+        + table.html(is_dense=True)
+        + f"<p>Hypervolume {found.hypervolume:.3f}: the share of the box between the worst and the best "
+        f"value of each objective that the front dominates.</p>{limits}",
         is_long=True,
     )
 
@@ -218,13 +208,13 @@ def _trade_off(study: Study, other: int) -> str:
         kind = "stopped" if row.state is TrialState.STOPPED else ""
         kind = "broken" if goal.violation(row.metrics) > 0 else "front" if row.number in on_front else kind
         kind = "front knee" if found and row.number == found.knee else kind
-        told = ", ".join(f"{name} {number(row.metrics[name])}" for name in goal.objectives)
+        text = ", ".join(f"{name} {number(row.metrics[name])}" for name in goal.objectives)
         dots.append(
             Dot(
                 (row.metrics[label] - low) / width,
                 row.metrics[goal.first],
                 kind,
-                f"trial {row.number}: {told}",
+                f"trial {row.number}: {text}",
             )
         )
     dots.sort(key=lambda dot: ("front" in dot.kind, "knee" in dot.kind))
@@ -244,16 +234,16 @@ def _limits(study: Study) -> str:
     """Return the limits of the study and who breaks them."""
     if not study.goal.limits:
         return ""
-    told = ", ".join(f"{escape(label)} {limit.told()}" for label, limit in study.goal.limits.items())
+    text = ", ".join(f"{escape(label)} {limit.told()}" for label, limit in study.goal.limits.items())
     broken = [
         (row, study.goal.broken(row.metrics))
         for row in study.rows()
         if has_figures(row, study.goal) and study.goal.violation(row.metrics) > 0
     ]
     if not broken:
-        return f"<p>Limits: {told}. Every trial with figures keeps them.</p>"
+        return f"<p>Limits: {text}. Every trial with figures keeps them.</p>"
     items = "".join(f"<li>trial {row.number}: {escape('; '.join(reasons))}</li>" for row, reasons in broken)
     return (
-        f"<p>Limits: {told}. {len(broken)} trials break one and cannot win.</p>"
+        f"<p>Limits: {text}. {len(broken)} trials break one and cannot win.</p>"
         f"<details><summary>which</summary><ul>{items}</ul></details>"
     )

@@ -1,4 +1,4 @@
-"""What the study found: question, verdict, leaderboard, repeats, test figures."""
+"""What the study found: question, verdict, leaderboard, repeats, test metrics."""
 
 from __future__ import annotations
 
@@ -9,49 +9,43 @@ from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import Evaluation
 from reeltune.evaluation.leaderboard import VERDICT_METRIC, Leaderboard
 from reeltune.evaluation.repeats import Repeats
-from reeltune.report.sections.parts import (
-    facts_list,
-    figure_table,
-    section,
-    sentence,
-    signed,
-    times,
-)
+from reeltune.report.page import facts_list, items, note, section, sentence, signed, times
+from reeltune.report.page import head as page_head
+from reeltune.report.sections.parts import metric_table
+from reeltune.report.tables import Table
 from reeltune.tuning.study.folder import Study
 
 __all__ = ["head", "leaderboard", "on_test", "repeated"]
 
 
 def head(study: Study, board: Leaderboard | None, evaluation: Evaluation | None) -> str:
-    """Return the question, the verdict and the figures that answer it."""
-    source = evaluation or board
-    parts = [
-        f'<header><p class="eyebrow">Study {escape(study.name)} on {escape(study.ledger.dataset)}</p>',
-        f"<h1>{escape(study.spec.question or study.name)}</h1>",
-    ]
-    if source is None:
-        parts.append(
-            '<div class="verdict"><strong>No trial has ended with a figure yet.</strong></div></header>'
-        )
-        return "".join(parts)
-    first = source.comparisons[0]
-    where = (
-        f"Test set, {evaluation.targets}, opened {times(len(evaluation.openings))}."
-        if evaluation
-        else f"Validation, {source.targets}; it chose the trial, so it flatters. The test set is closed."
-    )
-    parts.append(
-        f'<div class="verdict {"yes" if first.is_better else "no"}"><strong>'
-        f"{escape(sentence(source.verdict))}</strong><span>{where} "
-        f"Difference {signed(first.difference)}; {first.test}.</span></div>"
-    )
+    """Return the question, the verdict and the metrics that answer it."""
+    eyebrow = f"Study {study.name} on {study.ledger.dataset}"
+    title = study.spec.question or study.name
+    source: Evaluation | Leaderboard
+    if evaluation is not None:
+        source, first = evaluation, evaluation.comparisons[0]
+        where = f"Test set, {evaluation.targets}, opened {times(len(evaluation.openings))}."
+    elif board is not None:
+        source, first = board, board.strongest
+        where = f"Validation, {board.targets}; it chose the trial, so it flatters. The test set is closed."
+    else:
+        return page_head(eyebrow, title, "No trial has ended with a figure yet.", "", is_good=False)
     best = evaluation.metrics if evaluation else _best_metrics(board)
     facts = [(label.upper(), f"{m.value:.4f}", f"{m.low:.4f} to {m.high:.4f}") for label, m in best.items()]
     states = Counter(row.state for row in study.rows())
-    told = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
-    facts.append(("Trials", f"{sum(states.values())}", told))
+    facts.append(
+        ("Trials", f"{sum(states.values())}", ", ".join(f"{n} {s}" for s, n in sorted(states.items())))
+    )
     cells = "".join(f"<div><dt>{a}</dt><dd>{b}<small>{c}</small></dd></div>" for a, b, c in facts)
-    return "".join(parts) + f'<dl class="figures">{cells}</dl></header>'
+    return page_head(
+        eyebrow,
+        title,
+        sentence(source.verdict),
+        f"{where} Difference {signed(first.difference)}; {first.test}.",
+        is_good=source.is_ahead,
+        rest=f'<dl class="figures">{cells}</dl>',
+    )
 
 
 def leaderboard(board: Leaderboard | None) -> str:
@@ -62,12 +56,15 @@ def leaderboard(board: Leaderboard | None) -> str:
         ("best" if entry.number == board.selected else entry.kind, entry.name, entry.metrics)
         for entry in board.entries
     ]
-    verdicts = "".join(f"<p>{escape(sentence(c.verdict()))}</p>" for c in board.comparisons)
+    text = (
+        f"The best trials and what baselines reach, {board.targets}, whole catalogue ranked. Lines are 95 % "
+        f"bootstrap intervals of {VERDICT_METRIC.upper()} over users; p-values are not corrected for the "
+        "number of baselines."
+    )
+    summary = [sentence(line) for line in board.summary()[:-1]]
     return section(
         "Leaderboard on validation",
-        f'<p class="note">The best trials and what counting alone reaches, {board.targets}, whole '
-        f"catalogue ranked. Lines are 95 % bootstrap intervals of {VERDICT_METRIC.upper()} over people.</p>"
-        f"{figure_table(rows)}{verdicts}",
+        note(text) + metric_table(rows, board.comparisons, f"trial {board.selected}") + items(summary),
     )
 
 
@@ -75,33 +72,31 @@ def repeated(study: Study, repeats: Repeats | None) -> str:
     """Return what the best configurations reach from other seeds."""
     if repeats is None:
         return ""
-    heads = "".join(f'<th class="number">{escape(label.upper())}</th>' for label in study.goal.objectives)
-    rows = []
-    for found in repeats.configurations:
-        figures = "".join(
-            f'<td class="number">{found.mean(label):.4f} \N{PLUS-MINUS SIGN} {found.sd(label):.4f}</td>'
-            for label in study.goal.objectives
+    labels = study.goal.objectives
+    rows = tuple(
+        (
+            f"trial {found.trial}",
+            len(found.seeds),
+            found.own,
+            *(f"{found.mean(label):.4f} \N{PLUS-MINUS SIGN} {found.sd(label):.4f}" for label in labels),
         )
-        kind = "best" if found.trial == repeats.winner else ""
-        rows.append(
-            f'<tr class="{kind}"><td>trial {found.trial}</td><td class="number">{len(found.seeds)}</td>'
-            f'<td class="number">{found.own:.4f}</td>{figures}</tr>'
-        )
-    return section(
-        "Repeated from other seeds",
-        '<p class="note">The best configurations, each trained again to its own end. The winner has the '
-        "best mean; the figure that chose a configuration is left out of its mean, for it was chosen for "
-        "being high.</p>"
-        '<div class="scroll"><table><thead><tr><th></th><th class="number">seeds</th>'
-        f'<th class="number">chosen at</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>',
+        for found in repeats.configurations
     )
+    kinds = tuple("best" if found.trial == repeats.winner else "" for found in repeats.configurations)
+    text = (
+        "The best configurations, each trained again to its own end. The winner has the best mean; the "
+        "figure that chose a configuration is left out of its mean, for it was chosen for being high."
+    )
+    table = Table(("", "seeds", "chosen at", *map(str.upper, labels)), rows, kinds)
+    return section("Repeated from other seeds", note(text) + table.html())
 
 
 def on_test(evaluation: Evaluation | None) -> str:
-    """Return the test figures of the selected configuration, the baselines and the spread over seeds."""
+    """Return the test metrics of the selected configuration, the baselines and the spread over seeds."""
     if evaluation is None:
         return ""
-    rows = [("best", f"trial {evaluation.trial}", evaluation.metrics)]
+    own = f"trial {evaluation.trial}"
+    rows = [("best", own, evaluation.metrics)]
     rows += [("baseline", name, metrics) for name, metrics in evaluation.baselines.items()]
     spread = {
         label.upper(): f"{s['mean']:.4f} \N{PLUS-MINUS SIGN} {s['sd']:.4f} over {s['n']:.0f} seeds"
@@ -115,7 +110,8 @@ def on_test(evaluation: Evaluation | None) -> str:
         "Test set",
         f'<p class="note">Opened {times(len(evaluation.openings))}, after everything was chosen on '
         f"validation. Checkpoint <code>{escape(evaluation.checkpoint)}</code>.</p>"
-        f"{figure_table(rows)}{seeds if spread else ''}",
+        + metric_table(rows, evaluation.comparisons, own)
+        + (seeds if spread else ""),
     )
 
 

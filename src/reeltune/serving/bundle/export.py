@@ -12,10 +12,10 @@ from reeltune.evaluation.final import Evaluation, read_evaluation
 from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import write_text
 from reeltune.models.registry import MODELS, is_network
+from reeltune.report.cards import CardFacts, make_card
 from reeltune.report.tradeoff import TradeOff, read_trade_off
 from reeltune.seeding import derive
 from reeltune.serving.bundle.bundle import BundleParts, check_target, export_bundle
-from reeltune.serving.bundle.card import CardFacts, make_card
 from reeltune.serving.bundle.compressed import measure_compression
 from reeltune.serving.bundle.export_baseline import export_baseline
 from reeltune.serving.bundle.hub import GIT_ATTRIBUTES, hub_header

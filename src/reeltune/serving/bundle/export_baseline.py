@@ -13,8 +13,8 @@ from reeltune.metrics.registry import per_query
 from reeltune.models.baselines.base import BaselineConfig
 from reeltune.models.baselines.fit import fit_to_data
 from reeltune.models.registry import model_entry
+from reeltune.report.cards import data_section
 from reeltune.serving.bundle.bundle import BundleParts, FittedBaseline, check_target, export_bundle
-from reeltune.serving.bundle.card import data_section
 from reeltune.serving.bundle.onnx_model import has_small_matrix, is_onnx_wanted, write_proved_onnx
 from reeltune.serving.bundle.vocabulary import movie_facts
 from reeltune.tuning.study.folder import Study

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from reeltune.serving.bundle.card import CardFacts
+from reeltune.report.cards import CardFacts
 
 __all__ = ["GIT_ATTRIBUTES", "hub_header"]
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from reeltune.data.config import SPLITS
-from reeltune.serving.bundle.card import CardFacts, make_card
+from reeltune.report.cards import CardFacts, make_card
 from serving_parts import make_ledger
 
 FACTS = CardFacts(
@@ -38,7 +38,7 @@ def test_each_split_is_told_as_it_is(name: str) -> None:
         ({}, "not how they were rated"),
         ({"rating": True}, "their order and the stars they were given."),
         ({"taste": True}, "their order and the stars they were given."),
-        ({"time_gap": True, "sentiment": "lexicon"}, "of each person, time_gap, sentiment: the recommender"),
+        ({"time_gap": True, "sentiment": "lexicon"}, "of each user, time_gap, sentiment: the recommender"),
     ],
 )
 def test_what_the_network_reads_is_told(inputs: dict[str, object], told: str) -> None:

@@ -11,16 +11,16 @@ from browser import Browser, needs_browser
 from finished_study import RUNNING, fail_trials
 from reeltune.errors import StudyError
 from reeltune.evaluation import leaderboard as leaderboard_module
+from reeltune.evaluation.analyses.importance import Importance
 from reeltune.evaluation.compare import Interval
 from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.repeats import read_repeats
 from reeltune.files import read_json, write_json
-from reeltune.report import charts, plots
+from reeltune.report import charts
 from reeltune.report.study import render_report, write_report
 from reeltune.tuning.search.results import has_figures, pareto_front
 from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.study.importance import Importance
 from simulated_study import simulate
 
 VOID = {"meta", "br", "line", "link", "img"}
@@ -63,7 +63,8 @@ def test_the_page_tells_the_whole_study(study_dir: Path) -> None:
     text = _read(page)
     for wanted in (
         "Does a GRU learn what generated film-goers do?",
-        "Beats windowed Markov:",
+        " windowed Markov ",
+        "the strongest baseline on validation",
         "The test set is closed",
         "Leaderboard on validation",
         "Learning curves",
@@ -100,7 +101,7 @@ def test_after_the_evaluation_the_test_set_gives_the_verdict(study_dir: Path) ->
     found = evaluate_study(study_dir)
     text = _read(render_report(study_dir))
     assert "Test set, 400 people, opened once." in text
-    assert found.verdict[1:].replace("p = ", "p = ") in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert found.verdict[1:] in text.replace("\N{NO-BREAK SPACE}", " ")
     assert found.openings[0]["time"] in text
 
 
@@ -159,7 +160,7 @@ def test_one_epoch_and_one_value_divide_by_nothing() -> None:
     curve = charts.Curve("trial 0", (0.0,), "best")
     _read(charts.learning_curves([curve], label="NDCG@10", rulers=[]))
     _read(charts.range_bar(Interval(0.1, 0.1, 0.1), 0.1, 0.1))
-    _read(plots.interval_bars({"a": Importance(0.0, 0.0, 0.0)}))
+    _read(charts.interval_bars({"a": Importance(0.0, 0.0, 0.0)}))
 
 
 @pytest.fixture(scope="module")
@@ -224,9 +225,4 @@ def test_a_running_trial_shows_its_epochs(study_dir: Path) -> None:
 
 
 def test_the_range_of_an_importance_is_drawn_on_its_bar() -> None:
-    assert "--low:33.3%;--high:100.0%" in plots.interval_bars({"a": Importance(0.5, 0.3, 0.9)})
-
-
-def test_bars_that_are_compared_have_one_scale() -> None:
-    large, small = {"a": Importance(0.5, 0.5, 0.8)}, {"b": Importance(0.08, 0.04, 0.16)}
-    assert "--share:10.0%;--low:5.0%;--high:20.0%" in plots.interval_bars(small, beside=large)
+    assert "--low:33.3%;--high:100.0%" in charts.interval_bars({"a": Importance(0.5, 0.3, 0.9)})

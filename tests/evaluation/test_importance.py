@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reeltune.evaluation.analyses import importance as module
+from reeltune.evaluation.analyses.importance import shares_of
 from reeltune.tuning.space.search_space import Space
-from reeltune.tuning.study import importance as module
-from reeltune.tuning.study.importance import shares_of
 
 SPACE = Space.model_validate({
     "model": "gru",
@@ -41,30 +41,27 @@ def test_a_field_alone_explains_what_depends_on_it_alone():
     shares = shares_of(SPACE, found, [point["model.dropout"] for point in found])
     assert next(iter(shares.fields)) == "model.dropout"
     assert shares.fields["model.dropout"].share > 0.9
-    assert max(of.share for of in shares.pairs.values()) < 0.05
+    assert sum(of.share for of in shares.fields.values()) <= 1.0 + 1e-9
 
 
-def test_a_pair_explains_what_depends_on_both_together():
+def test_what_two_explain_together_is_credited_to_neither():
     found = points(200)
     values = [
         float((point["model.dropout"] > 0.5) != (point["training.learning_rate"] > 1e-3)) for point in found
     ]
     shares = shares_of(SPACE, found, values)
-    pair, of = next(iter(shares.pairs.items()))
-    assert set(pair) == {"model.dropout", "training.learning_rate"}
-    assert of.share > 0.5 > max(other.share for other in shares.fields.values())
-    assert of.low <= of.high
-    assert shares.plain()["pairs"][" x ".join(pair)] == of.plain()
+    assert max(of.share for of in shares.fields.values()) < 0.5
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6))
-def test_two_fields_and_their_pair_explain_everything(seed):
-    two = SPACE.model_copy(update={"space": dict(list(SPACE)[:2])})
+def test_a_share_lies_within_its_range_and_one_field_explains_everything(seed):
     chance = random.Random(seed)
-    shares = shares_of(two, points(20, seed), [chance.random() for _ in range(20)])
-    total = sum(of.share for of in [*shares.fields.values(), *shares.pairs.values()])
-    assert total == pytest.approx(1.0)
+    values = [chance.random() for _ in range(20)]
+    shares = shares_of(SPACE, points(20, seed), values)
+    assert all(0 <= of.low <= of.share <= of.high <= 1 + 1e-9 for of in shares.fields.values())
+    one = SPACE.model_copy(update={"space": dict(list(SPACE)[:1])})
+    assert shares_of(one, points(20, seed), values).fields["model.dropout"].share == pytest.approx(1.0)
 
 
 def test_shares_agree_with_a_grid_over_the_forest():
@@ -74,21 +71,19 @@ def test_shares_agree_with_a_grid_over_the_forest():
     rng = np.random.default_rng(3)
     places = rng.random((30, 2))
     tree = DecisionTreeRegressor(random_state=0).fit(places, np.sin(6 * places[:, 0]) * places[:, 1])
-    found = module._of_tree(*module._leaves(tree.tree_, 2), [(0,), (1,), (0, 1)])
+    found = module._of_tree(*module._leaves(tree.tree_, 2))
     middle = (np.arange(400) + 0.5) / 400
     grid = tree.predict(np.stack(np.meshgrid(middle, middle, indexing="ij"), -1).reshape(-1, 2)).reshape(
         400, 400
     )
     first, second = grid.mean(axis=1), grid.mean(axis=0)
-    assert found[0,] == pytest.approx(first.var() / grid.var(), abs=0.01)
-    assert found[1,] == pytest.approx(second.var() / grid.var(), abs=0.01)
-    both = (grid - first[:, None] - second[None] + grid.mean()).var() / grid.var()
-    assert found[0, 1] == pytest.approx(both, abs=0.01)
+    assert found[0] == pytest.approx(first.var() / grid.var(), abs=0.01)
+    assert found[1] == pytest.approx(second.var() / grid.var(), abs=0.01)
 
 
 def test_too_little_says_nothing():
     assert shares_of(SPACE, points(3), [1.0, 2.0, 3.0]).fields == {}
-    assert shares_of(SPACE, points(6), [1.0] * 6).pairs == {}
+    assert shares_of(SPACE, points(6), [1.0] * 6).fields == {}
     assert shares_of(SPACE, [], []).fields == {}
 
 
