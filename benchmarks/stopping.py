@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import statistics
 import tempfile
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.study.storage import quiet_optuna
 from reeltune.tuning.trial.config import TrialConfig
+from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.run import run_trial
 
 SPACE = """
@@ -157,22 +157,22 @@ class Replay:
     def _goes_on(self, scheduler: StudyScheduler, number: int, epoch: int) -> bool:
         value = self.curves[number][epoch - 1]
         report = EpochReport(epoch, {OBJECTIVE_LABEL: value}, value, 0.0, self.costs[number][epoch - 1])
-        message = {EPOCH: epoch, OBJECTIVE: value, REPORT: json.dumps(report.plain())}
+        message = {EPOCH: epoch, OBJECTIVE: value, REPORT: report}
         decision = scheduler.on_trial_result(None, self._trial(number), message)
         self.told.setdefault(number, []).append(report)
         return decision == "CONTINUE"
 
     def _trial(self, number: int) -> Any:
-        job = {
-            "number": number,
-            "seed": 0,
-            "params": {},
-            "config": {"training": {"max_epochs": len(self.curves[0])}},
-            "directory": "",
-            "data_directory": "",
-            "study": "",
-            "study_directory": "",
-        }
+        job = TrialJob(
+            number=number,
+            seed=0,
+            params={},
+            config={"training": {"max_epochs": len(self.curves[0])}},
+            directory="",
+            data_directory="",
+            study="",
+            study_directory="",
+        )
         return SimpleNamespace(config={JOB: job}, trial_id=str(number))
 
 

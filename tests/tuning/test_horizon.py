@@ -1,7 +1,6 @@
 """One seed gives one study, however many trials run at once and whichever ends first."""
 
 import importlib
-import json
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ from reeltune.tuning.search.schedulers import HyperBandConfig
 from reeltune.tuning.search.searchers import SEARCHERS
 from reeltune.tuning.study.preflight import given_points, horizon
 from reeltune.tuning.study.storage import frozen_trial, quiet_optuna
+from reeltune.tuning.trial.job import TrialJob
 
 GOAL = Goal(("ndcg@10",))
 
@@ -66,7 +66,9 @@ class Simulation:
     def trial(self, number):
         names = ("directory", "data_directory", "study", "study_directory")
         job = {"number": number, "seed": 0, "params": {}, "config": {"training": {"max_epochs": 8}}}
-        return SimpleNamespace(config={JOB: job | dict.fromkeys(names, "")}, trial_id=str(number))
+        return SimpleNamespace(
+            config={JOB: TrialJob(**job, **dict.fromkeys(names, ""))}, trial_id=str(number)
+        )
 
     def step(self, number):
         """Run an epoch; return whether the trial goes on."""
@@ -75,7 +77,7 @@ class Simulation:
         value = (1 - abs(rate - 0.1)) * (1 - 0.6**epoch)
         report = EpochReport(epoch, {"ndcg@10": value}, value, 0.0, 0.1)
 
-        message = {EPOCH: epoch, OBJECTIVE: value, REPORT: json.dumps(report.plain())}
+        message = {EPOCH: epoch, OBJECTIVE: value, REPORT: report}
         decision = self.scheduler.on_trial_result(None, self.trial(number), message)
         self.told.setdefault(number, []).append(report)
         if decision == "CONTINUE" and epoch < 8:

@@ -88,9 +88,8 @@ def tuned(tmp_path: Path) -> Path:
         result = run_trial(config, data, report, directory=folder, seed=number)
         params = {"model.n_neighbours": config.model.n_neighbours, "model.decay": config.model.decay}
         row = TrialRow(number, result.state, result.reason, params, config.plain(), number)
-        study.write_row(
-            TrialRow(**{**row.__dict__, "value": result.metrics["ndcg@10"], "metrics": result.metrics})
-        )
+        epochs = study.epochs(number)
+        study.write_row(row.ended(result.state, result.reason, epochs, "ndcg@10", is_max=True))
     return study.directory
 
 
