@@ -84,11 +84,11 @@ def test_from_a_finished_study_to_a_recommendation(run: Shell, studies: Path, tm
 def bad_lines(run: Shell, bundle: Path) -> None:
     for words, told in (
         (["--liked", "Synthetic Flim 3"], "did you mean"),
-        (["--rated", "Synthetic Film 003=five"], "TITLE=STARS"),
-        (["--rated", "Synthetic Film 003"], "TITLE=STARS"),
-        (["--rated", "=5"], "TITLE=STARS"),
-        (["--rated", "Synthetic Film 003=6"], "stars go from 0.5 to 5"),
-        (["--rated", "Synthetic Film 003=nan"], "stars go from 0.5 to 5"),
+        (["--rated", "Synthetic Film 003=five"], "TITLE=RATING"),
+        (["--rated", "Synthetic Film 003"], "TITLE=RATING"),
+        (["--rated", "=5"], "TITLE=RATING"),
+        (["--rated", "Synthetic Film 003=6"], "ratings go from 0.5 to 5"),
+        (["--rated", "Synthetic Film 003=nan"], "ratings go from 0.5 to 5"),
         ([], "no movie was given"),
         (["--liked", "Synthetic Film 003", "-k", "0"], "at least 1"),
     ):
