@@ -99,11 +99,7 @@ class Bundle:
 
     @property
     def network(self) -> SequenceNetwork:
-        """The network.
-
-        Raises:
-            BundleError: The bundle holds a baseline.
-        """
+        """The network."""
         network = as_network(self.scorer)
         if network is None:
             raise BundleError(f"{self.directory} holds a baseline, no network; export a trial for this")
@@ -119,15 +115,7 @@ def export_bundle(
 ) -> Path:
     """Write ``parts`` as the bundle ``out`` and return its path; the folder appears whole or not at all.
 
-    Args:
-        parts: What goes in.
-        out: Folder to make.
-        force: Replace ``out`` if it is a bundle already.
-        extras: Called with the unfinished folder to add files before the manifest is made.
-
-    Raises:
-        BundleError: ``out`` exists and is not a bundle, or is one and ``force`` is off.
-        EngineError: The folder cannot be written.
+    ``extras`` is called with the unfinished folder, to add files before the manifest is made.
     """
     check_target(out, force)
     with atomic_folder(out) as folder:

@@ -45,19 +45,10 @@ def export_study(
     """Write the bundle ``out`` and return its path.
 
     Without ``trial`` it holds what ``evaluate`` evaluated, and before any evaluation the
-    trial with the best validation objective. Before the bundle appears, ONNX Runtime is shown
-    to give the same answers as PyTorch.
-
-    Args:
-        study_dir: Folder of the study.
-        out: Folder to make.
-        trial: Number of the trial, None for the evaluated or best one.
-        force: Replace ``out`` if it is a bundle already.
-        with_onnx: Write ``model.onnx``; None for yes where its packages are installed.
-        is_int8: Store matrices in int8 and measure what it costs; the checkpoint stays behind.
-        is_hub: Write what the Hugging Face Hub reads: a header on the card, and .gitattributes.
-        data_dir: Where to look for the data first.
-        notify: Receives lines of progress.
+    trial with the best validation objective. ``with_onnx`` None writes ``model.onnx`` where its packages are
+    installed; before the bundle appears, ONNX Runtime is shown to give the same answers as PyTorch.
+    ``is_int8`` stores matrices in int8 and measures what it costs; the checkpoint stays behind. ``is_hub``
+    writes what the Hugging Face Hub reads: a header on the card, and .gitattributes.
 
     Raises:
         UserError: ONNX was asked for and its packages are not installed.

@@ -35,24 +35,8 @@ def export_baseline(
 ) -> Path:
     """Write the baseline ``model``, fitted to what precedes the study's validation, as the bundle ``out``.
 
-    A baseline that is linear in the history also becomes an ONNX graph, its matrices inside.
-
-    Args:
-        study_dir: Folder of the study.
-        out: Folder to make.
-        model: Name of the baseline, or its configuration.
-        seed: Origin of all randomness of those that are trained; None for the study's.
-        force: Replace ``out`` if it is a bundle already.
-        with_onnx: Write ``model.onnx``; None for yes where its packages are installed and the baseline
-            has a graph.
-        data_dir: Where to look for the data first.
-        notify: Receives lines of progress.
-
-    Raises:
-        UserError: ONNX was asked for, and its packages are not installed or the baseline has no graph.
-        ConfigError: No baseline has that name.
-        StudyError: The folder holds no study, or the data differ.
-        BundleError: ``out`` exists and may not be replaced.
+    A baseline that is linear in the history also becomes an ONNX graph, its matrices inside; ``with_onnx``
+    None leaves it out where it cannot be. ``seed`` is the study's where None.
     """
     name = model if isinstance(model, str) else model.name
     model_entry(name, "baseline")

@@ -26,10 +26,6 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     On an error the new folder is removed and ``target`` is left as it was. A folder that
     is replaced is moved aside first and removed last, so that no moment mixes the two. What a process
     left that was killed on the way is put back or removed by the next one.
-
-    Raises:
-        ConfigError: There is a file where the folder above should be.
-        EngineError: The folder cannot be written or the disk is full.
     """
     part: Path | None = None
     handle: int | None = None

@@ -28,11 +28,7 @@ def is_bundle(directory: Path) -> bool:
 
 
 def verify_bundle(directory: Path) -> dict[str, Any]:
-    """Return the manifest of ``directory`` after comparing every file's size and SHA-256 with it.
-
-    Raises:
-        BundleError: As :func:`reeltune.serving.bundle.bundle.load_bundle`.
-    """
+    """Return the manifest of ``directory`` after comparing every file's size and SHA-256 with it."""
     if not directory.is_dir():
         raise BundleError(f"{directory} is no folder; make a bundle with: reeltune export STUDY --out DIR")
     if not (directory / "manifest.json").is_file():
@@ -87,11 +83,7 @@ def make_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_bundle_json(path: Path) -> Any:
-    """Return the value in the JSON file ``path`` of a bundle.
-
-    Raises:
-        BundleError: The file cannot be read.
-    """
+    """Return the value in the JSON file ``path`` of a bundle."""
     try:
         return read_json(path)
     except (OSError, ValueError, RecursionError) as error:

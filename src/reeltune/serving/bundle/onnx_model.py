@@ -54,11 +54,7 @@ def is_onnx_available() -> bool:
 
 
 def is_onnx_wanted(with_onnx: bool | None) -> bool:
-    """Return whether to write ONNX files, where None stands for: if its packages are installed.
-
-    Raises:
-        UserError: They are asked for and not installed.
-    """
+    """Return whether to write ONNX files, where None stands for: if its packages are installed."""
     is_available = is_onnx_available()
     if with_onnx and not is_available:
         raise UserError('ONNX needs packages that are not installed: pip install "reeltune[onnx]"')
@@ -125,9 +121,6 @@ def write_onnx(model: SequenceNetwork | LinearForm, path: Path) -> None:
     Batch and length are free; the two inputs are int64. A network that reads ratings takes ``ratings``
     [B, T] float32 as well, NaN where there are none. Rows are padded on the right with 0; each holds at
     least one movie.
-
-    Raises:
-        BundleError: The matrix of a baseline or count prior is too large for a graph.
     """
     names = ["items", "lengths"]
     example = [torch.tensor([[1, 2, 1], [2, 1, 0]]), torch.tensor([3, 2])]
@@ -164,11 +157,7 @@ def write_onnx(model: SequenceNetwork | LinearForm, path: Path) -> None:
 
 
 def write_proved_onnx(scorer: Scorer, form: SequenceNetwork | LinearForm, folder: Path) -> None:
-    """Write ``form``, the graph of ``scorer``, as model.onnx, and parity.json that compares the two.
-
-    Raises:
-        BundleError: As :func:`write_onnx` and :func:`check_parity`.
-    """
+    """Write ``form``, the graph of ``scorer``, as model.onnx, and parity.json that compares the two."""
     write_onnx(form, folder / "model.onnx")
     write_json(folder / "parity.json", check_parity(scorer, folder / "model.onnx"))
 

@@ -27,16 +27,7 @@ class OnnxScorer:
     """Scores the catalogue by a graph; safe to call from many threads."""
 
     def __init__(self, graph: bytes, name: str = "model.onnx") -> None:
-        """Open a graph.
-
-        Args:
-            graph: The content of a ``model.onnx`` that ``reeltune export`` wrote.
-            name: What messages call it.
-
-        Raises:
-            BundleError: It is no such graph.
-            UserError: ONNX Runtime is not installed.
-        """
+        """Open the content of a ``model.onnx`` that ``reeltune export`` wrote; messages call it ``name``."""
         if not is_runtime_available():
             raise UserError('ONNX Runtime is not installed: pip install "reeltune[onnx]"')
         import onnxruntime

@@ -43,9 +43,6 @@ class Reranking:
 
         >>> Reranking(popularity=-0.2, novelty=0.3).changed(novelty=0.0, popularity=None).popularity
         -0.2
-
-        Raises:
-            UserError: A weight is out of its range.
         """
         given = {name: weight for name, weight in weights.items() if weight is not None}
         return replace(self, **given)  # type: ignore[arg-type]

@@ -78,11 +78,7 @@ def write_vocabulary(path: Path, catalogue: Catalogue, facts: MovieFacts) -> Non
 
 
 def read_vocabulary(path: Path, columns: Any) -> tuple[Catalogue, MovieFacts]:
-    """Return the movies from the ``columns`` of the file ``path``.
-
-    Raises:
-        BundleError: A column is missing, malformed or too short.
-    """
+    """Return the movies from the ``columns`` of the file ``path``."""
     try:
         found = _Columns.model_validate(columns)
     except ValidationError as error:

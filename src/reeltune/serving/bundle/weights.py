@@ -43,11 +43,7 @@ def write_weights(network: SequenceNetwork, path: Path, weight_format: WeightFor
 
 
 def read_weights(network: SequenceNetwork, path: Path, weight_format: WeightFormat = "float32") -> None:
-    """Fill ``network`` with the tensors at ``path``.
-
-    Raises:
-        BundleError: The file is damaged or of another network.
-    """
+    """Fill ``network`` with the tensors at ``path``."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file, load_model
 
@@ -86,11 +82,7 @@ def write_baseline(tables: Mapping[str, NDArray[Any]], path: Path) -> None:
 
 
 def read_baseline(model: Mapping[str, Any], path: Path) -> Scorer:
-    """Return the baseline of the plain configuration ``model`` from its tables at ``path``.
-
-    Raises:
-        BundleError: The file is damaged or of another baseline.
-    """
+    """Return the baseline of the plain configuration ``model`` from its tables at ``path``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

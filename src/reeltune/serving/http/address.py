@@ -11,11 +11,7 @@ __all__ = ["open_port", "own_names", "shown"]
 
 
 def open_port(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 takes a free one.
-
-    Raises:
-        ConfigError: The port is taken or the address is not of this machine.
-    """
+    """Return a bound socket; port 0 takes a free one."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -34,10 +30,6 @@ def own_names(bound: socket.socket, host: str) -> tuple[str, ...]:
 
     A page of another site can let its own name point to the loopback interface. The browser then takes
     the service for that site, but still sends the site's name as ``Host``.
-
-    Args:
-        bound: The socket; whichever loopback address it is bound to counts.
-        host: Name or address that it was bound to.
     """
     address = ipaddress.ip_address(bound.getsockname()[0])
     inner = getattr(address, "ipv4_mapped", None) or address

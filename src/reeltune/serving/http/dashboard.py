@@ -51,11 +51,7 @@ class _Handler(WSGIRequestHandler):
 
 
 def dashboard_server(storage: str, port: int) -> WSGIServer:
-    """Return a server of optuna-dashboard for the storage at the URL ``storage``; port 0 takes a free one.
-
-    Raises:
-        ConfigError: The port is taken.
-    """
+    """Return a server of optuna-dashboard for the storage at the URL ``storage``; port 0 takes a free one."""
     from optuna_dashboard import wsgi
 
     with open_port(HOST, port) as probe:

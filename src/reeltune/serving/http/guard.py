@@ -77,13 +77,7 @@ class Guard:
     """Wraps the application; ``HEAD`` is answered as ``GET`` without its body."""
 
     def __init__(self, app: ASGIApp, measures: Measures, hosts: tuple[str, ...]) -> None:
-        """Guard ``app``.
-
-        Args:
-            app: The application.
-            measures: Where requests are counted.
-            hosts: Hosts that a request may name; see :func:`reeltune.serving.http.address.own_names`.
-        """
+        """Guard ``app`` under the names of :func:`reeltune.serving.http.address.own_names`."""
         limits = (MAX_BODY_BYTES, MAX_UPLOAD_BYTES)
         self._app, self._uploads = (
             TrustedHostMiddleware(RequestBodyLimitMiddleware(app, limit), hosts, www_redirect=False)

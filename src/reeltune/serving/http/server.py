@@ -45,17 +45,7 @@ def serve(
 ) -> None:
     """Serve the bundle in ``directory`` on ``bound`` until SIGINT or SIGTERM; SIGHUP reads it again.
 
-    Args:
-        directory: Folder of the bundle.
-        bound: Socket to answer on.
-        host: Name or address that the socket was bound to.
-        notify: Receives a line at the start, at the end and for each new bundle.
-        engine: What computes the scores.
-        n_workers: Processes that answer on the one port.
-
-    Raises:
-        BundleError: The bundle is absent, damaged or foreign, or has no graph for ONNX Runtime.
-        UserError: The engine is not installed, or there are several processes on Windows.
+    ``notify`` receives a line at the start, at the end and for each new bundle.
     """
     if n_workers > 1 and os.name == "nt":
         raise UserError("--workers needs sockets that processes inherit, which Windows has not; leave it out")

@@ -69,14 +69,7 @@ class Service:
         return str(self.recommender.bundle.manifest["files"]["weights.safetensors"]["sha256"])
 
     def reload(self, *, is_wish: bool = False) -> Reloaded:
-        """Read the bundle again and put it in place; on an error the old one stays.
-
-        Args:
-            is_wish: Have the other processes do the same.
-
-        Raises:
-            BundleError: It is absent, damaged or foreign.
-        """
+        """Read the bundle again and put it in place; on an error the old one stays."""
         with self._reloading:
             n_wishes, before = self._wishes.value, self.fingerprint
             self._n_granted = n_wishes

@@ -23,11 +23,7 @@ __all__ = ["age_bracket", "audit_bundle", "data_of", "probe_people"]
 
 
 def data_of(bundle: Bundle) -> TuningData:
-    """Return the prepared data that the bundle was trained on, from the cache.
-
-    Raises:
-        BundleError: The cache does not hold them.
-    """
+    """Return the prepared data that the bundle was trained on, from the cache."""
     wanted = bundle.ledger
     folder = find_prepared(wanted)
     if folder is not None:
@@ -43,13 +39,7 @@ def audit_bundle(
 ) -> dict[str, Any]:
     """Return what the bundle gives away about users, as plain values with a ``verdict`` each.
 
-    Reads training and validation data only.
-
-    Args:
-        bundle: The bundle.
-        data: The data that it was trained on; see :func:`data_of`.
-        n_explained: Users whose explanations are tested.
-        seed: Origin of the draws.
+    Reads training and validation data only: ``data`` are those of :func:`data_of`.
     """
     found: dict[str, Any] = {"files": _files(bundle.directory), "probes": {}, "explanations": None}
     if (network := as_network(bundle.scorer)) is not None:

@@ -27,15 +27,7 @@ class Filters:
     people: tuple[str, ...] = ()  # at least one of these directors or actors
 
     def allowed(self, catalogue: Catalogue, people: Sequence[Sequence[str]] = ()) -> NDArray[np.bool_]:
-        """Return which item codes may be listed, shape [V+1]; a movie without a year fails a bound on it.
-
-        Args:
-            catalogue: The movies.
-            people: Directors and actors of each movie, [V]; empty where nobody is known.
-
-        Raises:
-            UserError: A genre or person is unknown, no movie has a year, or the years are swapped.
-        """
+        """Return which item codes may be listed, shape [V+1]; a movie without a year fails a bound on it."""
         if None not in (self.first_year, self.last_year) and (self.first_year or 0) > (self.last_year or 0):
             raise UserError(f"no year is from {self.first_year} to {self.last_year}; swap them")
         if self == Filters():

@@ -73,25 +73,12 @@ def recommend_many(
 ) -> BatchResult:
     """Write the lists of all users of ``table`` to the Parquet file ``out``; it appears whole or not at all.
 
+    ``table`` is a CSV or Parquet with ``user``, ``item`` or ``title``, and optional ``rating`` (on the
+    bundle's scale) and ``timestamp``, in any order.
+
     Each list is that of :meth:`Recommender.recommend`. Columns: ``user`` (text), ``rank``, ``item`` (the
     data set's id), ``title``, ``score``; a user's rows stand together. Memory does not grow with
     the number of users; the disk of the cache holds the input once more while it runs.
-
-    Args:
-        recommender: Ranks the movies.
-        table: CSV or Parquet with ``user``, ``item`` or ``title``, and optional ``rating`` (on the bundle's
-            scale) and ``timestamp``, in any order.
-        out: File to write.
-        k: Movies a user.
-        filters: What a listed movie must be like.
-        rerank: What counts beside the score.
-        progress: Receives the rows done and all rows.
-        notify: Receives lines about the reading.
-
-    Raises:
-        UserError: ``k`` or a filter makes no sense, or a rating is outside the scale.
-        DataError: The table cannot be read.
-        EngineError: The file cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet

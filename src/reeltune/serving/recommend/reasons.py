@@ -72,13 +72,8 @@ def occlusion(
 ) -> tuple[range, NDArray[np.float64]]:
     """Return the places of the recent movies, and how far each movie's score falls without each, [R, V].
 
-    Scores have no common level between histories: each is taken against its row's mean.
-
-    Args:
-        score: The model.
-        codes: The history, oldest first, at least two movies.
-        ratings: Its ratings, NaN where absent.
-        scores: Of the whole history, [V+1].
+    The history, oldest first, holds two movies or more; ``scores`` [V+1] are those of all of it. Scores have
+    no common level between histories: each is taken against its row's mean.
     """
     recent = range(max(0, len(codes) - N_REASONS), len(codes))
     without = [[*codes[:i], *codes[i + 1 :]] for i in recent]
@@ -94,12 +89,6 @@ def check_faithfulness(
 
     People with fewer than twice ``n_removed`` movies, and one more, are left out: random movies would
     be the named ones too often.
-
-    Args:
-        score: The model.
-        people: Item codes and ratings of each person, oldest first.
-        n_removed: Movies that an explanation names.
-        seed: Origin of the draws.
 
     Raises:
         ConfigError: Nobody has enough movies.

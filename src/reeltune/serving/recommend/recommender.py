@@ -81,9 +81,6 @@ class Recommender:
 
         >>> state = Recommender.load("bundle").start()  # doctest: +SKIP
         >>> state.add("Toy Story (1995)", 4.5).recommend(k=10)  # doctest: +SKIP
-
-        Raises:
-            UserError: A title or rating of ``history`` cannot be used.
         """
         return UserState(self, history)
 
@@ -100,15 +97,8 @@ class Recommender:
         """Return the ``k`` best movies for a user who saw ``history``, oldest first.
 
         Movies of the history and of ``exclude`` are left out; one that stands twice counts once.
-        Fewer than ``k`` come back when no more pass.
-
-        Args:
-            history: What the user saw.
-            k: Number of movies.
-            exclude: Movies that must not be listed.
-            filters: What a listed movie must be like.
-            rerank: What counts beside the score.
-            is_explained: Fill ``because``; costs one more pass a movie of the recent history.
+        Fewer than ``k`` come back when no more pass. ``is_explained`` fills ``because``, which costs one more
+        pass a movie of the recent history.
 
         Raises:
             UserError: A title is unknown or ambiguous (one line each), a rating is outside
@@ -155,9 +145,6 @@ class Recommender:
 
         Near are movies whose embeddings in the network point the same way: users see them in like
         surroundings. A baseline has no embeddings: it lists what it scores best after this movie alone.
-
-        Raises:
-            UserError: The title is unknown or ambiguous, or ``k`` is below 1.
         """
         _check_k(k)
         code = self.titles.find(movie)
@@ -182,12 +169,8 @@ class Recommender:
     ) -> tuple[list[Watched], list[str]]:
         """Return the history in a file of Letterboxd, IMDb or Netflix, a plain CSV or a zip.
 
-        Args:
-            path: The file; see :func:`reeltune.data.readers.exports.read_export`.
-            notify: Receives lines on how it was read.
-
-        Returns:
-            The movies that the catalogue holds, the oldest first, and the titles that it lacks.
+        It is that of the movies that the catalogue holds, the oldest first; the titles that it lacks come
+        second. ``notify`` receives lines on how the file was read.
 
         Raises:
             DataError: Its form is unknown, or a rating or date in it cannot be used.
@@ -196,11 +179,7 @@ class Recommender:
 
     @property
     def tuned(self) -> Reranking:
-        """The weights of re-ranking that were tuned on validation.
-
-        Raises:
-            UserError: The bundle holds none.
-        """
+        """The weights of re-ranking that were tuned on validation."""
         if self.bundle.tuned is None:
             raise UserError(
                 "this bundle holds no tuned weights of re-ranking; run reeltune tradeoff STUDY, then export "
@@ -279,9 +258,6 @@ class UserState:
         """Add one more movie, by title or ``id:...``, with its rating; return the same state.
 
         A movie that is there already is left as it is.
-
-        Raises:
-            UserError: The title is unknown or ambiguous, or the rating is outside the scale.
         """
         return self.extend([movie if rating is None else (movie, rating)])
 

@@ -96,14 +96,7 @@ class Reranker:
         directions: Floats | None,
         scale: RatingScale = HALF_STARS,
     ) -> None:
-        """Take what is known of the movies.
-
-        Args:
-            catalogue: Genres by code.
-            counts: Training events of each movie, [V+1]; None where unknown.
-            directions: Embeddings of length 1, [V+1, D]; None where the model has none.
-            scale: The scale of ratings.
-        """
+        """Take training ``counts`` [V+1] and embeddings of length 1 [V+1, D], None where unknown."""
         self._catalogue = catalogue
         self._counts = counts
         self._directions = directions
@@ -120,15 +113,8 @@ class Reranker:
     ) -> NDArray[np.int64]:
         """Return the codes of a list of up to ``k`` movies, in order.
 
-        Args:
-            scores: [V+1], minus infinity for what must not be listed.
-            k: Length of the list.
-            reranking: Weights.
-            codes: Movies of the user.
-            ratings: Their ratings, NaN where not rated.
-
-        Raises:
-            UserError: The bundle lacks what a weight needs.
+        ``scores`` [V+1] are minus infinity for what must not be listed; ``codes`` and ``ratings`` (NaN where
+        not rated) are the user's.
         """
         if reranking.is_off:
             return best_codes(scores, k)
@@ -197,18 +183,11 @@ def _unit(values: Floats) -> Floats:
 
 
 def _calibrated(values: Floats, genres: Floats, wanted: Floats, k: int, weight: float) -> list[int]:
-    """Return the rows of a list of ``k`` that weighs values against calibrated genres, chosen greedily.
+    """Return the rows of a list of ``k`` that weighs values [P] against calibrated genres [P, G], greedily.
 
     Each place takes the movie that makes ``(1 - weight) * mean(values) - weight * KL(wanted, list)`` of the
     list so far largest (Steck, Calibrated Recommendations, RecSys 2018). It differs in one thing: the
     values are averaged, not summed, so that the weight means the same at each place.
-
-    Args:
-        values: [P].
-        genres: Genre shares of the candidates, [P, G].
-        wanted: Genre shares of the user, [G].
-        k: Length of the list.
-        weight: 0 to 1.
     """
     chosen: list[int] = []
     is_free = np.ones(len(values), dtype=np.bool_)

@@ -75,10 +75,8 @@ class TitleIndex:
         """Return the item code of the movie called ``text``, or of ``id:...``.
 
         A title may leave out its year when one movie alone bears it. Two entries with the
-        same title and year are one movie to a reader: the first is returned.
-
-        Raises:
-            UserError: No movie, or more than one, is called so; the message lists the nearest.
+        same title and year are one movie to a reader: the first is returned. Where none or several are
+        called so, the error lists the nearest.
         """
         if text.startswith("id:"):
             if (code := self._codes_by_id.get(text[3:].strip())) is None:

@@ -57,17 +57,7 @@ def measure_trade_off(
 ) -> TradeOff:
     """Return the trade-off of the study's best trial, or of ``trial``; write tradeoff.json and tradeoff.svg.
 
-    Args:
-        study_dir: Folder of the study.
-        trial: Number of the trial, None for the best.
-        n_people: Most validation queries, drawn by the study's seed.
-        tolerance: Share of NDCG@10 that the tuned weights may lose, 0 to 1.
-        data_dir: Where to look for the data first.
-        notify: Receives lines of progress.
-
-    Raises:
-        UserError: ``n_people`` or ``tolerance`` is out of range.
-        StudyError: No study, no such trial, or its weights are gone.
+    ``tolerance`` is the share of NDCG@10 that the tuned weights may lose, 0 to 1.
     """
     if n_people < 1 or not 0.0 <= tolerance <= 1.0:
         raise UserError(f"{n_people} users and a tolerance of {tolerance:g}: at least 1, and from 0 to 1")

@@ -72,11 +72,7 @@ class UserTable:
 def deal_rows(
     path: Path, titles: TitleIndex, scale: RatingScale, notify: Callable[[str], None]
 ) -> Iterator[UserTable]:
-    """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards.
-
-    Raises:
-        DataError: The file cannot be read, lacks a column, holds a wrong value, or no movie of the catalogue.
-    """
+    """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards."""
     import pyarrow as pa
     import pyarrow.ipc
 
@@ -110,11 +106,7 @@ def deal_rows(
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
-    """Yield a new folder of the cache, removed afterwards; what a killed process left there goes first.
-
-    Raises:
-        DataError: The cache cannot be written.
-    """
+    """Yield a new folder of the cache, removed afterwards; what a killed process left there goes first."""
     for item in list_cache():
         if item.kind == "leftover" and item.path.name.startswith(".users-"):
             remove_item(item)
