@@ -37,12 +37,11 @@ def export(
     A bundle holds weights, vocabulary, metrics and model card.
     """
     from reeltune.files import read_json
-    from reeltune.serving.bundle.export import export_study
+    from reeltune.serving.bundle.export import export_baseline, export_study
 
     folder = study_path(study, studies)
     if baseline is not None:
         from reeltune.errors import UserError
-        from reeltune.serving.bundle.export_baseline import export_baseline
 
         if trial is not None or is_int8 or is_hub:
             raise UserError("--baseline has no trial, int8 or hub form; leave those options out")

@@ -7,11 +7,9 @@ from starlette.testclient import TestClient
 
 from reeltune.errors import BundleError, UserError
 from reeltune.serving.bundle import engine as engine_module
-from reeltune.serving.bundle import onnx_scorer
 from reeltune.serving.bundle.bundle import export_bundle, load_bundle
-from reeltune.serving.bundle.engine import open_scorer
+from reeltune.serving.bundle.engine import OnnxScorer, open_scorer
 from reeltune.serving.bundle.onnx_model import write_proved_onnx
-from reeltune.serving.bundle.onnx_scorer import OnnxScorer
 from reeltune.serving.http.app import guarded
 from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender
@@ -53,8 +51,7 @@ def test_auto_takes_the_graph_where_there_is_one(
     with TestClient(guarded(Service(graph_dir))) as client:
         assert client.get("/health").json()["engine"] == "onnx"
         assert client.get("/similar", params={"movie": "id:500"}).status_code == 200
-    for module in (engine_module, onnx_scorer):
-        monkeypatch.setattr(module, "is_runtime_available", lambda: False)
+    monkeypatch.setattr(engine_module, "is_runtime_available", lambda: False)
     assert open_scorer(with_graph, "auto") is with_graph.scorer
     with pytest.raises(UserError, match=r"reeltune\[onnx\]"):
         open_scorer(with_graph, "onnx")

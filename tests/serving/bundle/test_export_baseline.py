@@ -12,8 +12,8 @@ from reeltune.files import read_json
 from reeltune.models.registry import models_of
 from reeltune.serving.bundle import onnx_model
 from reeltune.serving.bundle.bundle import load_bundle
-from reeltune.serving.bundle.export_baseline import export_baseline
-from reeltune.serving.bundle.onnx_scorer import OnnxScorer
+from reeltune.serving.bundle.engine import OnnxScorer
+from reeltune.serving.bundle.export import export_baseline
 from reeltune.serving.http.app import guarded
 from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.recommender import Recommender

@@ -14,8 +14,8 @@ from reeltune.models.registry import MODELS, build_network, models_of
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
+from reeltune.serving.bundle.engine import OnnxScorer
 from reeltune.serving.bundle.onnx_model import check_parity, write_onnx
-from reeltune.serving.bundle.onnx_scorer import OnnxScorer
 
 
 def _network(name: str, n_layers: int) -> SequenceNetwork:

@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from reeltune.data.features.config import SideShapes
@@ -33,6 +32,7 @@ from reeltune.data.prepared import Catalogue, Ledger
 from reeltune.errors import BundleError, UserError, first_line
 from reeltune.files import write_json, write_text
 from reeltune.models.base import Scorer, SequenceNetwork, as_network
+from reeltune.models.baselines.base import Baseline
 from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
 from reeltune.serving.bundle.folder import atomic_folder
 from reeltune.serving.bundle.manifest import is_bundle, make_manifest, read_bundle_json, verify_bundle
@@ -50,7 +50,6 @@ from reeltune.version import __version__
 __all__ = [
     "Bundle",
     "BundleParts",
-    "FittedBaseline",
     "check_target",
     "export_bundle",
     "load_bundle",
@@ -58,19 +57,10 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class FittedBaseline:
-    """A baseline's plain configuration, and what it counted."""
-
-    config: dict[str, Any]
-    n_items: int
-    tables: dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
 class BundleParts:
     """What goes into a bundle."""
 
-    network: SequenceNetwork | FittedBaseline
+    network: SequenceNetwork | Baseline
     training: dict[str, Any]  # plain training configuration
     catalogue: Catalogue
     ledger: Ledger
@@ -185,9 +175,9 @@ def load_bundle(directory: Path) -> Bundle:
 def _write_model(parts: BundleParts, path: Path) -> dict[str, Any]:
     """Write what the model learned to ``path`` and return its configuration."""
     model = parts.network
-    if isinstance(model, FittedBaseline):
-        write_baseline(model.tables, path)
-        return {"model": model.config, "training": parts.training, "n_items": model.n_items}
+    if isinstance(model, Baseline):
+        write_baseline(model.tables(), path)
+        return {"model": model.config.plain(), "training": parts.training, "n_items": model.n_items}
     write_weights(model, path, parts.weight_format)
     return {
         "model": model.config.plain(),

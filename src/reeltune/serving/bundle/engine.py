@@ -1,16 +1,23 @@
-"""What computes the scores of a bundle: PyTorch, or ONNX Runtime from the bundle's graph."""
+"""What computes the scores of a bundle: PyTorch, or ONNX Runtime from the bundle's graph.
+
+Shapes: B batch, T steps, V catalogue.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import os
+from importlib.util import find_spec
 
-from reeltune.errors import BundleError, UserError, unknown_name
+import torch
+from torch import Tensor
+
+from reeltune.data.batch import Histories
+from reeltune.errors import BundleError, UserError, first_line, unknown_name
 from reeltune.models.base import Scorer
 from reeltune.serving.bundle.bundle import Bundle
-from reeltune.serving.bundle.onnx_scorer import OnnxScorer, is_runtime_available
 
-__all__ = ["ENGINES", "open_scorer"]
+__all__ = ["ENGINES", "OnnxScorer", "is_runtime_available", "open_scorer"]
 
 ENGINES = ("auto", "onnx", "torch")
 """``auto`` takes ONNX Runtime where it is installed and the bundle holds a graph, else PyTorch."""
@@ -36,15 +43,49 @@ def open_scorer(bundle: Bundle, engine: str) -> Scorer:
         raise BundleError(
             f"{bundle.directory} holds no model.onnx: export it with --onnx, or take the engine torch"
         )
-    return OnnxScorer(_content(path, expected["sha256"]), str(path))
-
-
-def _content(path: Path, expected: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}; export the bundle again") from error
     # The bundle may have been replaced since it was checked.
-    if hashlib.sha256(content).hexdigest() != expected:
+    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         raise BundleError(f"{path} is of another bundle than the rest; load it again")
-    return content
+    return OnnxScorer(content, str(path))
+
+
+def is_runtime_available() -> bool:
+    """Return whether ONNX Runtime is installed."""
+    return find_spec("onnxruntime") is not None
+
+
+class OnnxScorer:
+    """Scores the catalogue by a graph; safe to call from many threads."""
+
+    def __init__(self, graph: bytes, name: str = "model.onnx") -> None:
+        """Open the content of a ``model.onnx`` that ``reeltune export`` wrote; messages call it ``name``."""
+        if not is_runtime_available():
+            raise UserError('ONNX Runtime is not installed: pip install "reeltune[onnx]"')
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        # Tensors in other files would come from the working directory, past the manifest: no folder has them.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+        # A single history is too small to share; the other cores take other requests.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self.n_items = int(self._session.get_outputs()[0].shape[1]) - 1
+        except Exception as error:  # onnxruntime has no common base of its errors
+            raise BundleError(
+                f"{name} cannot be read by ONNX Runtime: {first_line(error)}; export again"
+            ) from error
+        self._reads_ratings = "ratings" in {graph_input.name for graph_input in self._session.get_inputs()}
+
+    def scores(self, histories: Histories) -> Tensor:
+        """Return the scores after each row's last movie, float32 [B, V+1]."""
+        feeds = {"items": histories.items.numpy(), "lengths": histories.lengths.numpy()}
+        if self._reads_ratings:
+            unrated = torch.full(histories.items.shape, torch.nan)
+            feeds["ratings"] = (unrated if histories.ratings is None else histories.ratings).numpy()
+        return torch.from_numpy(self._session.run(["scores"], feeds)[0])

@@ -22,7 +22,7 @@ from reeltune.files import write_json
 from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.models.baselines.linear import LinearForm
 from reeltune.models.heads import catalogue_scores
-from reeltune.serving.bundle.onnx_scorer import OnnxScorer, is_runtime_available
+from reeltune.serving.bundle.engine import OnnxScorer, is_runtime_available
 
 __all__ = [
     "MAX_MATRIX_BYTES",

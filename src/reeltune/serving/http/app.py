@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from reeltune.data.readers.exports import read_export
 from reeltune.errors import UserError
-from reeltune.serving.bundle.onnx_scorer import OnnxScorer
+from reeltune.serving.bundle.engine import OnnxScorer
 from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
 from reeltune.serving.http.guard import UPLOAD_PATH, Guard, Measures
 from reeltune.serving.http.pages import PAGES, add_pages
