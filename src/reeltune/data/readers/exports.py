@@ -44,58 +44,49 @@ class ExportForm:
     """The columns of one kind of export, lower case without spaces."""
 
     name: str
-    required: tuple[frozenset[str], ...]
-    """A header is of this form if it has one of each."""
-    title: tuple[str, ...]
+    required: tuple[set[str], ...]  # a header is of this form if it has one of each
+    title: tuple[str, ...]  # the first one that is filled counts; so with the year and the dates
     year: tuple[str, ...] = ()
     ratings: tuple[tuple[str, float], ...] = ()
     """Columns of ratings with the stars that a point is worth, 0 where they are on the bundle's scale; the
     first one that is there counts."""
     dates: tuple[str, ...] = ()
-    """The first one that is filled counts."""
-    kind: str = ""
-    """Column that says what a title is."""
-    is_open: bool = True
-    """Whether other columns may stand beside those that are known."""
-    is_seen_unrated: bool = True
-    """Whether a row without a rating was seen."""
+    kind: str = ""  # column that says what a title is
+    is_open: bool = True  # whether other columns may stand beside those that are known
+    is_seen_unrated: bool = True  # whether a row without a rating was seen
 
     @property
     def known(self) -> set[str]:
         """All columns that are read."""
-        names = {*self.title, *self.year, *self.dates, *(column for column, _ in self.ratings)}
-        return names | ({self.kind} if self.kind else set())
-
-
-def _any(*names: str) -> frozenset[str]:
-    return frozenset(names)
+        rated = (column for column, _ in self.ratings)
+        return {*self.title, *self.year, *self.dates, self.kind, *rated} - {""}
 
 
 FORMS = (
     ExportForm(
         "Letterboxd's export",
-        (_any("name"), _any("year"), _any("letterboxduri", "date", "watcheddate")),
+        ({"name"}, {"year"}, {"letterboxduri", "date", "watcheddate"}),
         ("name",), ("year",), (("rating", 1.0),), ("watcheddate", "date"),
     ),
     ExportForm(
         "IMDb's ratings",
-        (_any("const"), _any("title"), _any("yourrating", "yourated", "yourated10")),
+        ({"const"}, {"title"}, {"yourrating", "yourated", "yourated10"}),
         ("title",), ("year",), (("yourrating", 0.5), ("yourated", 0.5)), ("daterated", "created"),
         kind="titletype", is_seen_unrated=False,
     ),
     ExportForm(
         "Letterboxd's form for imports",
-        (_any("title"), _any("watcheddate", "rating10", "letterboxduri", "tmdbid", "imdbid", "directors")),
+        ({"title"}, {"watcheddate", "rating10", "letterboxduri", "tmdbid", "imdbid", "directors"}),
         ("title",), ("year",), (("rating", 1.0), ("rating10", 0.5)), ("watcheddate",),
     ),
     ExportForm(
         "Netflix's viewing activity",
-        (_any("title"), _any("starttime"), _any("profilename")),
+        ({"title"}, {"starttime"}, {"profilename"}),
         ("title",), (), (), ("starttime",), kind="supplementalvideotype",
     ),
     ExportForm(
         "a plain table",
-        (_any("title", "movie", "film", "name"),),
+        ({"title", "movie", "film", "name"},),
         ("title", "movie", "film", "name"), ("year", "releaseyear"), (("rating", 0.0), ("stars", 1.0)),
         ("date", "dateseen", "watched", "timestamp"), is_open=False,
     ),
@@ -210,20 +201,24 @@ def _table(data: bytes, label: str, scale: RatingScale, notes: list[str]) -> Ite
     is_newest_first = len(set(dated)) > 1 and all(a >= b for a, b in pairwise(dated))
     order = list(zip(records, dated, strict=True))
     for (where, record), seconds in reversed(order) if is_newest_first else order:
-        title = next((record[name] for name in form.title if record.get(name)), "")
+        title, year = _first(record, form.title), _first(record, form.year)
         given = record[rating[0]] if rating else ""
         if reason := _reason(title, given, record, form):
             left_out[reason] += 1
             continue
-        year = next((record[name] for name in form.year if record.get(name)), "")
         stars = None
         if given and rating:
             stars = _rating(given, rating[1], scale, f"{where}: the rating of {shorten(title)}")
-        yield _Seen(
-            f"{title} ({year})" if year and not title.endswith(f"({year})") else title, stars, seconds
-        )
+        if year and not title.endswith(f"({year})"):
+            title = f"{title} ({year})"
+        yield _Seen(title, stars, seconds)
     if left_out:
         notes.append(f"{label}: left out " + ", ".join(f"{n} ({what})" for what, n in left_out.most_common()))
+
+
+def _first(record: dict[str, str], names: Sequence[str]) -> str:
+    """Return the first of the fields ``names`` that is filled."""
+    return next((record[name] for name in names if record.get(name)), "")
 
 
 def _plain_name(column: str) -> str:
@@ -285,7 +280,7 @@ def _rating(text: str, worth: float, scale: RatingScale, what: str) -> float:
 
 def _dates(records: Sequence[tuple[str, dict[str, str]]], form: ExportForm) -> list[float]:
     """Return when each row is dated, in seconds since 1970; minus infinity where it has no date."""
-    texts = [next((r[name] for name in form.dates if r.get(name)), "") for _, r in records]
+    texts = [_first(record, form.dates) for _, record in records]
     parts = [re.fullmatch(r"(\d{1,2})[/.](\d{1,2})[/.](\d{2}|\d{4})", text, re.ASCII) for text in texts]
     written = [(int(p[1]), int(p[2]), int(p[3])) for p in parts if p]
     is_day_first = _is_day_first(written, records[0][0] if records else "") if written else False

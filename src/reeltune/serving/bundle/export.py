@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from reeltune.data.features.assemble import query_features
 from reeltune.data.prepared import TuningData
@@ -24,7 +25,6 @@ from reeltune.report.cards import CardFacts, data_section, make_card
 from reeltune.report.tradeoff import TradeOff, read_trade_off
 from reeltune.seeding import derive
 from reeltune.serving.bundle.bundle import BundleParts, check_target, export_bundle
-from reeltune.serving.bundle.hub import GIT_ATTRIBUTES, hub_header
 from reeltune.serving.bundle.onnx_model import has_small_matrix, is_onnx_wanted, write_proved_onnx
 from reeltune.serving.bundle.vocabulary import movie_facts
 from reeltune.serving.bundle.weights import as_stored
@@ -34,6 +34,11 @@ from reeltune.tuning.search.population import schedule
 from reeltune.tuning.study.folder import Study
 
 __all__ = ["export_baseline", "export_study"]
+
+_GIT_ATTRIBUTES = "".join(
+    f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in ("*.safetensors", "*.onnx", "*.ckpt")
+)
+"""Files that the Hub keeps in its store of large files."""
 
 
 def export_study(
@@ -128,7 +133,7 @@ def export_study(
             "test": None if evaluation is None else evaluation.plain(),
             "protocol": protocol(study),
         },
-        card=(hub_header(facts) if is_hub else "") + make_card(facts),
+        card=(_hub_header(facts) if is_hub else "") + make_card(facts),
         checkpoint=None if is_int8 else checkpoint,
         facts=movie_facts(data, open_side(prepared)),
         weight_format="int8" if is_int8 else "float32",
@@ -140,11 +145,38 @@ def export_study(
 
     def extras(folder: Path) -> None:
         if is_hub:
-            write_text(folder / ".gitattributes", GIT_ATTRIBUTES)
+            write_text(folder / ".gitattributes", _GIT_ATTRIBUTES)
         if has_onnx:
             write_proved_onnx(network, network, folder)
 
     return export_bundle(parts, out, force=force, extras=extras)
+
+
+def _hub_header(facts: CardFacts) -> str:
+    """Return what the Hugging Face Hub reads of a card: a header of YAML, its figures as a ``model-index``.
+
+    The licence is left as ``other``: whoever publishes decides, within the licence of the data.
+    """
+    dataset, model = facts.ledger.dataset, str(facts.model["name"])
+    split, values = "validation", dict(facts.validation)
+    if facts.evaluation is not None:
+        split = "test"
+        values = {label: figure.value for label, figure in facts.evaluation.metrics.items()}
+    result = {
+        "task": {"type": "recommendation", "name": "next movie"},
+        "dataset": {"type": dataset, "name": dataset, "split": split},
+        "metrics": [{"type": label, "value": round(value, 6)} for label, value in values.items()],
+    }
+    header: dict[str, Any] = {
+        "library_name": "reeltune",
+        "license": "other",
+        "license_name": "see-data-and-protocol",
+        "tags": ["recommendation", "sequential-recommendation", "movies", model, "onnx"],
+        "datasets": [dataset],
+        "metrics": list(values),
+        "model-index": [{"name": f"{model}-{dataset}", "results": [result]}],
+    }
+    return f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---\n"
 
 
 def _compression(network: SequenceNetwork, stored: SequenceNetwork, data: TuningData) -> dict[str, Any]:

@@ -6,9 +6,11 @@ Answers are computed in a few threads by a :class:`CoalescedRecommender`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -21,9 +23,8 @@ from starlette.exceptions import HTTPException
 from reeltune.data.readers.exports import read_export
 from reeltune.errors import UserError
 from reeltune.serving.bundle.engine import OnnxScorer
-from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
+from reeltune.serving.bundle.reranking import AS_SCORED
 from reeltune.serving.http.guard import UPLOAD_PATH, Guard, Measures
-from reeltune.serving.http.pages import PAGES, add_pages
 from reeltune.serving.http.schema import (
     Health,
     History,
@@ -38,8 +39,8 @@ from reeltune.serving.http.schema import (
 from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 from reeltune.serving.recommend.filters import Filters
-from reeltune.serving.recommend.history import known_titles
 from reeltune.serving.recommend.recommender import Recommendation, Watched
+from reeltune.serving.recommend.titles import known_titles
 from reeltune.version import __version__
 
 __all__ = ["create_app", "guarded"]
@@ -47,7 +48,17 @@ __all__ = ["create_app", "guarded"]
 N_THREADS = 8
 """Requests computed at once; more would only wait for each other's turn."""
 
-_PATHS = PAGES | {
+_PAGES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/docs": ("docs.html", "text/html; charset=utf-8"),
+    "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
+}
+"""To try the bundle and to read about it; nothing is loaded from elsewhere."""
+
+_PATHS = {
+    *_PAGES,
     *("/recommend", "/similar", "/movies", "/genres", UPLOAD_PATH),
     *("/health", "/metrics", "/reload", "/openapi.json"),
 }
@@ -79,7 +90,8 @@ def create_app(service: Service, measures: Measures) -> FastAPI:
     )
     _add_recommending(app, service)
     _add_operating(app, service, measures)
-    add_pages(app)
+    for path in _PAGES:
+        app.get(path, include_in_schema=False)(functools.partial(_page, path))
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(UserError)(_on_user_error)
     app.exception_handler(HTTPException)(_on_http_error)
@@ -88,7 +100,7 @@ def create_app(service: Service, measures: Measures) -> FastAPI:
 
 def guarded(service: Service, hosts: tuple[str, ...] = ("*",)) -> Guard:
     """Return the whole service: the application behind its guard, under the names ``hosts``."""
-    measures = Measures(_PATHS)
+    measures = Measures(frozenset(_PATHS))
     return Guard(create_app(service, measures), measures, hosts)
 
 
@@ -108,14 +120,13 @@ def _add_recommending(app: FastAPI, service: Service) -> None:
             last_year=request.last_year,
             people=tuple(request.people),
         )
-        found = recommender.recommend(
-            history,
-            request.k,
-            exclude=request.exclude,
-            filters=filters,
-            rerank=_reranking(recommender, request),
-            is_explained=request.explain,
+        rerank = (recommender.tuned if request.tuned else AS_SCORED).changed(
+            popularity=request.popularity, novelty=request.novelty, calibration=request.calibration
         )
+        found = recommender.recommend(
+            history, request.k,
+            exclude=request.exclude, filters=filters, rerank=rerank, is_explained=request.explain,
+        )  # fmt: skip
         return _lines(found)
 
     @app.get("/similar", response_model=Lines, responses=_REFUSALS)
@@ -194,11 +205,14 @@ def _add_operating(app: FastAPI, service: Service, measures: Measures) -> None:
         return reloaded
 
 
-def _reranking(recommender: CoalescedRecommender, request: RecommendRequest) -> Reranking:
-    start = recommender.tuned if request.tuned else AS_SCORED
-    return start.changed(
-        popularity=request.popularity, novelty=request.novelty, calibration=request.calibration
-    )
+@functools.cache
+def _page_bytes(path: str) -> bytes:
+    return (files("reeltune.serving.http") / _PAGES[path][0]).read_bytes()
+
+
+async def _page(path: str) -> Response:
+    headers = {"content-type": _PAGES[path][1], "cache-control": "no-cache"}
+    return Response(_page_bytes(path), headers=headers)
 
 
 def _check_titles(recommender: CoalescedRecommender, titles: Sequence[str]) -> None:

@@ -78,10 +78,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, measures: Measures, hosts: tuple[str, ...]) -> None:
         """Guard ``app`` under the names of :func:`reeltune.serving.http.address.own_names`."""
-        limits = (MAX_BODY_BYTES, MAX_UPLOAD_BYTES)
         self._app, self._uploads = (
             TrustedHostMiddleware(RequestBodyLimitMiddleware(app, limit), hosts, www_redirect=False)
-            for limit in limits
+            for limit in (MAX_BODY_BYTES, MAX_UPLOAD_BYTES)
         )
         self._measures = measures
 
@@ -107,9 +106,8 @@ class Guard:
         origin = headers.get("origin")
         app: ASGIApp = self._uploads if scope["path"] == UPLOAD_PATH else self._app
         if origin is not None and origin.partition("://")[2] != headers.get("host", ""):
-            problem = {"loc": ["request"], "type": "refused"}
-            problem["msg"] = "pages of other sites may not call this service"
-            app = JSONResponse({"detail": [problem]}, 403)
+            text = "pages of other sites may not call this service"
+            app = JSONResponse({"detail": [{"loc": ["request"], "msg": text, "type": "refused"}]}, 403)
         try:
             await app({**scope, "method": "GET"} if is_head else scope, receive, send_marked)
         finally:

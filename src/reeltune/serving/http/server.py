@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import multiprocessing
 import os
@@ -9,7 +10,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from ctypes import c_int
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from reeltune.serving.http.address import own_names, shown
 from reeltune.serving.http.app import guarded
 from reeltune.serving.http.guard import SHARED_COUNTS, Guard
 from reeltune.serving.http.protocol import MAX_CONNECTIONS, LimitedProtocol
-from reeltune.serving.http.service import Service, Wishes
+from reeltune.serving.http.service import Service
 
 __all__ = ["serve"]
 
@@ -50,7 +51,7 @@ def serve(
     if n_workers > 1 and os.name == "nt":
         raise UserError("--workers needs sockets that processes inherit, which Windows has not; leave it out")
     # The one counter that all processes see; where it changed, each reads the bundle again.
-    wishes: Wishes = multiprocessing.get_context("spawn").RawValue("i", 0)
+    wishes: c_int = multiprocessing.get_context("spawn").RawValue("i", 0)
     hosts = own_names(bound, host)
     service = Service(directory, engine, wishes=wishes, notify=notify)  # fails here, not in each worker
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
@@ -63,7 +64,9 @@ def serve(
         _run(guarded(service, hosts), bound)
     else:
         notify(f"{told}, {n_workers} processes")
-        worker = _Worker(directory, engine, hosts, wishes, notify, os.getpid())
+        worker = functools.partial(
+            _worker, directory, engine, hosts, wishes=wishes, notify=notify, parent=os.getpid()
+        )
         with tempfile.TemporaryDirectory(prefix="reeltune-counts-") as counts:
             os.environ[SHARED_COUNTS] = counts  # read by the workers, which inherit it
             try:
@@ -73,25 +76,14 @@ def serve(
     notify("stopped")
 
 
-@dataclass(frozen=True)
-class _Worker:
-    """Makes the application in a process of several."""
-
-    directory: Path
-    engine: str
-    hosts: tuple[str, ...]
-    wishes: Wishes
-    notify: Notify
-    parent: int
-
-    def __call__(self) -> Guard:
-        _set_reload_signal(signal.SIG_IGN)
-        _share_the_cores()
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        service = Service(
-            self.directory, self.engine, wishes=self.wishes, notify=self.notify, parent=self.parent
-        )
-        return guarded(service, self.hosts)
+def _worker(
+    directory: Path, engine: str, hosts: tuple[str, ...], *, wishes: c_int, notify: Notify, parent: int
+) -> Guard:
+    """Return the application in a process of several."""
+    _set_reload_signal(signal.SIG_IGN)
+    _share_the_cores()
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    return guarded(Service(directory, engine, wishes=wishes, notify=notify, parent=parent), hosts)
 
 
 class _Supervisor(Multiprocess):
@@ -103,7 +95,7 @@ class _Supervisor(Multiprocess):
     reset. One that does not stop in time is killed.
     """
 
-    def __init__(self, config: uvicorn.Config, bound: socket.socket, wishes: Wishes, notify: Notify) -> None:
+    def __init__(self, config: uvicorn.Config, bound: socket.socket, wishes: c_int, notify: Notify) -> None:
         super().__init__(config, [bound])
         self._wishes = wishes
         self._notify = notify
@@ -184,5 +176,5 @@ def _set_reload_signal(handler: Any) -> None:
         signal.signal(signal.SIGHUP, handler)
 
 
-def _wish(wishes: Wishes) -> None:
+def _wish(wishes: c_int) -> None:
     wishes.value += 1

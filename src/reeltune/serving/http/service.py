@@ -11,24 +11,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from ctypes import c_int
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Protocol
 
 from reeltune.errors import UserError
 from reeltune.serving.http.schema import Reloaded
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 
-__all__ = ["Service", "Wishes"]
+__all__ = ["Service"]
 
 WATCH_SECONDS = 0.2
 """Time between two looks at the wishes to reload."""
-
-
-class Wishes(Protocol):
-    """How often a reload was wished for, seen by all processes of a service."""
-
-    value: int
 
 
 class Service:
@@ -39,25 +32,17 @@ class Service:
         directory: Path,
         engine: str = "auto",
         *,
-        wishes: Wishes | None = None,
+        wishes: c_int | None = None,
         notify: Callable[[str], None] = lambda _: None,
         parent: int | None = None,
     ) -> None:
         """Read the bundle in ``directory``, whose scores ``engine`` computes.
 
-        Args:
-            directory: Folder of the bundle.
-            engine: What computes the scores.
-            wishes: Shared with the other processes of the service.
-            notify: Receives a line for each new bundle.
-            parent: Id of the process that looks after this one; when it is gone, this one ends.
-
-        Raises:
-            BundleError: It is absent, damaged or foreign, or has no graph for ONNX Runtime.
-            UserError: The engine is not installed.
+        ``wishes`` counts how often a reload was wished for, seen by all processes of a service. ``notify``
+        receives a line for each new bundle. When the process with the id ``parent`` is gone, this one ends.
         """
         self._directory, self._engine = directory, engine
-        self._wishes: Wishes = SimpleNamespace(value=0) if wishes is None else wishes
+        self._wishes = c_int(0) if wishes is None else wishes
         self._notify, self._parent = notify, parent
         self._reloading = threading.Lock()
         self._n_granted = self._wishes.value
@@ -69,7 +54,10 @@ class Service:
         return str(self.recommender.bundle.manifest["files"]["weights.safetensors"]["sha256"])
 
     def reload(self, *, is_wish: bool = False) -> Reloaded:
-        """Read the bundle again and put it in place; on an error the old one stays."""
+        """Read the bundle again and put it in place; on an error the old one stays.
+
+        A wish has the other processes do the same.
+        """
         with self._reloading:
             n_wishes, before = self._wishes.value, self.fingerprint
             self._n_granted = n_wishes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +28,7 @@ MAX_CELLS = 32_768
 class _Job:
     codes: Sequence[Sequence[int]]
     ratings: Sequence[Sequence[float]]
-    scores: NDArray[np.float64] | None = None  # [B, V+1] when done
-    error: Exception | None = None
-    n_steps: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.n_steps = max((len(row) for row in self.codes), default=0)
+    scores: Future[NDArray[np.float64]] = field(default_factory=Future)  # [B, V+1]
 
 
 class CoalescedRecommender(Recommender):
@@ -57,19 +53,16 @@ class CoalescedRecommender(Recommender):
         with self._pending_lock:
             self._pending.append(job)
         with self._turn:
-            while job.scores is None and job.error is None:
+            while not job.scores.done():
                 self._run(self._take())
-        if job.error is not None:
-            raise job.error
-        assert job.scores is not None
-        return job.scores
+        return job.scores.result()
 
     def _take(self) -> list[_Job]:
         """Return the jobs of the next pass, in the order of their arrival."""
         with self._pending_lock:
             n_jobs, n_rows, n_steps = 0, 0, 0
             for job in self._pending:
-                n_rows, n_steps = n_rows + len(job.codes), max(n_steps, job.n_steps)
+                n_rows, n_steps = n_rows + len(job.codes), max(n_steps, *map(len, job.codes), 0)
                 if n_jobs and n_rows * n_steps > MAX_CELLS:
                     break
                 n_jobs += 1
@@ -83,10 +76,10 @@ class CoalescedRecommender(Recommender):
             scores = super().scores(codes, ratings)
         except Exception as error:
             for job in jobs:
-                job.error = error
+                job.scores.set_exception(error)
             return
         start = 0
         for job in jobs:
             stop = start + len(job.codes)
-            job.scores = scores[start:stop]
+            job.scores.set_result(scores[start:stop])
             start = stop

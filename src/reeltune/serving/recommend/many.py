@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,9 @@ MAX_SCORES = 1 << 24
 
 ROWS_A_GROUP = 1 << 18
 """Rows of a row group of the output, about 10 MB."""
+
+_List = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Codes and scores of a user's movies, best first."""
 
 Progress = Callable[[int, int], None]
 """Receives the number of rows whose users have their lists, and of all rows."""
@@ -92,9 +94,10 @@ def recommend_many(
     n_users = n_without = n_done = 0
     with atomic_path(out) as part, deal_rows(table, recommender.titles, recommender.scale, notify) as users:
         with pyarrow.parquet.ParquetWriter(part, schema) as writer:
-            for columns, n_rows, n_listed, n_empty in _groups(users, lists):
-                writer.write_table(pa.table(columns, schema=schema))
-                n_users, n_without, n_done = n_users + n_listed, n_without + n_empty, n_done + n_rows
+            for names, found, n_rows, n_empty in _groups(users, lists):
+                if found:
+                    writer.write_table(pa.table(_columns(names, found, lists), schema=schema))
+                n_users, n_without, n_done = n_users + len(found), n_without + n_empty, n_done + n_rows
                 progress(n_done, users.n_rows)
         seconds = time.perf_counter() - started
         return BatchResult(users.n_rows, n_users, n_without, users.n_unknown, tuple(users.unknown), seconds)
@@ -115,9 +118,7 @@ class _Lists:
         self.names = np.array(["", *(title.strip() for title in catalogue.titles)], dtype=object)
         self.most_users = max(1, min(MAX_USERS, MAX_SCORES // (catalogue.n_items + 1)))
 
-    def make(
-        self, codes: Sequence[NDArray[np.int32]], ratings: Sequence[NDArray[np.float32]]
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    def make(self, codes: Sequence[NDArray[np.int32]], ratings: Sequence[NDArray[np.float32]]) -> list[_List]:
         """Return the codes and scores of each user's list."""
         histories = [row.tolist() for row in codes]
         rated = [row.tolist() for row in ratings]
@@ -139,79 +140,57 @@ class _Lists:
         return [(found, row[found]) for found, row in zip(best, scores, strict=True)]
 
 
-@dataclass(frozen=True)
-class _Histories:
-    """The histories of users: user p's are ``codes[before[p]:before[p + 1]]``, oldest first."""
-
-    codes: NDArray[np.int32]
-    ratings: NDArray[np.float32]
-    before: NDArray[np.int64]
-
-
-def _groups(users: UserTable, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
-    """Yield columns to write, the rows read for them, the users listed and those left without a list."""
+def _groups(users: UserTable, lists: _Lists) -> Iterator[tuple[NDArray[Any], list[_List], int, int]]:
+    """Yield users with their lists, the rows read for them, and how many users are left without a list."""
     for part in users.parts:
         # The part is gone before the next one is read.
         yield from _groups_of(users.read(part), lists)
 
 
-def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[dict[str, Any], int, int, int]]:
-    if frame.empty:
-        return
-    user = frame["user"].to_numpy(dtype=object)
-    bounds = np.concatenate(([0], np.flatnonzero(user[1:] != user[:-1]) + 1, [len(user)]))
+def _groups_of(frame: pd.DataFrame, lists: _Lists) -> Iterator[tuple[NDArray[Any], list[_List], int, int]]:
+    import pandas as pd
+
+    # A user's rows stand together: 0, 0, 1, 1, 1, ...
+    number, names = pd.factorize(frame["user"].to_numpy(dtype=object))
+    n_rows = np.bincount(number, minlength=len(names))
     # A movie that stands twice counts once, as it was seen first.
-    is_first = (frame["code"] > 0) & ~frame.duplicated(["user", "code"])
-    keep = is_first.to_numpy()
-    before = np.concatenate(([0], np.cumsum(keep)))[bounds]  # [B+1]
-    histories = _Histories(frame["code"].to_numpy()[keep], frame["rating"].to_numpy()[keep], before)
-    names, lengths = user[bounds[:-1]], np.diff(before)
-    rows_of = np.diff(bounds)
+    keep = ((frame["code"] > 0) & ~frame.duplicated(["user", "code"])).to_numpy()
+    stops = np.cumsum(np.bincount(number[keep], minlength=len(names)))
+    columns = [frame[name].to_numpy()[keep] for name in ("code", "rating")]
     a_group = max(lists.most_users, ROWS_A_GROUP // lists.k)
     for first in range(0, len(names), a_group):
-        group = np.arange(first, min(first + a_group, len(names)))
-        listed = group[lengths[group] > 0]
-        found = _listed(listed, histories, lists)
-        yield (
-            _columns(names[listed], found, lists),
-            int(rows_of[group].sum()),
-            len(listed),
-            len(group) - len(listed),
-        )
+        group = slice(first, first + a_group)
+        before = stops[first - 1] if first else 0
+        of_group = (column[before : stops[group][-1]] for column in columns)
+        codes, ratings = (np.split(column, stops[group][:-1] - before) for column in of_group)
+        listed = [user for user, history in enumerate(codes) if len(history)]
+        found = _listed([codes[user] for user in listed], [ratings[user] for user in listed], lists)
+        yield names[group][listed], found, int(n_rows[group].sum()), len(codes) - len(listed)
 
 
-def _listed(
-    listed: NDArray[np.int64], histories: _Histories, lists: _Lists
-) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Return the lists of the users ``listed`` in their order; users of similar length share a pass."""
-    found: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
-    lengths = np.diff(histories.before)
-    order = listed[np.argsort(lengths[listed], kind="stable")]
-    cuts = [0]
-    while cuts[-1] < len(order):
-        start = cuts[-1]
-        stop = min(start + lists.most_users, len(order))
+def _listed(codes: list[NDArray[Any]], ratings: list[NDArray[Any]], lists: _Lists) -> list[_List]:
+    """Return the lists of some users in their order; users of similar length share a pass."""
+    found: dict[int, _List] = {}
+    lengths = np.array([len(row) for row in codes])
+    order = np.argsort(lengths, kind="stable")
+    while len(order):
+        stop = min(lists.most_users, len(order))
         # The last of a pass is its longest.
-        while stop - start > 1 and (stop - start) * lengths[order[stop - 1]] > MAX_CELLS:
-            stop = start + max(1, (stop - start) // 2)
-        cuts.append(stop)
-    for start, stop in pairwise(cuts):
-        some = order[start:stop]
-        spans = [slice(*histories.before[user : user + 2]) for user in some]
-        made = lists.make([histories.codes[at] for at in spans], [histories.ratings[at] for at in spans])
-        found.update(zip(some.tolist(), made, strict=True))
-    return [found[user] for user in listed.tolist()]
+        while stop > 1 and stop * lengths[order[stop - 1]] > MAX_CELLS:
+            stop = max(1, stop // 2)
+        some, order = order[:stop].tolist(), order[stop:]
+        made = lists.make([codes[user] for user in some], [ratings[user] for user in some])
+        found.update(zip(some, made, strict=True))
+    return [found[user] for user in range(len(codes))]
 
 
-def _columns(
-    names: NDArray[Any], found: list[tuple[NDArray[np.int64], NDArray[np.float64]]], lists: _Lists
-) -> dict[str, Any]:
+def _columns(names: NDArray[Any], found: list[_List], lists: _Lists) -> dict[str, Any]:
     lengths = [len(best) for best, _ in found]
-    codes = np.concatenate([best for best, _ in found]) if found else np.zeros(0, np.int64)
+    codes = np.concatenate([best for best, _ in found])
     return {
         "user": np.repeat(names, lengths),
-        "rank": np.concatenate([np.arange(1, n + 1) for n in lengths]) if found else codes,
+        "rank": np.concatenate([np.arange(1, n + 1) for n in lengths]),
         "item": lists.ids[codes],
         "title": lists.names[codes],
-        "score": np.concatenate([scores for _, scores in found]) if found else codes,
+        "score": np.concatenate([scores for _, scores in found]),
     }

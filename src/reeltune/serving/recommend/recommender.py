@@ -26,10 +26,9 @@ from reeltune.serving.bundle.bundle import Bundle, load_bundle
 from reeltune.serving.bundle.engine import open_scorer
 from reeltune.serving.bundle.reranking import AS_SCORED, Reranking
 from reeltune.serving.recommend.filters import NO_FILTERS, Filters
-from reeltune.serving.recommend.history import Watched, known_titles, resolve
 from reeltune.serving.recommend.reasons import occlusion
 from reeltune.serving.recommend.rerank import Reranker, best_codes, directions_of
-from reeltune.serving.recommend.titles import TitleIndex
+from reeltune.serving.recommend.titles import TitleIndex, Watched, known_titles, resolve
 
 __all__ = ["Recommendation", "Recommender", "UserState", "Watched"]
 
@@ -161,7 +160,7 @@ class Recommender:
             return self.scorer.scores(histories).double().numpy().copy()
 
     def resolve(self, watched: Iterable[Watched]) -> tuple[list[int], list[float]]:
-        """Return item codes and ratings of titles; see :func:`reeltune.serving.recommend.history.resolve`."""
+        """Return item codes and ratings of titles; see :func:`reeltune.serving.recommend.titles.resolve`."""
         return resolve(self.titles, self.scale, watched)
 
     def read(

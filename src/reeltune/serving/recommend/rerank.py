@@ -103,13 +103,7 @@ class Reranker:
         self._scale = scale
 
     def choose(
-        self,
-        scores: Floats,
-        k: int,
-        reranking: Reranking,
-        *,
-        codes: Sequence[int],
-        ratings: Sequence[float],
+        self, scores: Floats, k: int, reranking: Reranking, *, codes: Sequence[int], ratings: Sequence[float]
     ) -> NDArray[np.int64]:
         """Return the codes of a list of up to ``k`` movies, in order.
 
@@ -125,7 +119,7 @@ class Reranker:
             is_among_candidates = reranking.popularity_among == "candidates"
             values = values + reranking.popularity * (_unit(known) if is_among_candidates else known)
         if reranking.novelty:
-            values = values + reranking.novelty * self._novelty(pool, codes)
+            values = values + reranking.novelty * _unit(self._distance(pool, codes))
         if not reranking.calibration:
             return pool[np.argsort(-values, kind="stable")][:k]
         wanted = self.genre_shares(codes, ratings)
@@ -164,9 +158,6 @@ class Reranker:
         for code, genres in enumerate(self._catalogue.genres, start=1):
             table[code, [column[g] for g in genres] or [-1]] = 1.0 / max(len(genres), 1)
         return table
-
-    def _novelty(self, pool: NDArray[np.int64], codes: Sequence[int]) -> Floats:
-        return _unit(self._distance(pool, codes))
 
     def _distance(self, pool: NDArray[np.int64], codes: Sequence[int]) -> Floats:
         if self._directions is None:

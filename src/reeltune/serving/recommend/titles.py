@@ -1,4 +1,4 @@
-"""Movies by the titles that users write.
+"""Movies by the titles that users write, and histories of them as item codes.
 
 A title is matched without regard to case, accents, punctuation and the place of its
 article: ``the godfather`` finds ``Godfather, The (1972)``. What is not the same title is
@@ -7,16 +7,22 @@ never guessed: it ends in an error that lists the nearest ones.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rapidfuzz import fuzz, process
 
+from reeltune.data.readers.exports import Export
+from reeltune.data.scale import RatingScale
 from reeltune.errors import UserError
 
-__all__ = ["TitleIndex", "normalise_title"]
+__all__ = ["TitleIndex", "Watched", "known_titles", "normalise_title", "resolve"]
+
+Watched = str | tuple[str, float]
+"""A movie by title, or by ``id:...``; with its rating where there is one."""
 
 _ARTICLES = {
     *("the", "a", "an", "le", "la", "les", "l", "un", "une", "der", "die", "das", "ein", "eine"),
@@ -156,3 +162,44 @@ def _names(title: str) -> list[str]:
         if _TRAILING_ARTICLE.match(name) or normal.startswith(("the ", "a ", "an ")):
             names[_without_article(normal)] = None
     return [name for name in names if name] or [title.casefold()]
+
+
+def resolve(
+    titles: TitleIndex, scale: RatingScale, watched: Iterable[Watched]
+) -> tuple[list[int], list[float]]:
+    """Return item codes and ratings (NaN where not given) of ``watched``, repetitions left out.
+
+    Raises:
+        UserError: One line for each title or rating that cannot be used.
+    """
+    found: dict[int, float] = {}
+    problems = []
+    for entry in watched:
+        title, rating = (entry, math.nan) if isinstance(entry, str) else entry
+        try:
+            if not isinstance(entry, str) and not scale.holds(rating):
+                raise UserError(f"{title!r} is rated {rating:g}; ratings go from {scale.in_words()}")
+            found.setdefault(titles.find(title), rating)
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
+    return list(found), list(found.values())
+
+
+def known_titles(
+    titles: TitleIndex, export: Export, notify: Callable[[str], None]
+) -> tuple[list[Watched], list[str]]:
+    """Return the history in an export, and the titles that the catalogue lacks; ``notify`` gets its notes."""
+    for line in export.notes:
+        notify(line)
+    found: list[Watched] = []
+    missed = []
+    for entry in export.watched:
+        title = entry if isinstance(entry, str) else entry[0]
+        try:
+            titles.find(title)
+            found.append(entry)
+        except UserError:
+            missed.append(title)
+    return found, missed

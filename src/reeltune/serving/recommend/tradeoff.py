@@ -6,16 +6,15 @@ Shapes: B batch, K listed, M users, V catalogue.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from reeltune.data.features.assemble import query_features
-from reeltune.data.prepared import Queries, TuningData
+from reeltune.data.prepared import TuningData
 from reeltune.data.sequences import query_batches
 from reeltune.errors import StudyError, UserError
 from reeltune.evaluation.studies import Notify, open_study_data, selected_trial, silent
@@ -117,59 +116,39 @@ def _points(
     seed: int,
     notify: Notify,
 ) -> dict[Any, Point]:
-    """Return the figures of each of the ``choices``."""
+    """Return the figures of each of the ``choices``; their weights are not set yet."""
     queries = query_features(network.side.config, data, data.validation.one_a_user("last"))
     if n_people < queries.n_queries:
         rng = np.random.default_rng(derive(seed, "tradeoff"))
         queries = queries.select(np.sort(rng.choice(queries.n_queries, n_people, replace=False)))
     counts = np.bincount(data.train.items, minlength=data.n_items + 1).astype(np.int64)
     reranker = Reranker(data.catalogue, counts, directions_of(network), data.ledger.scale)
-    sums = {key: _Sums(counts) for key in choices}
+    per_query = parse_metric(f"ndcg@{K}").per_query
+    sums = {key: np.zeros(4) for key in choices}  # NDCG, events, distance, miscalibration
+    is_listed = {key: np.zeros(len(counts), dtype=np.bool_) for key in choices}
     n_done = 0
     for batch in query_batches(queries, batch_size=128):
         with torch.inference_mode():
             scores = network.scores(batch.histories).double().numpy().copy()  # [B, V+1]
         for row, target, index in zip(scores, batch.targets.tolist(), batch.index.tolist(), strict=True):
             seen = queries.history(index)
-            stars = _stars(queries, index)
+            start = queries.sequences.offsets[queries.user[index]]
+            codes, ratings = seen.tolist(), queries.sequences.ratings[start : queries.end[index]].tolist()
             row[seen[seen != target]] = -np.inf
-            wanted = reranker.genre_shares(seen.tolist(), stars.tolist())
-            for key, total in sums.items():
-                listed = reranker.choose(row, K, choices[key], codes=seen.tolist(), ratings=stars.tolist())
-                total.add(
-                    listed,
-                    target,
-                    reranker.novelty_of(listed, seen.tolist()),
-                    reranker.miscalibration(listed, wanted),
-                )
+            wanted = reranker.genre_shares(codes, ratings)
+            for key, choice in choices.items():
+                listed = reranker.choose(row, K, choice, codes=codes, ratings=ratings)
+                place = np.flatnonzero(listed == target) + 1
+                ndcg = float(per_query(place)[0]) if len(place) else 0.0
+                distance, off = reranker.novelty_of(listed, codes), reranker.miscalibration(listed, wanted)
+                sums[key] += (ndcg, counts[listed].mean(), distance, off)
+                is_listed[key][listed] = True
         n_done += len(scores)
         notify(f"re-ranked for {n_done:,} of {queries.n_queries:,} users")
-    return {key: total.point() for key, total in sums.items()}
-
-
-class _Sums:
-    """Sums over users for one weight."""
-
-    def __init__(self, counts: NDArray[np.int64]) -> None:
-        self._counts = counts
-        self._is_listed = np.zeros(len(counts), dtype=np.bool_)
-        self._totals = np.zeros(4)
-        self._n_people = 0
-        self._ndcg: Callable[[NDArray[np.int64]], NDArray[np.float64]] = parse_metric(f"ndcg@{K}").per_query
-
-    def add(self, listed: NDArray[np.int64], target: int, distance: float, miscalibration: float) -> None:
-        """Add the list of one user."""
-        place = np.flatnonzero(listed == target) + 1
-        ndcg = float(self._ndcg(place)[0]) if len(place) else 0.0
-        self._totals += (ndcg, self._counts[listed].mean(), distance, miscalibration)
-        self._is_listed[listed] = True
-        self._n_people += 1
-
-    def point(self) -> Point:
-        """Return the means; the weight is not set yet."""
-        ndcg, events, distance, miscalibration = (self._totals / max(self._n_people, 1)).tolist()
-        coverage = float(self._is_listed[1:].mean())
-        return Point(math.nan, ndcg, events, distance, miscalibration, coverage)
+    return {
+        key: Point(math.nan, *np.append(total / max(n_done, 1), is_listed[key][1:].mean()).tolist())
+        for key, total in sums.items()
+    }
 
 
 def _strongest(points: tuple[Point, ...], tolerance: float) -> float:
@@ -177,8 +156,3 @@ def _strongest(points: tuple[Point, ...], tolerance: float) -> float:
     least = (1.0 - tolerance) * next(point.ndcg for point in points if point.weight == 0.0)
     side = [p for p in points if p.weight <= 0.0] if points[0].weight < 0.0 else list(points)
     return max((p.weight for p in side if p.ndcg >= least), key=abs)
-
-
-def _stars(queries: Queries, query: int) -> NDArray[np.float32]:
-    start = queries.sequences.offsets[queries.user[query]]
-    return queries.sequences.ratings[start : queries.end[query]]

@@ -185,8 +185,5 @@ def _code(name: str, kind: str, codes: dict[str, int], titles: TitleIndex) -> in
 def _deal(frame: pd.DataFrame, n_parts: int) -> Iterator[tuple[int, pd.DataFrame]]:
     import pandas as pd
 
-    if n_parts == 1:
-        yield 0, frame
-        return
     part = pd.util.hash_array(frame["user"].to_numpy(dtype=object)) % np.uint64(n_parts)
     yield from ((int(number), frame[part == number]) for number in np.unique(part))
