@@ -1,6 +1,7 @@
 """Imports point one way; heavy libraries are imported in one place each."""
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -58,6 +59,7 @@ HOMES = {
 """Where each heavy library may be imported: path prefixes below the package."""
 
 
+@functools.cache
 def modules():
     return sorted(SOURCE.rglob("*.py"))
 
@@ -68,55 +70,61 @@ def part_of(path: Path) -> str:
     return {"__init__": "", "__main__": "cli"}.get(name, name)
 
 
-def imported(path: Path, *, is_run: bool = False):
-    """Yield the name of each module imported; ``is_run`` leaves out imports for the type checker alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if is_run and id(node) in typing_only:
-            continue
+@functools.cache
+def imported(path: Path, *, is_run: bool = False) -> list[str]:
+    """Return the name of each module imported; ``is_run`` leaves out imports for the type checker alone."""
+    names, todo = [], [ast.parse(path.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import; name the module in full"
-            yield node.module or ""
+            names.append(node.module or "")
+        elif is_run and isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            todo += node.orelse
+        elif not isinstance(node, ast.expr):  # which holds no statement
+            todo += ast.iter_child_nodes(node)
+    return names
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_point_up_the_house(path):
-    part = part_of(path)
-    assert part in RANK, f"{part} is in no layer: add it to LAYERS and to docs/architecture.md"
-    # The package's own face names parts for the type checker; what it runs, it loads on demand.
-    for name in imported(path, is_run=path == SOURCE / "__init__.py"):
-        if name.split(".")[0] == "reeltune":
-            _, _, rest = name.partition(".")
-            other = rest.split(".")[0]
-            assert RANK[other] <= RANK[part], f"{path.name} in {part!r} imports {name}"
+def test_imports_point_up_the_house():
+    unknown = {part_of(path) for path in modules()} - set(RANK)
+    assert not unknown, "add each to LAYERS and to docs/architecture.md"
+    wrong = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in modules()
+        # The package's own face names parts for the type checker; what it runs, it loads on demand.
+        for name in imported(path, is_run=path == SOURCE / "__init__.py")
+        if name.split(".")[0] == "reeltune"
+        and RANK[name.partition(".")[2].split(".")[0]] > RANK[part_of(path)]
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_heavy_libraries_have_one_home(path):
-    place = str(path.relative_to(SOURCE))
-    for name in imported(path, is_run=True):
-        homes = HOMES.get(name.split(".")[0])
-        if homes:
-            assert any(place.startswith(home) for home in homes), f"{place} imports {name}; its home: {homes}"
+def test_heavy_libraries_have_one_home():
+    wrong = []
+    for path in modules():
+        place = path.relative_to(SOURCE).as_posix()
+        for name in imported(path, is_run=True):
+            homes = HOMES.get(name.split(".")[0])
+            if homes is not None and not any(place.startswith(home) for home in homes):
+                wrong.append(f"{place} imports {name}; its home: {homes}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_the_held_out_data_have_one_opener_a_task(path):
-    place = str(path.relative_to(SOURCE))
+def test_the_held_out_data_have_one_opener_a_task():
     # Folds have test rows each of their own: evaluation/ratings.py opens one when its fold is decided.
-    if place in {"evaluation/final.py", "evaluation/ratings.py", "data/store.py"}:
-        return
-    assert "open_held_out" not in path.read_text(encoding="utf-8"), f"{place} touches the test set"
+    openers = {"evaluation/final.py", "evaluation/ratings.py", "data/store.py"}
+    places = {
+        path.relative_to(SOURCE).as_posix()
+        for path in modules()
+        if "open_held_out" in path.read_text(encoding="utf-8")
+    }
+    assert places <= openers, "a file touches the test set"
 
 
+@functools.cache
 def file_imports():
     """Return the files that each file imports when it runs, by their names below the package."""
     names = {}

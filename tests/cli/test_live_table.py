@@ -55,7 +55,7 @@ def test_the_screen_of_a_real_terminal_while_the_study_runs(tmp_path):
     command = f"{sys.executable} {SCRIPT} 3"
     subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "20", command], check=True)
     try:
-        end, screen = time.monotonic() + 40, ""
+        end, screen = time.monotonic() + 240, ""
         while "3 running   1/10" not in re.sub(" +", " ", screen).replace("running ", "running   "):
             assert time.monotonic() < end, screen
             time.sleep(0.2)

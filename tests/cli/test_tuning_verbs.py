@@ -131,7 +131,7 @@ def test_the_dashboard_serves_the_study(smoke):
         process.terminate()
 
 
-def _get(address, seconds=60):
+def _get(address, seconds=240):
     start = time.monotonic()
     while True:
         try:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -52,14 +51,14 @@ def test_held_out_lies_in_a_folder_of_its_own(own_cache):
     assert not any(name.startswith("test") for name in files)
 
 
-def test_opening_takes_milliseconds(own_cache):
-    directory = prepare(SYNTHETIC)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        open_tuning(directory)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.05
+def test_opening_reads_no_rows(own_cache):
+    """Whatever the size of the data, opening maps their files and reads a ledger."""
+    data = open_tuning(prepare(SYNTHETIC))
+    queries = data.validation
+    arrays = [value for part in (data.train, queries, queries.sequences) for value in vars(part).values()]
+    arrays = [value for value in arrays if isinstance(value, np.ndarray)]
+    assert len(arrays) > 5
+    assert all(isinstance(value, np.memmap) for value in arrays)
 
 
 def test_another_config_is_another_entry(own_cache):

@@ -19,7 +19,7 @@ def log_two_epochs(config, directory, number=3):
     return loggers
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=240):
     """Wait: W&B's own process writes the end of a run's file after the run is finished."""
     start = time.monotonic()
     while not condition():

@@ -1,5 +1,6 @@
 """Trials that cost nothing, run by the real engine; their learning curves follow from their parameters."""
 
+import contextlib
 import json
 import math
 import os
@@ -111,13 +112,26 @@ def run_badly(job, report):
     return run(job, report)
 
 
+def _checkpoint_bytes(trials):
+    """Return the size of all checkpoints, those being written among them, as others come and go."""
+    total = 0
+    for path in trials.glob("*/*"):
+        if path.suffix in (".ckpt", ".part"):
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+    return total
+
+
 def run_heavily(job, report):
-    """Write as many bytes of checkpoints as a real trial of the same network."""
+    """Write as many bytes of checkpoints as a real trial of the same network; tell what then lies there."""
     weights = 4 * count_parameters(job.config, 10)
+    trials = Path(job.directory).parent
     for number in range(1, job.max_epochs + 1):
         for name, size in (("best.ckpt", weights), ("last.ckpt", 4 * weights)):
             with atomic_path(Path(job.directory) / name) as part:
                 part.write_bytes(bytes(size))
+                with (Path(job.study_directory) / "sizes").open("a") as sizes:
+                    sizes.write(f"{_checkpoint_bytes(trials)}\n")
         value = quality(job.params, number)
         report(EpochReport(number, {"ndcg@10": value}, value, 1.0, 0.01))
     return TrialResult(TrialState.COMPLETE, "ran all", number, {"ndcg@10": value}, number, 0, 0.1)
@@ -153,7 +167,7 @@ def share_a_device(job, report):
     }
     write_json(mine, given)
     start = time.monotonic()
-    while len(list(mine.parent.parent.glob("*/device.json"))) < 2 and time.monotonic() - start < 60:
+    while len(list(mine.parent.parent.glob("*/device.json"))) < 2 and time.monotonic() - start < 240:
         time.sleep(0.05)
     return run(job, report)
 

@@ -31,7 +31,7 @@ def drive(study, entry="run_slowly", *more, cwd=None):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd)
 
 
-def wait_for(condition, process=None, seconds=120):
+def wait_for(condition, process=None, seconds=240):
     start = time.monotonic()
     while not condition():
         assert process is None or process.poll() is None, process.stdout.read()

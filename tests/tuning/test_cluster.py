@@ -200,7 +200,7 @@ def test_trials_share_one_device(cluster, tmp_path):
     too_much = make_study(tmp_path / "t", gpus_per_trial=1.5, **settings)
     with pytest.raises(ConfigError, match=r"gpus_per_trial is 1\.5, .* has 1 accelerators; lower it"):
         run_study(too_much, tmp_path, entry="cheap_trials:run", address=cluster.address)
-    assert not too_much.rows()
+    assert not too_much.rows(), "refused before Ray could wait for a device"
     cluster.remove_node(node)
 
 

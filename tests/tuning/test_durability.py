@@ -3,7 +3,6 @@
 import random
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -145,26 +144,10 @@ def test_checkpoints_never_pass_their_cap(tmp_path):
     cap = 2 * (4 * COPIES * n_parameters + OVERHEAD_BYTES) + 8 * n_parameters  # two running, two of the best
     settings = {"trials": 12, "scheduler": "none", "keep_checkpoints": 8}
     study = make_study(tmp_path / "s", max_epochs=3, checkpoint_megabytes=cap / 1e6, **settings)
-    seen, is_over = [], threading.Event()
-
-    def watch():
-        while not is_over.wait(0.001):
-            total = 0
-            for path in study.directory.glob("trials/*/*"):
-                if path.suffix in (".ckpt", ".part"):
-                    try:
-                        total += path.stat().st_size
-                    except FileNotFoundError:
-                        continue
-            seen.append(total)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        assert run(study, "run_heavily") is Outcome.FINISHED
-    finally:
-        is_over.set()
-        watcher.join()
+    assert run(study, "run_heavily") is Outcome.FINISHED
+    seen = [int(size) for size in (study.directory / "sizes").read_text().split()]
+    n_epochs = sum(row.n_epochs for row in study.rows())
+    assert len(seen) == 2 * n_epochs, "measured at each writing"
     assert 0 < max(seen) <= cap
     kept = {int(path.parent.name) for path in study.directory.glob("trials/*/best.ckpt")}
     assert study.best(1)[0].number in kept
