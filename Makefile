@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NAME   ?= ml100k_gru
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: study test quick lint reference format clean
+.PHONY: study test quick soak lint reference format wheel lock clean
 
 ## study: install, get MovieLens-100K, tune a GRU, open the test set once, export and recommend
 study: $(STAMP)
@@ -21,13 +22,17 @@ study: $(STAMP)
 	@echo "trials       $(BIN)/reeltune trials $(NAME)"
 	@echo "dashboard    $(BIN)/reeltune dashboard $(NAME)"
 
-## test: install, then lint, types and all tests
+## test: install, then lint, types and the tests; `make soak` has the long rest
 test: $(STAMP) lint
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not soak"
 
 ## quick: the tests that take under two seconds each
 quick: $(STAMP)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(PYTEST) -m "not slow and not soak"
+
+## soak: clusters, kills, fuzz, benchmarks, browsers and real data, and many more examples of each property
+soak: $(STAMP)
+	$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=thorough --timeout=1200
 
 ## lint: format, rules and types
 lint: $(STAMP)
@@ -39,6 +44,15 @@ lint: $(STAMP)
 reference: $(STAMP)
 	for kind in experiment space benchmark; do $(BIN)/reeltune schema $$kind > schemas/$$kind.json || exit 1; done
 	$(BIN)/reeltune schema reference > docs/yaml-reference.md
+
+## wheel: build wheel and sdist, install the wheel into an empty environment and walk through it outside the checkout
+wheel:
+	rm -rf dist $(VENV)-wheel
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip install --quiet --progress-bar off -c constraints.txt build
+	$(VENV)-wheel/bin/python -m build --outdir dist >/dev/null
+	$(VENV)-wheel/bin/python -m pip install --quiet --progress-bar off -c constraints.txt dist/*.whl
+	.ci/walk "$(abspath $(VENV)-wheel/bin/reeltune)"
 
 format: $(STAMP)
 	$(BIN)/ruff format .
@@ -53,4 +67,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-wheel build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

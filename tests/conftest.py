@@ -1,13 +1,17 @@
-"""Fixtures for all tests: an own cache, no network, one thread."""
+"""Fixtures for all tests: an own cache, no network, one thread; how many examples a property is tried on."""
 
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-import torch
+from hypothesis import HealthCheck, settings
 
-torch.set_num_threads(1)
+# The same examples each time, and no limit on time: no test may depend on chance or load.
+EVERY = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("few", max_examples=30, **EVERY)
+settings.register_profile("thorough", max_examples=500, **EVERY)
+settings.load_profile("few")
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +21,14 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip("the folder of real data is absent")
     return root
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Let torch use one core: the tests share the machine."""
+    import torch  # not above: the process that only hands out the tests needs none
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")

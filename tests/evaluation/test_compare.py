@@ -65,7 +65,7 @@ def test_p_value_is_uniform_when_nothing_differs(monkeypatch: pytest.MonkeyPatch
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30), st.randoms())
 def test_swapping_the_sides_turns_the_sign_only(values: list[float], random: object) -> None:
     shuffled = sorted(values, key=lambda _: random.random())  # type: ignore[attr-defined]

@@ -53,7 +53,7 @@ def test_what_two_explain_together_is_credited_to_neither():
     assert max(of.share for of in shares.fields.values()) < 0.5
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_a_share_lies_within_its_range_and_one_field_explains_everything(seed):
     chance = random.Random(seed)

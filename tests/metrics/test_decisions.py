@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -13,7 +13,6 @@ pairs = st.lists(
 
 
 @given(pairs, st.sampled_from([3.0, 3.5, 4.0]))
-@settings(deadline=None)
 def test_figures_equal_scikit_learns(values, threshold):
     predicted, actual = map(np.array, zip(*values, strict=True))
     found = decide(predicted, actual, threshold)

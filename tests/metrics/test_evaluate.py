@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.prepared import PAD
@@ -34,7 +34,6 @@ def rankings(draw):
 
 
 @given(rankings())
-@settings(max_examples=300, deadline=None)
 def test_equals_a_slow_reference(rows):
     scores, targets, seen = zip(*rows, strict=True)
     ranks = target_ranks(torch.tensor(scores), torch.tensor(targets), torch.tensor(seen))
@@ -102,7 +101,6 @@ score = st.sampled_from([-1.0, 0.0, 1.0, 2.0, float("-inf")])
 
 
 @given(st.lists(st.lists(score, min_size=6, max_size=6), min_size=1, max_size=4), st.integers(1, 8))
-@settings(deadline=None)
 def test_ties_go_to_the_smaller_code(rows, k):
     expected = []
     for row in rows:

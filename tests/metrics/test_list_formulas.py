@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.prepared import PAD
@@ -93,7 +93,6 @@ def test_the_measures_equal_plain_loops(cells, monkeypatch):
     monkeypatch.setattr(formulas, "_CELLS", cells)
 
     @given(cases())
-    @settings(max_examples=150, deadline=None)
     def check(case):
         lists, counts, genres, profiles = case
         shares = np.array([row / row.sum() if row.any() else row for row in genres])

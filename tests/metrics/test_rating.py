@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.metrics.rating import rating_errors
@@ -9,7 +9,6 @@ pairs = st.lists(st.tuples(st.floats(1, 5), st.floats(1, 5)), min_size=1, max_si
 
 
 @given(pairs)
-@settings(deadline=None)
 def test_errors_equal_plain_loops(values):
     predicted, actual = map(np.array, zip(*values, strict=True))
     found = rating_errors(predicted, actual)

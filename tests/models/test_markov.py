@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.config import DataConfig
@@ -49,7 +49,6 @@ configs = st.builds(
 
 
 @given(configs, st.lists(histories, min_size=1, max_size=5), st.lists(histories, min_size=1, max_size=3))
-@settings(deadline=None)
 def test_equals_a_slow_reference(config, users, queries):
     scores = fit_baseline(config, as_sequences(users), N_ITEMS).scores(to_histories(queries))
     expected = torch.tensor([slow_scores(config, users, query) for query in queries])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.data.prepared import Sequences
@@ -43,7 +43,6 @@ def cosines(users, n_neighbours, shrinkage):
 
 
 @given(people, queries, st.sampled_from([1.0, 0.6]), st.sampled_from([0.0, 10.0]))
-@settings(deadline=None, max_examples=50)
 def test_item_knn_equals_plain_loops(users, histories, decay, shrinkage):
     config = ItemKNNConfig(n_neighbours=N_ITEMS, shrinkage=shrinkage, decay=decay)
     scores = fit_baseline(config, as_sequences(users), N_ITEMS).scores(to_histories(histories))
@@ -72,7 +71,6 @@ def test_recency_is_the_plain_one_with_another_decay():
 
 
 @given(people, queries)
-@settings(deadline=None, max_examples=30)
 def test_ease_equals_a_ridge_regression_of_each_movie_on_the_others(users, histories):
     scores = fit_baseline(EASEConfig(regularization=3.0), as_sequences(users), N_ITEMS).scores(
         to_histories(histories)

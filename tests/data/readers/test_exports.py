@@ -162,7 +162,7 @@ def test_other_zips_are_opened_or_refused() -> None:
         read_export(zipped(a="x", b="y"), "a.zip", STARS)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_changed_file_gives_ratings_of_the_scale_or_one_line(data) -> None:
     text = bytearray(

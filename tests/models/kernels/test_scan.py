@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.models.kernels import scan
@@ -22,7 +22,6 @@ def some(n_steps: int, seed: int = 0, n_rows: int = 3, width: int = 5, dtype=tor
     return decays, inputs[0].to(dtype), torch.randn(n_rows, width, dtype=dtype)
 
 
-@settings(deadline=None)  # the first call pays for imports
 @given(n_steps=st.integers(1, 70), seed=st.integers(0, 5))
 def test_both_scans_equal_the_plain_recurrence(n_steps, seed):
     parts = some(n_steps, seed)
