@@ -84,7 +84,7 @@ def commands(page):
                 yield words[1:]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_readme_commands_run_in_their_order(tmp_path):
     """A stranger's walk through the README, on generated film-goers and four small trials."""
     shutil.copytree(ROOT / "search_spaces", tmp_path / "search_spaces")

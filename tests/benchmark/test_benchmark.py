@@ -68,7 +68,7 @@ def finished(tmp_path_factory, patched):
     return folder, result, opened
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_benchmark_answers_its_question(finished) -> None:
     folder, result, opened = finished
     openings = read_json(folder / "out" / "openings.json")["openings"]
@@ -107,7 +107,7 @@ def test_a_benchmark_answers_its_question(finished) -> None:
     assert result["explanations"]["n_people"] == 20
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_same_models_stand_on_another_split(finished) -> None:
     folder, result, _ = finished
     there = result["splits"]["by the calendar"]
@@ -118,7 +118,7 @@ def test_the_same_models_stand_on_another_split(finished) -> None:
     assert (folder / "out" / "splits" / "by-the-calendar" / "tuned-gru" / "seed-1" / "best.ckpt").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_another_order_of_ties_is_told_with_what_it_changes(finished) -> None:
     _, result, _ = finished
     file, movie = (result["ties"]["rules"][rule] for rule in ("file", "movie"))
@@ -130,7 +130,7 @@ def test_another_order_of_ties_is_told_with_what_it_changes(finished) -> None:
     assert 0.0 <= result["changed_targets"]["movie"] <= 1.0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_predictors_of_stars_are_tuned_alike_and_judged_together(finished) -> None:
     folder, result, _ = finished
     ratings = result["ratings"]
@@ -157,7 +157,7 @@ def test_predictors_of_stars_are_tuned_alike_and_judged_together(finished) -> No
     assert set(ratings["findings"]["accuracy"]) == {"biases", "mean"}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ratings_begun_anew_train_what_is_missing_only(finished, tmp_path) -> None:
     folder, result, _ = finished
     out = shutil.copytree(folder / "out", tmp_path / "out")
@@ -170,7 +170,7 @@ def test_ratings_begun_anew_train_what_is_missing_only(finished, tmp_path) -> No
     assert again["ratings"] == result["ratings"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_same_command_gives_the_same_and_opens_nothing(finished) -> None:
     folder, result, opened = finished
     benchmark = load_benchmark(folder / "claim.yaml", ["study.concurrency=1"])
@@ -180,7 +180,7 @@ def test_the_same_command_gives_the_same_and_opens_nothing(finished) -> None:
     assert len(opened) == n_opened
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_benchmark_killed_after_the_opening_scores_what_is_left(finished, tmp_path, monkeypatch) -> None:
     folder, result, _ = finished
     out = shutil.copytree(folder / "out", tmp_path / "out")
@@ -196,14 +196,14 @@ def test_a_benchmark_killed_after_the_opening_scores_what_is_left(finished, tmp_
     assert again["openings"][4]["scored_before"] == ["tuned GRU", "standard RNN", "popularity"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_another_benchmark_is_refused(finished) -> None:
     folder, _, _ = finished
     with pytest.raises(StudyError, match=r"another spec.*choose another --out"):
         run_benchmark(load_benchmark(folder / "claim.yaml", ["seeds=1"]), folder / "out")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_pages_hold_the_figures(finished, tmp_path) -> None:
     folder, result, _ = finished
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
@@ -246,7 +246,7 @@ def test_the_pages_hold_the_figures(finished, tmp_path) -> None:
     assert (tmp_path / "README.md").read_text() == text
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_finished_benchmark_is_recorded_with_its_pages(finished, tmp_path, monkeypatch) -> None:
     folder, result, _ = finished
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))

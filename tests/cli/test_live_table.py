@@ -36,6 +36,7 @@ def play_on_a_terminal(pause):
     return written.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_table_that_is_drawn_in_place():
     text = play_on_a_terminal(0.3)
     assert re.search(r"\x1b\[\d*A|\x1b\[2K", text), "lines are drawn anew in place"

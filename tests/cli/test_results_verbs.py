@@ -35,6 +35,7 @@ def _studies(study_dir: Path) -> Path:
     return study_dir.parent
 
 
+@pytest.mark.slow
 def test_from_a_finished_study_to_a_recommendation(run: Shell, studies: Path, tmp_path: Path) -> None:
     code, out, _ = run("evaluate", "tiny", "--studies", studies)
     assert code == 0

@@ -186,7 +186,7 @@ def test_an_unknown_network_names_the_nearest():
 
 @pytest.mark.slow
 @each_network
-@pytest.mark.parametrize("n_layers", [1, 4])
+@pytest.mark.parametrize("n_layers", [1, pytest.param(4, marks=pytest.mark.soak)])
 def test_overfits_a_tiny_set(name, n_layers):
     network = make(name, n_layers=n_layers, dropout=0.0, embedding_dropout=0.0)
     histories = some_histories(lengths=(8, 8, 8, 8))
@@ -227,7 +227,7 @@ class TwoBack:
         return histories, items[:, 1:] + 1, float(torch.cat(losses).mean())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @each_network
 def test_comes_within_5_percent_of_the_known_optimum(name):
     world = TwoBack()
@@ -281,7 +281,7 @@ def test_windows_equal_the_whole_sequence_where_the_state_is_carried(name, n_lay
 
 @pytest.mark.slow
 @each_network
-@each_depth
+@pytest.mark.parametrize("n_layers", [1, pytest.param(3, marks=pytest.mark.soak)])
 def test_reaches_its_floor_and_comes_back_from_a_file(name, n_layers, tiny_data, tmp_path):
     config = TrialConfig(
         model=MODELS[name].config_class(

@@ -18,7 +18,7 @@ from reeltune.data.store import open_held_out, open_side, open_summary, open_tun
 from reeltune.errors import DataError
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("name", "n_users", "n_items", "n_interactions"),
     [
@@ -62,7 +62,7 @@ def recbole_wheel(shared_data, path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_copy_in_the_package_gives_the_same_data(shared_data, tmp_path, monkeypatch):
     config = DataConfig(dataset="movielens-100k")
     publisher = prepare(config, data_dir=shared_data)
@@ -76,7 +76,7 @@ def test_the_copy_in_the_package_gives_the_same_data(shared_data, tmp_path, monk
     assert np.array_equal(open_held_out(publisher).test.target, open_held_out(package).test.target)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ranks_give_the_order_of_the_timestamps(shared_data):
     folder = shared_data / "ml-1m"
     timed = read_dat_edition(FileSet(folder / "ml-1m-users-0001-2999.zip", "ml-1m/", is_archive=True))
@@ -90,7 +90,7 @@ def test_ranks_give_the_order_of_the_timestamps(shared_data):
     assert np.array_equal(by_time.sequences.timestamps, by_rank.sequences.timestamps[:n_events])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_part_of_ml1m_is_not_taken_for_the_whole(shared_data, tmp_path, monkeypatch):
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
@@ -103,7 +103,7 @@ def test_a_part_of_ml1m_is_not_taken_for_the_whole(shared_data, tmp_path, monkey
         )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("fold", [1, 5])
 def test_official_folds_ask_for_the_publishers_rows(shared_data, fold):
     config = DataConfig.model_validate(
@@ -121,7 +121,7 @@ def test_official_folds_ask_for_the_publishers_rows(shared_data, fold):
     assert test.sequences.n_events == 80_000
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("name", "first", "last"),
     [
@@ -137,7 +137,7 @@ def test_users_tell_of_themselves(shared_data, name, first, last):
     assert -1 not in users.ages
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_tags_and_links_of_latest_small(shared_data):
     side = open_side(prepare(DataConfig(dataset="movielens-latest-small"), data_dir=shared_data))
     assert side.details.imdb_ids[0] == "0114709"  # Toy Story
@@ -145,7 +145,7 @@ def test_tags_and_links_of_latest_small(shared_data):
     assert side.users.ages == ()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_rotten_tomatoes(shared_data):
     directory = prepare(DataConfig(dataset="rotten-tomatoes"), data_dir=shared_data)
     data, (report, summary) = open_tuning(directory), open_summary(directory)
@@ -160,7 +160,7 @@ def test_rotten_tomatoes(shared_data):
     assert len(open_side(directory).details.plots) == data.n_items
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_head_of_the_amazon_reviews(shared_data):
     directory = prepare(DataConfig(dataset="amazon-reviews"), data_dir=shared_data)
     report, _ = open_summary(directory)
@@ -186,7 +186,7 @@ def test_stars_agree_with_the_verdicts(shared_data):
     assert shares == {"3/5": 92, "B-": 95, "2.5/5": 11, "C+": 17}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_years_of_latest_small_split_by_the_calendar(shared_data):
     split = {
         "name": "global-time",
@@ -206,7 +206,7 @@ def test_years_of_latest_small_split_by_the_calendar(shared_data):
     assert data.train.n_events + n_targets == data.ledger.n_interactions
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("name", "n_directors", "n_actors", "n_words"),
     [

@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 write_large_csv = runpy.run_path(str(BENCHMARKS / "large_csv.py"))["write_large_csv"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_large_data_look_like_the_published(tmp_path):
     raw = read_csv_edition(FileSet(write_large_csv(tmp_path / "made", n_rows=300_000)))
     assert raw.interactions.n_rows == 300_000
@@ -28,6 +28,7 @@ def test_large_data_look_like_the_published(tmp_path):
     assert open_tuning(tmp_path / "e").train.n_events > 250_000
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_file(tmp_path):
     files = [write_large_csv(tmp_path / name, n_rows=2000) / "ratings.csv" for name in ("a", "b")]
     assert files[0].read_bytes() == files[1].read_bytes()

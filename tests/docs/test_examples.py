@@ -29,7 +29,7 @@ def test_the_face_costs_nothing_until_it_is_used() -> None:
     assert ended.stdout.strip() == "set()"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jupyter_client, at the notebook's edge only
 def test_the_quick_start_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(DOCS / "quickstart.ipynb", as_version=4)
@@ -39,7 +39,7 @@ def test_the_quick_start_runs(tmp_path: Path) -> None:
     assert any("because of" in text for text in texts)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_python_examples_run_and_the_first_is_short(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python-api.md").read_text(), re.DOTALL)
     assert sum(bool(line.strip()) for line in blocks[0].splitlines()) < 20

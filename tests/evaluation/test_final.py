@@ -92,6 +92,7 @@ def test_an_unfinished_study_is_refused_unless_asked(study_dir: Path, openings: 
     assert evaluate_study(study_dir, is_unfinished_allowed=True).trial == 0
 
 
+@pytest.mark.slow
 def test_final_seeds_are_trained_and_their_spread_given(study_dir: Path, openings: list[Path]) -> None:
     _ask_for_seeds(study_dir, 2)
     lines: list[str] = []
@@ -111,6 +112,7 @@ def test_final_seeds_are_trained_and_their_spread_given(study_dir: Path, opening
     assert Evaluation.from_plain(found.plain()) == found
 
 
+@pytest.mark.slow
 def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _ask_for_seeds(study_dir, 2)
 
@@ -171,6 +173,7 @@ def test_another_process_holding_the_study_is_told(study_dir: Path) -> None:
         evaluate_study(study_dir)
 
 
+@pytest.mark.soak
 def test_the_winner_is_refitted_on_all_that_precedes_the_test(study_dir: Path, openings: list[Path]) -> None:
     _finally(study_dir, refit=True, seeds=2, fit_count_prior=True)
     lines: list[str] = []
@@ -194,6 +197,7 @@ def test_the_winner_is_refitted_on_all_that_precedes_the_test(study_dir: Path, o
     assert found.gain is None  # the default configuration is the winner
 
 
+@pytest.mark.slow
 def test_the_gain_over_the_default_configuration_is_given(study_dir: Path) -> None:
     _finally(study_dir, refit=True)
     content = read_json(study_dir / "study.json")

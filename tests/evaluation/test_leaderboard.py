@@ -95,6 +95,7 @@ def test_baselines_are_counted_once(study_dir: Path, monkeypatch: pytest.MonkeyP
     assert make_leaderboard(study_dir) == first
 
 
+@pytest.mark.slow
 def test_changed_baselines_are_counted_again(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_leaderboard(study_dir)
     counted = []
@@ -113,6 +114,7 @@ def test_changed_baselines_are_counted_again(study_dir: Path, monkeypatch: pytes
     assert len(counted) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "{}", '{"data": {}}'])
 def test_a_damaged_cache_of_baselines_is_counted_again(study_dir: Path, content: str) -> None:
     first = make_leaderboard(study_dir)

@@ -68,6 +68,7 @@ def test_what_the_data_do_not_allow_is_told_and_left_out_unless_it_was_named(
         make_leaderboard(study_dir)
 
 
+@pytest.mark.slow
 def test_other_baselines_are_fitted_when_others_are_asked_for(study_dir: Path) -> None:
     first = make_leaderboard(study_dir)
     ask_for(study_dir, ["markov"])

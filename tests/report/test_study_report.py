@@ -113,6 +113,7 @@ def test_the_leaderboard_is_made_once(study_dir: Path, monkeypatch: pytest.Monke
     assert render_report(study_dir) == first
 
 
+@pytest.mark.slow
 def test_the_leaderboard_is_made_again_when_a_running_trial_has_ended(study_dir: Path) -> None:
     path = study_dir / "trials" / "00001" / "trial.json"
     row = read_json(path)

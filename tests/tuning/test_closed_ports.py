@@ -11,7 +11,7 @@ import pytest
 from engine_parts import descendants
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.soak,
     # Ray leaves the sockets and pipes of its processes to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

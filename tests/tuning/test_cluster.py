@@ -20,7 +20,7 @@ from reeltune.tuning.study.observer import Outcome, SilentObserver
 from reeltune.tuning.study.spec import StudySettings
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.soak,
     # Ray leaves the sockets and pipes of its processes to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

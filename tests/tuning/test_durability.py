@@ -27,7 +27,7 @@ from reeltune.tuning.study.budget import COPIES, OVERHEAD_BYTES
 from reeltune.tuning.trial.job import count_parameters
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.soak,
     pytest.mark.usefixtures("one_ray"),
     # Ray leaves the sockets and pipes of its processes to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -56,12 +56,11 @@ def test_killed_at_random_moments_one_worker_gives_what_an_uninterrupted_run_giv
     place.mkdir()
     chance = random.Random(5)
     for n_wanted, end in ((1, kill_worker), (3, restart_machine)):
-        process = drive(killed, cwd=place)
+        process = drive(killed, "run_a_part", cwd=place)
         wait_for(lambda n=n_wanted: len(finished(killed)) >= n, process)
         time.sleep(chance.random())
         end(process)
         before = finished(killed)
-        assert len(before) < 10, "killed too late to test anything"
     assert run(killed, "run") is Outcome.FINISHED
     check_accounts(killed)
     assert killed.rows()[: len(before)] == before, "what had ended stays as it was"
@@ -73,7 +72,7 @@ def test_killed_at_random_moments_one_worker_gives_what_an_uninterrupted_run_giv
 
 def test_killed_with_two_workers_it_accounts_for_every_trial(tmp_path):
     study = make_study(tmp_path / "s", trials=12)
-    process = drive(study)
+    process = drive(study, "run_a_part")
     wait_for(lambda: len(finished(study)) >= 4, process)
     process.kill()
     process.wait()

@@ -52,7 +52,7 @@ def study_with_dashboard(directory):
     return Study.create(directory, described, ledger())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.skipif(not IS_INSTALLED, reason="the extra ray-dashboard is not installed")
 def test_the_dashboard_shows_the_node_while_the_study_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))

@@ -24,6 +24,7 @@ def make_study(folder, trials=4):
     return Study.create(folder, spec, open_tuning(prepared).ledger), prepared
 
 
+@pytest.mark.slow
 def test_a_study_runs_to_its_end_and_repeats_itself(tmp_path):
     rows = []
     for name in ("a", "b"):
@@ -37,6 +38,7 @@ def test_a_study_runs_to_its_end_and_repeats_itself(tmp_path):
     assert all(state is TrialState.COMPLETE for _, _, state in rows[0])
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     study, prepared = make_study(tmp_path / "whole")
     run_serially(study, prepared)

@@ -49,6 +49,7 @@ def test_a_complete_trial(tiny_data, tmp_path):
     assert result.seconds == pytest.approx(sum(report.seconds for report in reports))
 
 
+@pytest.mark.slow
 def test_numbers_depend_on_config_and_seed_alone(tiny_data, tmp_path):
     first = run(tiny_data, tmp_path / "first")
     other = SMALL.model_copy(update={"model": LSTMConfig(embedding_dim=8, hidden_dim=8)})
@@ -114,7 +115,7 @@ def test_an_unknown_objective_is_refused():
         TrialConfig(objective="ndgc@10")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_kill_9_at_random_moments_changes_nothing(tiny_data, tmp_path):
     script = tmp_path / "trial.py"
     script.write_text(
@@ -152,7 +153,7 @@ def test_kill_9_at_random_moments_changes_nothing(tiny_data, tmp_path):
         assert are_equal(weights(tmp_path / "whole", name), weights(tmp_path / "killed", name))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_memory_stays_flat_over_trials(tiny_data, tmp_path):
     def resident_bytes() -> int:
         return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -10,7 +10,7 @@ from reeltune.data.features.labelled import read_labelled
 from reeltune.data.features.sentiment import LexiconScorer, fit_scorer
 from reeltune.data.store import open_tuning, prepare
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 
 def test_both_scorers_are_as_good_as_the_committed_figures_say(shared_data):

@@ -54,6 +54,7 @@ def test_both_scorers_tell_praise_from_blame(trained, lexicon):
         assert np.isnan(scores[2:]).all()
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=60))
 def test_scores_lie_between_blame_and_praise(trained, lexicon, text):
     for scorer in (trained, lexicon):

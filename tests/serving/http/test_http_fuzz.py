@@ -37,7 +37,7 @@ def test_each_operation_is_tried(described) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_no_request_ends_in_a_server_error(described, path: str, mode: GenerationMode) -> None:

@@ -19,7 +19,7 @@ from reeltune.serving.bundle.vocabulary import MovieFacts
 from serving_parts import make_parts
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.soak,
     needs_browser,
 ]
 LISTED = "Array.from(document.querySelectorAll('#list li'), li => li.dataset.id)"

@@ -36,6 +36,7 @@ def test_data_that_are_not_prepared_are_told(exported, monkeypatch, tmp_path) ->
         data_of(exported)
 
 
+@pytest.mark.slow
 def test_the_verb_prints_the_verdicts(exported) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "reeltune", "audit", str(exported.directory), "--people", "5"],
