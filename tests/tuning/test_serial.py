@@ -1,3 +1,5 @@
+import pytest
+
 from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.models.baselines.item_knn import ItemKNNConfig
