@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 NAME   ?= ml100k_gru
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: study test quick soak lint reference format wheel lock clean
+.PHONY: study test quick soak lint reference format wheel clean
 
 ## study: install, get MovieLens-100K, tune a GRU, open the test set once, export and recommend
 study: $(STAMP)

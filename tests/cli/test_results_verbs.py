@@ -10,6 +10,8 @@ import pytest
 
 from reeltune.cli.app import main
 
+pytestmark = pytest.mark.slow
+
 
 class Shell:
     """Runs ``reeltune`` in this process and keeps what it said."""
@@ -35,7 +37,6 @@ def _studies(study_dir: Path) -> Path:
     return study_dir.parent
 
 
-@pytest.mark.slow
 def test_from_a_finished_study_to_a_recommendation(run: Shell, studies: Path, tmp_path: Path) -> None:
     code, out, _ = run("evaluate", "tiny", "--studies", studies)
     assert code == 0

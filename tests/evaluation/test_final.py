@@ -15,6 +15,8 @@ from reeltune.files import read_json, write_json
 from reeltune.training.checkpoint import load_network
 from reeltune.tuning.study.spec import FinalConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(name="openings")
 def _openings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -92,7 +94,6 @@ def test_an_unfinished_study_is_refused_unless_asked(study_dir: Path, openings: 
     assert evaluate_study(study_dir, is_unfinished_allowed=True).trial == 0
 
 
-@pytest.mark.slow
 def test_final_seeds_are_trained_and_their_spread_given(study_dir: Path, openings: list[Path]) -> None:
     _ask_for_seeds(study_dir, 2)
     lines: list[str] = []
@@ -112,7 +113,6 @@ def test_final_seeds_are_trained_and_their_spread_given(study_dir: Path, opening
     assert Evaluation.from_plain(found.plain()) == found
 
 
-@pytest.mark.slow
 def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _ask_for_seeds(study_dir, 2)
 
@@ -129,7 +129,6 @@ def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: py
     assert len(found.seeds) == 2
 
 
-@pytest.mark.slow
 def test_processes_at_once_give_what_one_after_the_other_gives(study_dir: Path, tmp_path: Path) -> None:
     other = shutil.copytree(study_dir, tmp_path / "other" / "tiny")
     _ask_for_seeds(study_dir, 2)
@@ -140,7 +139,6 @@ def test_processes_at_once_give_what_one_after_the_other_gives(study_dir: Path, 
     assert sum("final seed" in line for line in lines) == 6
 
 
-@pytest.mark.slow
 def test_a_training_process_that_dies_is_told(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _ask_for_seeds(study_dir, 2, concurrency=2)
     monkeypatch.setattr(sys, "executable", "/bin/false")
@@ -197,7 +195,6 @@ def test_the_winner_is_refitted_on_all_that_precedes_the_test(study_dir: Path, o
     assert found.gain is None  # the default configuration is the winner
 
 
-@pytest.mark.slow
 def test_the_gain_over_the_default_configuration_is_given(study_dir: Path) -> None:
     _finally(study_dir, refit=True)
     content = read_json(study_dir / "study.json")

@@ -17,6 +17,8 @@ from reeltune.evaluation.leaderboard import Leaderboard, make_leaderboard, read_
 from reeltune.files import read_json, write_json
 from reeltune.metrics.registry import ranking_metrics
 
+pytestmark = pytest.mark.slow
+
 
 def test_trials_and_baselines_stand_together_best_first(study_dir: Path) -> None:
     board = make_leaderboard(study_dir)
@@ -95,7 +97,6 @@ def test_baselines_are_counted_once(study_dir: Path, monkeypatch: pytest.MonkeyP
     assert make_leaderboard(study_dir) == first
 
 
-@pytest.mark.slow
 def test_changed_baselines_are_counted_again(study_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_leaderboard(study_dir)
     counted = []
@@ -114,7 +115,6 @@ def test_changed_baselines_are_counted_again(study_dir: Path, monkeypatch: pytes
     assert len(counted) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "{}", '{"data": {}}'])
 def test_a_damaged_cache_of_baselines_is_counted_again(study_dir: Path, content: str) -> None:
     first = make_leaderboard(study_dir)

@@ -14,6 +14,9 @@ from reeltune.errors import ConfigError, DataError
 from reeltune.evaluation import ratings as module
 from reeltune.evaluation.ratings import evaluate_ratings, load_rating_spec
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 SMALL = """
 dataset: synthetic
@@ -32,7 +35,6 @@ def experiment(tmp_path):
     return path
 
 
-@pytest.mark.slow
 def test_every_predictor_is_told_over_the_folds(experiment):
     lines = []
     found = evaluate_ratings(load_rating_spec(experiment), notify=lines.append)
@@ -51,7 +53,6 @@ def test_every_predictor_is_told_over_the_folds(experiment):
     assert found["folds"][0]["fingerprint"] != found["folds"][1]["fingerprint"]
 
 
-@pytest.mark.slow
 def test_the_command_prints_tables_and_writes_the_figures(experiment, tmp_path):
     out, page = tmp_path / "found.json", tmp_path / "found.html"
     result = CliRunner().invoke(

@@ -18,6 +18,8 @@ from reeltune.files import read_json, write_json
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.jobs import LocalPool
 
+pytestmark = pytest.mark.slow
+
 
 def ask(study_dir: Path, **settings: object) -> Study:
     record = read_json(study_dir / "study.json")
@@ -67,7 +69,6 @@ def test_who_diverged_from_every_seed_is_left_out(study_dir: Path) -> None:
     assert name_winner(study, study.best(), {0: [], 1: []}).winner == study.best()[0].number
 
 
-@pytest.mark.slow
 def test_a_study_trains_its_best_again_and_the_evaluation_uses_it(study_dir: Path) -> None:
     study = ask(study_dir, repeats={"top": 2, "seeds": 2})
     data = open_tuning(prepare(study.spec.data))
@@ -103,7 +104,6 @@ def test_the_simplest_within_a_standard_error_may_win(study_dir: Path) -> None:
     assert name_winner(study, rows, fixed, noisy).winner == rows[1].number
 
 
-@pytest.mark.slow
 def test_the_simplest_is_found_among_the_repeats(study_dir: Path) -> None:
     study = ask(study_dir, repeats={"top": 2, "seeds": 1, "winner": "simplest"})
     data = open_tuning(prepare(study.spec.data))

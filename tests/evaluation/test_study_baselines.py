@@ -11,6 +11,8 @@ from reeltune.evaluation.leaderboard import make_leaderboard
 from reeltune.models.registry import models_of
 from reeltune.tuning.study.folder import Study
 
+pytestmark = pytest.mark.slow
+
 
 def ask_for(study_dir: Path, names: list[str] | None) -> None:
     path = study_dir / "study.json"
@@ -19,7 +21,6 @@ def ask_for(study_dir: Path, names: list[str] | None) -> None:
     path.write_text(json.dumps(record))
 
 
-@pytest.mark.slow
 def test_all_baselines_stand_in_the_leaderboard_when_none_is_named(study_dir: Path) -> None:
     ask_for(study_dir, None)
     board = make_leaderboard(study_dir)
@@ -31,7 +32,6 @@ def test_all_baselines_stand_in_the_leaderboard_when_none_is_named(study_dir: Pa
     assert board.strongest.opponent == next(e.name for e in board.entries if e.kind == "baseline")
 
 
-@pytest.mark.slow
 def test_the_untuned_rnn_is_trained_once_where_it_is_asked_for(study_dir: Path, monkeypatch) -> None:
     ask_for(study_dir, ["untuned-rnn", "popularity"])
     board = make_leaderboard(study_dir)
@@ -68,7 +68,6 @@ def test_what_the_data_do_not_allow_is_told_and_left_out_unless_it_was_named(
         make_leaderboard(study_dir)
 
 
-@pytest.mark.slow
 def test_other_baselines_are_fitted_when_others_are_asked_for(study_dir: Path) -> None:
     first = make_leaderboard(study_dir)
     ask_for(study_dir, ["markov"])

@@ -12,6 +12,7 @@ pairs = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(pairs, st.sampled_from([3.0, 3.5, 4.0]))
 def test_figures_equal_scikit_learns(values, threshold):
     predicted, actual = map(np.array, zip(*values, strict=True))

@@ -23,6 +23,9 @@ from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.study.folder import Study
 from simulated_study import simulate
 
+pytestmark = pytest.mark.slow
+
+
 VOID = {"meta", "br", "line", "link", "img"}
 
 
@@ -113,7 +116,6 @@ def test_the_leaderboard_is_made_once(study_dir: Path, monkeypatch: pytest.Monke
     assert render_report(study_dir) == first
 
 
-@pytest.mark.slow
 def test_the_leaderboard_is_made_again_when_a_running_trial_has_ended(study_dir: Path) -> None:
     path = study_dir / "trials" / "00001" / "trial.json"
     row = read_json(path)
@@ -169,7 +171,6 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(tmp_path_factory.mktemp("simulated") / "demo", 30)
 
 
-@pytest.mark.slow
 def test_every_section_of_a_study_with_two_objectives(simulated: Path) -> None:
     page = render_report(simulated)
     text = _read(page)
@@ -199,7 +200,6 @@ def test_every_section_of_a_study_with_two_objectives(simulated: Path) -> None:
     assert not re.search(r"https?:|//[a-z]|@import|url\(|src=|<link", page)
 
 
-@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize(("width", "is_dark"), [(1100, False), (390, True)])
 def test_the_page_fits_its_screen_and_complains_of_nothing(

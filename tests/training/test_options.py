@@ -18,6 +18,9 @@ from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.run import run_trial
 from synthetic_parts import synthetic_tuning_data
 
+pytestmark = pytest.mark.slow
+
+
 BASE = {"max_epochs": 1, "batch_size": 8, "history_length": 8, "n_negatives": 8}
 MOVED: dict[str, tuple[dict, object]] = {
     "learning_rate": ({}, 0.02),

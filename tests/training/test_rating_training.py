@@ -26,6 +26,9 @@ from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.trial.config import RatingTrialConfig, trial_config
 from reeltune.tuning.trial.run import run_trial
 
+pytestmark = pytest.mark.slow
+
+
 N_ITEMS = 10
 
 

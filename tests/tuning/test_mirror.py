@@ -23,6 +23,9 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import SilentObserver
 from reeltune.tuning.study.recorder import Recorder, open_storage
 
+pytestmark = pytest.mark.slow
+
+
 SETTINGS = {"trials": 4, "max_epochs": 5, "scheduler": {"name": "none"}, "keep_checkpoints": 1}
 
 

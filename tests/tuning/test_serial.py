@@ -13,6 +13,8 @@ from reeltune.tuning.study.serial import run_serially
 from reeltune.tuning.study.spec import StudySettings, StudySpec
 from reeltune.tuning.trial.config import TrialConfig, one_go
 
+pytestmark = pytest.mark.slow
+
 
 def make_study(folder, trials=4):
     data = DataConfig(dataset="synthetic")
@@ -26,7 +28,6 @@ def make_study(folder, trials=4):
     return Study.create(folder, spec, open_tuning(prepared).ledger), prepared
 
 
-@pytest.mark.slow
 def test_a_study_runs_to_its_end_and_repeats_itself(tmp_path):
     rows = []
     for name in ("a", "b"):
@@ -40,7 +41,6 @@ def test_a_study_runs_to_its_end_and_repeats_itself(tmp_path):
     assert all(state is TrialState.COMPLETE for _, _, state in rows[0])
 
 
-@pytest.mark.slow
 def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     study, prepared = make_study(tmp_path / "whole")
     run_serially(study, prepared)

@@ -14,6 +14,9 @@ from reeltune.tuning.search.searchers import SEARCHERS, n_points
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.study.storage import TrialStorage
 
+pytestmark = pytest.mark.slow
+
+
 GRID_SPACE = """
 model: gru
 space:

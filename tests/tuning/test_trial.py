@@ -21,6 +21,9 @@ from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.run import run_trial
 
+pytestmark = pytest.mark.slow
+
+
 QUICK = TrainingConfig(batch_size=64, history_length=16, max_epochs=3, learning_rate=0.02)
 SMALL = TrialConfig(model=GRUConfig(embedding_dim=8, hidden_dim=12), training=QUICK)
 
@@ -49,7 +52,6 @@ def test_a_complete_trial(tiny_data, tmp_path):
     assert result.seconds == pytest.approx(sum(report.seconds for report in reports))
 
 
-@pytest.mark.slow
 def test_numbers_depend_on_config_and_seed_alone(tiny_data, tmp_path):
     first = run(tiny_data, tmp_path / "first")
     other = SMALL.model_copy(update={"model": LSTMConfig(embedding_dim=8, hidden_dim=8)})

@@ -32,6 +32,9 @@ from reeltune.tuning.trial.config import TrialConfig, one_go
 from reeltune.tuning.trial.job import count_parameters
 from reeltune.tuning.trial.run import run_trial
 
+pytestmark = pytest.mark.slow
+
+
 EXPERIMENT = """
 data: {dataset: synthetic}
 study:

@@ -52,6 +52,7 @@ def test_contents_come_back(parts: BundleParts, bundle_dir: Path) -> None:
     assert loaded.manifest["files"]["config.json"]["sha256"] == sha256_file(bundle_dir / "config.json")
 
 
+@pytest.mark.slow
 def test_loads_in_a_fresh_process_without_lightning_or_ray(bundle_dir: Path) -> None:
     code = (
         "import sys; from reeltune.serving.recommend.recommender import Recommender; "

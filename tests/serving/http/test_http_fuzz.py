@@ -30,6 +30,7 @@ def _described(tmp_path_factory: pytest.TempPathFactory):
     return schemathesis.openapi.from_asgi("/openapi.json", guarded(Service(bundle)))
 
 
+@pytest.mark.slow
 def test_each_operation_is_tried(described) -> None:
     raw = described.raw_schema["paths"]
     assert {(path, method.upper()) for path, methods in raw.items() for method in methods} == set(
