@@ -11,7 +11,6 @@ import pytest
 from engine_parts import descendants
 
 pytestmark = [
-    pytest.mark.soak,
     # Ray leaves the sockets and pipes of its processes to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -81,6 +80,7 @@ def ray_of_a_study():
     return ray.get_runtime_context().gcs_address
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="ports are read from /proc")
 @pytest.mark.usefixtures("one_ray")
 @pytest.mark.parametrize("address", ["127.0.0.1", outer_address()])
@@ -98,6 +98,7 @@ def test_every_port_refuses_who_has_no_token(address):
     assert answers(address, gcs, METHODS[0], os.environ["RAY_AUTH_TOKEN"]) == "OK"  # the check can tell
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("one_ray")
 def test_a_stranger_cannot_run_a_task():
     own = {**os.environ}
@@ -125,6 +126,7 @@ def test_each_session_has_a_token_of_its_own(monkeypatch):
     assert first["RAY_AUTH_TOKEN"] != second["RAY_AUTH_TOKEN"]
 
 
+@pytest.mark.soak
 def test_a_session_has_its_token_whatever_the_user_set(monkeypatch):
     from reeltune.tuning.ray.session import ray_session
     from reeltune.tuning.study.spec import StudySettings

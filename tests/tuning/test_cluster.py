@@ -20,7 +20,6 @@ from reeltune.tuning.study.observer import Outcome, SilentObserver
 from reeltune.tuning.study.spec import StudySettings
 
 pytestmark = [
-    pytest.mark.soak,
     # Ray leaves the sockets and pipes of its processes to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -29,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster():
-    """The head of a cluster, which runs no trial; each test adds the nodes it needs and removes them."""
+    """The head of a cluster, which runs no trial; a test that ends nodes adds and removes its own."""
     from ray.cluster_utils import Cluster
 
     patch = pytest.MonkeyPatch()
@@ -41,6 +40,14 @@ def cluster():
     yield made
     made.shutdown()
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def node(cluster):
+    """A node for the tests that leave it as it is; Ray counts its device without looking for it."""
+    made = cluster.add_node(num_cpus=4, num_gpus=1)
+    yield made
+    cluster.remove_node(made)
 
 
 class Watcher(SilentObserver):
@@ -60,6 +67,7 @@ def halfway(trials):
     return None
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("is_shared", [True, False], ids=["shared-folder", "object-storage"])
 def test_a_node_dies_and_nothing_is_lost(cluster, tmp_path, is_shared):
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
@@ -137,6 +145,7 @@ def test_a_node_on_which_nothing_starts_is_asked_again_and_left_out_when_it_is_g
         ask_nodes(print)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("look", "answer", "message"),
     [
@@ -152,8 +161,9 @@ def test_a_node_on_which_nothing_starts_is_asked_again_and_left_out_when_it_is_g
         ),
     ],
 )
-def test_a_node_that_does_not_see_the_study_is_named(cluster, tmp_path, monkeypatch, look, answer, message):
-    node = cluster.add_node(num_cpus=1)
+def test_a_node_that_does_not_see_the_study_is_named(
+    cluster, node, tmp_path, monkeypatch, look, answer, message
+):
     storage = {"storage": (tmp_path / "bucket").as_uri()} if look == "_look_at_storage" else {}
     study = make_study(tmp_path / "s", trials=2, **storage)
     monkeypatch.setattr(
@@ -163,15 +173,13 @@ def test_a_node_that_does_not_see_the_study_is_named(cluster, tmp_path, monkeypa
         run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)
     assert not study.rows()
     assert not list(study.directory.glob(".nodes-*"))
-    cluster.remove_node(node)
 
 
-def test_more_than_any_node_has_is_refused_at_once(cluster, tmp_path):
-    node = cluster.add_node(num_cpus=1)
+@pytest.mark.soak
+def test_more_than_any_node_has_is_refused_at_once(cluster, node, tmp_path):
     study = make_study(tmp_path / "s", trials=2, n_threads=7)
-    with pytest.raises(ConfigError, match=r"n_threads is 7, the largest of \d nodes \(.*\) has 1 cores"):
+    with pytest.raises(ConfigError, match=r"n_threads is 7, the largest of \d nodes \(.*\) has 4 cores"):
         run_study(study, tmp_path, entry="cheap_trials:run", address=cluster.address)
-    cluster.remove_node(node)
 
 
 def test_an_address_where_nothing_listens():
@@ -185,9 +193,8 @@ def test_an_address_where_nothing_listens():
             connect(wrong, {})
 
 
-def test_trials_share_one_device(cluster, tmp_path):
-    """Ray counts the device without looking for it, so this needs none."""
-    node = cluster.add_node(num_cpus=4, num_gpus=1)
+@pytest.mark.soak
+def test_trials_share_one_device(cluster, node, tmp_path):
     settings = {"trials": 2, "max_epochs": 1, "concurrency": 2, "scheduler": "none"}
     study = make_study(tmp_path / "s", gpus_per_trial=0.25, **settings)
     run_study(study, tmp_path, entry="cheap_trials:share_a_device", address=cluster.address)
@@ -201,7 +208,6 @@ def test_trials_share_one_device(cluster, tmp_path):
     with pytest.raises(ConfigError, match=r"gpus_per_trial is 1\.5, .* has 1 accelerators; lower it"):
         run_study(too_much, tmp_path, entry="cheap_trials:run", address=cluster.address)
     assert not too_much.rows(), "refused before Ray could wait for a device"
-    cluster.remove_node(node)
 
 
 @pytest.mark.parametrize(
