@@ -71,9 +71,6 @@ def cache_lock(name: str, notify: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock ``name`` of the cache; another process that wants it waits.
 
     The operating system frees the lock when the process ends, however it ends.
-
-    Raises:
-        DataError: The cache cannot be written.
     """
     path = cache_root() / "locks" / f"{name}.lock"
     with ExitStack() as stack:
@@ -107,11 +104,7 @@ def list_cache() -> list[CacheItem]:
 
 
 def remove_item(item: CacheItem) -> None:
-    """Remove an item; a prepared dataset vanishes at once, never half.
-
-    Raises:
-        DataError: It cannot be removed.
-    """
+    """Remove an item; a prepared dataset vanishes at once, never half."""
     try:
         if item.path.is_dir():
             doomed = item.path.with_name(f".{item.path.name.lstrip('.')}.removed.part")

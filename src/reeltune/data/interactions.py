@@ -28,11 +28,7 @@ Ids = NDArray[Any]
 
 @dataclass(frozen=True)
 class Interactions:
-    """Rows of a source in file order.
-
-    Raises:
-        DataError: The columns differ in length, or there is no row.
-    """
+    """Rows of a source in file order."""
 
     user: Ids  # [N]
     item: Ids  # [N]
@@ -172,14 +168,7 @@ class RawDataset:
     """Rows left out because a value is wrong; see :meth:`without_bad_rows`."""
 
     def without_bad_rows(self, on_bad_rows: str) -> RawDataset:
-        """Return the data set with a note of its bad rows.
-
-        Args:
-            on_bad_rows: ``drop`` to leave them out, ``refuse`` to accept none.
-
-        Raises:
-            DataError: There are some, and they are refused.
-        """
+        """Return the data set with a note of its bad rows."""
         bad = self.bad_rows
         if bad is None:
             return self

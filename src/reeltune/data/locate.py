@@ -45,14 +45,7 @@ def given_folders(data_dir: Path | None) -> list[Path]:
 class Search:
     """The search for one data set, place by place.
 
-    Args:
-        dataset: The data set.
-        notify: Receives a line for each place that failed and for each download.
-        data_dir: Folder or archive to look into first.
-        own: The user's own files, looked for instead of the data set's; None where none are named.
-
-    Raises:
-        DataError: ``data_dir`` does not exist.
+    ``own`` are the user's own files, looked for instead of the data set's.
     """
 
     def __init__(
@@ -90,11 +83,7 @@ class Search:
         return DataError(f"no source of {self._dataset.folder} works: {reasons}. {remedy}")
 
     def given(self) -> Iterator[Found]:
-        """Yield what the given folders hold; files that the config names also from the working directory.
-
-        Raises:
-            DataError: A file that the config names is nowhere, is a folder, or cannot be read.
-        """
+        """Yield what the given folders hold; files that the config names also from the working directory."""
         folders = given_folders(self._data_dir)
         if self._own is not None:
             files = FileSet(_folder_of([*folders, Path()], self._own.files))
@@ -213,11 +202,7 @@ class Search:
 
 
 def _folder_of(folders: list[Path], names: tuple[str, ...]) -> Path:
-    """Return the first of ``folders`` that holds all files ``names``.
-
-    Raises:
-        DataError: None does.
-    """
+    """Return the first of ``folders`` that holds all files ``names``."""
     for folder in folders:
         if all((folder / name).is_file() for name in names):
             return folder.absolute()
@@ -239,10 +224,6 @@ def _checked_identity(layout: Layout, files: FileSet) -> str:
 
     The result is remembered in the cache by path, size and time of change, so that large
     files are read once.
-
-    Raises:
-        DataError: A file differs. The message names the line of the first fault when the file is
-            malformed, else both checksums.
     """
     memory = cache_root() / "checked" / _memory_name(layout, files)
     with contextlib.suppress(OSError):

@@ -90,11 +90,7 @@ def rating_batches(
 ) -> Iterator[RatingBatch]:
     """Yield all questions once, those of a user together.
 
-    Args:
-        ratings: The questions.
-        batch_size: Most users B a batch.
-        seed: Origin of the order of batches; None for users in order of their length.
-        epoch: Epoch, of which the order depends as well.
+    ``seed`` is the origin of the order of batches; None for users in order of their length.
     """
     questions = np.argsort(ratings.user, kind="stable")  # grouped by user
     starts = np.searchsorted(ratings.user[questions], np.arange(ratings.sequences.n_users + 1))

@@ -50,13 +50,6 @@ def window_batches(
     ``history_length`` is cut from its end, so that the first window is the short one: it
     starts where the history starts and lacks no context. Windows of similar length share a
     batch. The order depends on ``seed`` and ``epoch`` alone.
-
-    Args:
-        train: Users' events.
-        history_length: Most positions T a window; at least 1.
-        batch_size: Most windows B a batch.
-        seed: Seed of the run.
-        epoch: Epoch, counted from any number.
     """
     users, starts, lengths = _windows(train, history_length)
     rng = np.random.default_rng(derive(seed, "windows", epoch))
@@ -90,10 +83,7 @@ def query_batches(
 ) -> Iterator[QueryBatch]:
     """Yield all queries once, those with histories of similar length together.
 
-    Args:
-        queries: Histories and targets.
-        batch_size: Most queries B a batch; fewer where histories are very long.
-        history_length: Most events of a history, the last ones; None for all.
+    ``history_length`` cuts histories to their last events. Batches are smaller where histories are very long.
     """
     starts = queries.sequences.offsets[queries.user]
     lengths = queries.end - starts
@@ -129,10 +119,7 @@ def to_histories(
 ) -> Histories:
     """Return lists of item codes, one a user, as a batch.
 
-    Args:
-        items: Item codes 1..V, oldest first.
-        ratings: Stars of the same shape, or None.
-        timestamps: Seconds of the same shape, or None.
+    Item codes count from 1, oldest first; ratings are in stars, timestamps in seconds.
     """
     return Histories(
         items=_padded(items, PAD, torch.int64),

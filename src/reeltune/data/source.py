@@ -27,11 +27,7 @@ _CHUNK_BYTES = 1 << 20
 
 @contextmanager
 def readable(label: str) -> Iterator[None]:
-    """Turn what a damaged or forbidden file or archive raises into the error that names it.
-
-    Raises:
-        DataError: Reading failed.
-    """
+    """Turn what a damaged or forbidden file or archive raises into the error that names it."""
     try:
         yield
     except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
@@ -90,11 +86,7 @@ class FileSet:
         return self.resolve(name) is not None
 
     def open(self, name: str) -> IO[bytes]:
-        """Return the file ``name`` opened for reading bytes.
-
-        Raises:
-            DataError: The file or the archive cannot be read.
-        """
+        """Return the file ``name`` opened for reading bytes."""
         with readable(self.label(name)):
             found = self.resolve(name) or name
             if self.is_archive:
@@ -105,20 +97,12 @@ class FileSet:
             return cast("IO[bytes]", _Unpacked(stream)) if found.endswith(".gz") else stream
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of ``name``.
-
-        Raises:
-            DataError: The file cannot be read, or its checksum in the archive is wrong.
-        """
+        """Return the bytes of ``name``."""
         with self.open(name) as file, readable(self.label(name)):
             return file.read()
 
     def sha256(self, name: str) -> str:
-        """Return the SHA-256 of the contents of ``name``.
-
-        Raises:
-            DataError: The file cannot be read, or its checksum in the archive is wrong.
-        """
+        """Return the SHA-256 of the contents of ``name``."""
         digest = hashlib.sha256()
         with self.open(name) as file, readable(self.label(name)):
             while chunk := file.read(_CHUNK_BYTES):

@@ -53,16 +53,7 @@ def prepare(
     data_dir: Path | None = None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Return the folder of the prepared data; does the work only when it was not done before.
-
-    Args:
-        config: Which data, and how.
-        data_dir: Folder or archive to look into first.
-        notify: Receives lines of progress and of links that failed.
-
-    Raises:
-        DataError: No source works, or the cache cannot be written.
-    """
+    """Return the folder of the prepared data; does the work only when it was not done before."""
     of_movies = None
     if config.credits is not None:
         of_movies = read_credits(find_credits(config.credits, config.dataset, data_dir, notify))
@@ -143,11 +134,7 @@ def is_outdated(folder: Path) -> bool:
 
 
 def write_dataset(folder: Path, raw: RawDataset, config: DataConfig, *, origin: str = "given rows") -> None:
-    """Prepare ``raw`` and write it as ``folder``, atomically.
-
-    Raises:
-        DataError: Nothing is left after preparation, or the folder cannot be written.
-    """
+    """Prepare ``raw`` and write it as ``folder``, atomically."""
     dataset = prepare_dataset(raw, config, origin=origin)
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
@@ -168,11 +155,7 @@ def write_dataset(folder: Path, raw: RawDataset, config: DataConfig, *, origin: 
 
 
 def open_tuning(folder: Path) -> TuningData:
-    """Return training and validation data of a prepared folder, memory-mapped.
-
-    Raises:
-        DataError: The folder is absent or damaged.
-    """
+    """Return training and validation data of a prepared folder, memory-mapped."""
     ledger = _read_ledger(folder)
 
     def read() -> TuningData:
@@ -192,11 +175,7 @@ def open_tuning(folder: Path) -> TuningData:
 
 
 def open_held_out(folder: Path) -> HeldOut:
-    """Return the test queries of a prepared folder; for ``evaluation.final`` only.
-
-    Raises:
-        DataError: The folder is absent or damaged.
-    """
+    """Return the test queries of a prepared folder; for ``evaluation.final`` only."""
     ledger = _read_ledger(folder)
 
     def read() -> HeldOut:
@@ -207,11 +186,7 @@ def open_held_out(folder: Path) -> HeldOut:
 
 
 def open_side(folder: Path) -> SideInformation:
-    """Return what the source knows of the users and movies of a prepared folder.
-
-    Raises:
-        DataError: The folder is absent or damaged.
-    """
+    """Return what the source knows of the users and movies of a prepared folder."""
     side = folder / "side"
 
     def read() -> SideInformation:
@@ -225,11 +200,7 @@ def open_side(folder: Path) -> SideInformation:
 
 
 def open_summary(folder: Path) -> tuple[PreparationReport, Summary]:
-    """Return what preparation read and left out, and the metrics of what it kept.
-
-    Raises:
-        DataError: The folder is absent or damaged.
-    """
+    """Return what preparation read and left out, and the metrics of what it kept."""
     return _whole(
         folder,
         lambda: (
@@ -251,11 +222,7 @@ def _load_queries(folder: Path, name: str, histories: Sequences, ledger: Ledger)
 
 
 def _whole(folder: Path, read: Callable[[], T]) -> T:
-    """Return what ``read`` reads in ``folder``.
-
-    Raises:
-        DataError: A part is absent or damaged.
-    """
+    """Return what ``read`` reads in ``folder``."""
     try:
         return read()
     except (OSError, ValueError, KeyError, TypeError) as error:

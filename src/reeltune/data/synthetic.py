@@ -72,11 +72,8 @@ def synthetic_data(
 ) -> SyntheticData:
     """Return generated histories and the best score that can be expected on their last events.
 
-    Args:
-        n_users: Number of users U.
-        n_items: Number of movies V; memory grows with U x V.
-        mean_length: Mean number of events a user; at most a third of ``n_items``.
-        seed: Everything follows from it.
+    ``mean_length`` is the mean number of events a user, at most a third of ``n_items``; memory grows with
+    U x V.
     """
     rng = np.random.default_rng(derive(seed, "synthetic", n_users, n_items, mean_length))
     world = _World(n_items, rng)

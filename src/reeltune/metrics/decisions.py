@@ -96,11 +96,7 @@ def decide(
     ``f1 = 2 TP / (2 TP + FP + FN)``, ``mcc = (TP TN - FP FN) / sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN))``, and
     ROC AUC the chance that a liked movie has more predicted stars than a disliked one, ties half.
 
-    Args:
-        predicted: Stars of the model.
-        actual: Stars of the people.
-        threshold: Stars from which a movie counts as liked.
-        classes: Values to which ratings are rounded for the star matrix, rising.
+    ``classes`` are the values to which ratings are rounded for the star matrix, rising.
 
     Raises:
         ValueError: There are no predictions, the lengths differ, or a value is not finite.

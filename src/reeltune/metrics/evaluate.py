@@ -78,11 +78,6 @@ def rank_queries(scorer: Scorer, queries: Queries, batch_size: int = 256) -> NDA
     Movies in the query's history are removed; see :func:`target_ranks` for ties. Memory is that of
     one batch of scores, ``4 * batch_size * (V + 1)`` bytes, whatever M is.
 
-    Args:
-        scorer: A network (evaluated without dropout, on its own device) or a baseline.
-        queries: Histories and targets.
-        batch_size: Queries scored at once.
-
     Raises:
         DivergedError: A target's score is not finite.
     """

@@ -63,9 +63,7 @@ def surprise(n_users_of: NDArray[np.int64], n_users: int) -> NDArray[np.float64]
     The self-information of Zhou et al. (2010, https://doi.org/10.1073/pnas.1000488107). A movie that
     nobody has seen counts as seen by half a user.
 
-    Args:
-        n_users_of: [V+1] users with the movie in their training events, 0 for PAD.
-        n_users: Users in all.
+    ``n_users_of`` [V+1] are the users with the movie in their training events, 0 for PAD.
     """
     bits: NDArray[np.float64] = -np.log2(np.maximum(n_users_of, 0.5) / n_users)
     return bits
@@ -84,10 +82,7 @@ def popularity_lift(lists: Lists, counts: Table, profiles: Values) -> Values:
     ``(mean count of the list - mean count of the profile) / mean count of the profile``: 0 where the
     list is as popular as the user's taste, 1 where it is twice as popular. Abdollahpouri et al. (2020).
 
-    Args:
-        lists: Movies of each query, [M, k]; zeros are no movies.
-        counts: How many users saw each movie, [V+1].
-        profiles: Mean count of the movies that the user saw, [M]; see :func:`profile_means`.
+    ``counts`` [V+1] are users who saw each movie, ``profiles`` [M] the :func:`profile_means` of them.
     """
     listed = list_means(lists, np.asarray(counts, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -115,9 +110,7 @@ def intra_list_diversity(lists: Lists, genres: Table) -> Values:
     0 where all movies have the same genres, 1 where no two share one. Movies without genres are
     left out; NaN where fewer than two are left. Ziegler et al. (2005).
 
-    Args:
-        lists: Movies of each query, [M, k]; zeros are no movies.
-        genres: Non-negative weight of each genre of a movie, [V+1, G]; row 0 is zero.
+    ``genres`` [V+1, G] are non-negative weights; row 0 is zero.
     """
     units = _rows_scaled(genres, order=2)  # [V+1, G]
     is_known = np.any(units > 0, axis=1)  # [V+1]
@@ -139,12 +132,8 @@ def calibration(lists: Lists, genres: Table, profiles: Values) -> Values:
     ``(1 - MIX) q + MIX p``; 0 where they agree, more where a genre of the user is missing. A movie's
     weight of 1 is shared by its genres. NaN where either has no genre. Steck (2018).
 
-    Args:
-        lists: Movies of each query, [M, k]; zeros are no movies.
-        genres: Non-negative weight of each genre of a movie, [V+1, G]; row 0 is zero.
-        profiles: Sum or mean of the movies' genres that the user saw, each movie's scaled to sum to
-            1, [M, G]: ``profile_means(queries, table)`` with the rows of ``table`` so scaled. Any
-            positive multiple gives the same result.
+    ``genres`` [V+1, G] are non-negative weights; row 0 is zero. ``profiles`` [M, G] are the
+    :func:`profile_means` of these rows scaled to sum to 1; any positive multiple gives the same result.
     """
     shares = _rows_scaled(genres, order=1)  # [V+1, G]
     divergence = np.full(len(lists), np.nan)
@@ -165,10 +154,7 @@ def serendipity(lists: Lists, obvious: Lists, targets: Lists) -> Values:
     A hit that a list of the most popular movies would have made as well is no surprise. After
     Murakami et al. (2008) and Ge et al. (2010), with popularity as the primitive recommender.
 
-    Args:
-        lists: Movies of each query, [M, k]; zeros are no movies.
-        obvious: What the primitive recommender lists for the same queries, [M, k'].
-        targets: What the user saw next, [M].
+    ``obvious`` [M, k'] is what the primitive recommender lists, ``targets`` [M] what the user saw next.
     """
     is_hit = (lists == targets[:, None]).any(axis=1)
     surprises: Values = (is_hit & ~(obvious == targets[:, None]).any(axis=1)).astype(np.float64)

@@ -22,10 +22,6 @@ def rating_errors(predicted: Stars, actual: Stars) -> dict[str, float]:
     >>> rating_errors(np.array([3.0, 5.0]), np.array([4.0, 4.0]))
     {'rmse': 1.0, 'mae': 1.0}
 
-    Args:
-        predicted: [M].
-        actual: [M].
-
     Raises:
         ValueError: There are no predictions, the lengths differ, or a value is not finite.
     """

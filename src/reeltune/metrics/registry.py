@@ -167,11 +167,7 @@ class ChosenMetric:
         return f"{self.name}@{self.k}" if self.k else self.name
 
     def per_query(self, ranks: Ranks) -> Values:
-        """Return the metric of each query, shape [M].
-
-        Raises:
-            ConfigError: It does not follow from ranks.
-        """
+        """Return the metric of each query, shape [M]."""
         function = self.entry.per_query
         if function is None:
             raise ConfigError(f"{self.label} is no mean over queries; use one like ndcg@10")
@@ -183,9 +179,6 @@ def parse_metric(label: str) -> ChosenMetric:
 
     >>> parse_metric("ndcg@10").k, parse_metric("latency_ms").higher_is_better
     (10, False)
-
-    Raises:
-        ConfigError: The name is unknown, a cut is missing, or there is one where none belongs.
     """
     name, at, cut = label.partition("@")
     if name not in METRICS:
@@ -247,11 +240,6 @@ def ranking_metrics(
     ranks: Ranks, ks: Iterable[int] = (10,), names: Sequence[str] = ROUTINE
 ) -> dict[str, float]:
     """Return the mean of each metric at each cut, ``{"hr@10": .., "ndcg@10": .., "mrr@10": ..}``.
-
-    Args:
-        ranks: Rank of each query's target, [M].
-        ks: The cuts.
-        names: Metrics that follow from ranks.
 
     Raises:
         ValueError: There are no ranks to average.

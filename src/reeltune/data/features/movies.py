@@ -71,11 +71,7 @@ def credit_codes(
     Codes have the shape [V+1, K], names are "director: ..." or "actor: ...": the same person as director and
     as actor counts as two. Of a long cast, the 16 with most movies are kept.
 
-    Args:
-        train: Training events.
-        directors: Directors by row of the catalogue, shape [V]; empty where unknown for all.
-        actors: Actors likewise.
-        min_movies: Least movies of one name.
+    ``directors`` and ``actors`` are rows of the catalogue, [V]; empty where unknown for all.
     """
     roles = [
         [*(f"director: {name}" for name in of_directors), *(f"actor: {name}" for name in of_actors)]

@@ -84,15 +84,7 @@ class TrainedScorer:
 
 
 def fit_scorer(texts: Sequence[str], is_praise: Sequence[bool] | NDArray[np.bool_]) -> TrainedScorer:
-    """Return the classifier trained on labelled texts.
-
-    Args:
-        texts: At least one of each label, shape [N].
-        is_praise: Labels, shape [N].
-
-    Raises:
-        DataError: There are too few texts to learn from.
-    """
+    """Return the classifier trained on labelled texts."""
     from sklearn.linear_model import LogisticRegression
 
     labels = np.asarray(is_praise, dtype=bool)
@@ -121,9 +113,6 @@ def fit_review_scorer(train: Sequences, scale: RatingScale) -> tuple[TrainedScor
     Labels are the source's verdicts where it has any, else 3.5 of five stars and more count as praise and
     2.5 and less as blame. Each fifth of the users is scored by a classifier that was trained on
     the other four, so that no score knows the rating beside it. Other reviews: ``scorer.scores``.
-
-    Raises:
-        DataError: There are no reviews, or none with a label.
     """
     texts = review_texts(train)
     labels = _review_labels(train, scale)
@@ -142,11 +131,7 @@ def fit_review_scorer(train: Sequences, scale: RatingScale) -> tuple[TrainedScor
 
 
 def review_texts(sequences: Sequences) -> list[str]:
-    """Return the review of each event, empty where absent, [N].
-
-    Raises:
-        DataError: The data set has no reviews.
-    """
+    """Return the review of each event, empty where absent, [N]."""
     if sequences.reviews is None or not sequences.reviews.is_present.any():
         raise DataError(
             "model.inputs.sentiment is on, but the data set has no reviews; set it to none, or choose data "
@@ -178,11 +163,7 @@ def save_scorer(scorer: TrainedScorer, folder: Path) -> None:
 
 
 def load_scorer(folder: Path) -> TrainedScorer:
-    """Return the classifier in ``folder``.
-
-    Raises:
-        DataError: The folder is absent or holds no whole classifier.
-    """
+    """Return the classifier in ``folder``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -203,11 +184,6 @@ def movie_sentiment(items: NDArray[np.int32], scores: Scores, n_items: int) -> N
     """Return how far each movie's reviews stand above the mean, and whether it has any, [V+1, 2].
 
     The mean of n reviews is drawn to that of all by a weight of n / (n + 5).
-
-    Args:
-        items: Item codes of the training events, shape [N].
-        scores: Their sentiment, NaN where there is no review, shape [N].
-        n_items: V.
     """
     has_review = ~np.isnan(scores)
     table = np.zeros((n_items + 1, 2), dtype=np.float32)

@@ -30,11 +30,7 @@ def movie_texts(
 ) -> list[str]:
     """Return title, plot, tags and training reviews of each movie as one text, [V].
 
-    Args:
-        catalogue: Titles.
-        train: Training events; their reviews are read in order, up to 20,000 characters a movie.
-        details: Plots.
-        tags: Tags, none of them on a held-out event.
+    Reviews are read in order, up to 20,000 characters a movie.
     """
     parts = [[_YEAR.sub("", title)] for title in catalogue.titles]
     for part, plot in zip(parts, details.plots, strict=False):  # no plots at all are an empty tuple
@@ -70,12 +66,7 @@ def stems_of(texts: Sequence[str]) -> list[list[str]]:
 
 
 def term_vectors(terms: Sequence[Sequence[str]], min_movies: int) -> sparse.csr_array | None:
-    """Return the TF-IDF of lists of terms, rows of length 1, float32 [V, F]; None where no term is left.
-
-    Args:
-        terms: The terms of each movie.
-        min_movies: Movies that must share a term before it counts, at least 1.
-    """
+    """Return the TF-IDF of lists of terms, rows of length 1, float32 [V, F]; None where no term is left."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(analyzer=list, min_df=min_movies, sublinear_tf=True, dtype=np.float32)
@@ -97,11 +88,7 @@ def tfidf_vectors(texts: Sequence[str], dim: int) -> NDArray[np.float32]:
 
 
 def sentence_vectors(texts: Sequence[str], dim: int, model: str) -> NDArray[np.float32]:
-    """Return embeddings of the texts by a sentence-transformers model, reduced to ``dim`` columns, [V, F].
-
-    Raises:
-        ConfigError: sentence-transformers is not installed, or the model cannot be loaded.
-    """
+    """Return embeddings of the texts by a sentence-transformers model, reduced to ``dim`` columns, [V, F]."""
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:

@@ -86,10 +86,8 @@ def running_taste(items: Tensor, ratings: Tensor | None, table: Tensor) -> Tenso
     Columns: mean rating above 3 stars, spread of ratings, activity 0 to 1, mean popularity, and the
     share of each genre. Ratings that are absent are left out of mean and spread.
 
-    Args:
-        items: Item codes, shape [B, T].
-        ratings: On the scale from half a star to five, NaN where absent, shape [B, T], or None.
-        table: Of :func:`taste_table`, shape [V+1, 1+G].
+    ``items`` [B, T]; ``ratings`` [B, T] from half a star to five, NaN where absent; ``table`` [V+1, 1+G] of
+    :func:`taste_table`.
     """
     n_steps = torch.arange(1, items.shape[1] + 1, device=items.device, dtype=table.dtype)  # [T]
     means = table[items].cumsum(dim=1) / n_steps[:, None]  # [B, T, 1+G]
@@ -112,9 +110,6 @@ def gap_buckets(timestamps: Tensor) -> Tensor:
     The bucket of a gap of g seconds is ``1 + floor(log2(g + 1))``. It is 0 at the first step and
     where one of the two times is unknown.
 
-    Args:
-        timestamps: Seconds, -1 where absent, shape [B, T].
-
     >>> gap_buckets(torch.tensor([[100, 100, 103, -1, 200]])).tolist()
     [[0, 1, 3, 0, 0]]
     """
@@ -124,12 +119,7 @@ def gap_buckets(timestamps: Tensor) -> Tensor:
 
 
 def request_buckets(before: Tensor, after: Tensor) -> Tensor:
-    """Return the octave of each gap from ``before`` to ``after``, int64 of their shape, 0 where unknown.
-
-    Args:
-        before: Seconds, -1 where absent.
-        after: Seconds, -1 where absent, of the same shape.
-    """
+    """Return the octave of each gap from ``before`` to ``after``, int64 of their shape, 0 where unknown."""
     octave = torch.log2((after - before).clamp(min=0).double() + 1).floor().long() + 1
     is_known = (before >= 0) & (after >= 0)
     return octave.clamp(max=N_GAP_BUCKETS - 1).where(is_known, 0)

@@ -29,9 +29,6 @@ def find_credits(
     """Return the file that ``named`` means.
 
     A path is looked for as it is, in ``data_dir`` and in the folder that ``REELTUNE_DATA`` names.
-
-    Raises:
-        DataError: There is no such file, or the package cannot be fetched.
     """
     if named == PACKAGE:
         known = DATASETS[dataset]
@@ -52,9 +49,6 @@ def with_credits(raw: RawDataset, found: Credits) -> RawDataset:
     """Return ``raw`` with the credits of its movies; keywords go behind the plots.
 
     What ``found`` does not know of a movie is left as the source has it.
-
-    Raises:
-        ConfigError: The credits go by IMDb's numbers, and the source has none.
     """
     movies = raw.movies
     if found.is_by_imdb and (movies is None or not movies.imdb_ids):

@@ -47,11 +47,7 @@ class Dataset:
 
 
 def prepare_dataset(raw: RawDataset, config: DataConfig, *, origin: str) -> Dataset:
-    """Return ``raw`` prepared as ``config`` asks.
-
-    Raises:
-        DataError: Nothing is left after preparation, or the split does not fit the rows.
-    """
+    """Return ``raw`` prepared as ``config`` asks."""
     prepared = prepare_sequences(
         raw.interactions,
         k_core=config.k_core,

@@ -66,11 +66,7 @@ class OfficialFold(SplitConfig):
     """The fold that is test, 1 to 5."""
 
     def parts(self, prepared: Prepared) -> Parts:
-        """Return the parts of ``prepared``.
-
-        Raises:
-            DataError: The source has no folds.
-        """
+        """Return the parts of ``prepared``."""
         if prepared.fold is None:
             raise DataError(
                 "this source has no official folds; they come with the publisher's files of movielens-100k "

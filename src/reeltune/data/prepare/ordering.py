@@ -34,13 +34,8 @@ def chronological(
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
     """Return the stable order by user and time, and where each user's rows begin in it.
 
-    Args:
-        user: Codes 0..U-1, shape [N].
-        time: Seconds or ranks, shape [N].
-        n_users: Number of users U; each has a row.
-
-    Returns:
-        The order, shape [N], or None when the rows stand in it already; offsets, shape [U+1].
+    The order is None when the rows stand in it already, the offsets are [U+1]. ``user`` holds codes 0..U-1,
+    each with a row; ``time`` is in seconds or ranks.
     """
     offsets = np.zeros(n_users + 1, dtype=np.int64)
     np.cumsum(np.bincount(user, minlength=n_users), out=offsets[1:])
@@ -66,12 +61,6 @@ def order_keys(
 
     Where the data give ranks, these are the order by ``file``. Another rule needs the seconds: a user one of
     whose rows has none keeps that order.
-
-    Args:
-        rule: Name in :data:`TIE_RULES`.
-        rows: Rows in file order.
-        user: Codes, [N].
-        item: Codes in the order of the movies' ids, [N].
     """
     known = rows.timestamp if rows.rank is None else rows.rank
     if rule == "file":
@@ -94,11 +83,7 @@ def repeated_rows(
 ) -> NDArray[np.int64]:
     """Return the rows that repeat an earlier row of the same user in all columns.
 
-    Args:
-        item: Codes, shape [N], ordered by user and time.
-        rating: Stars, shape [N]; unknown ratings are equal to each other.
-        time: Seconds or ranks, shape [N].
-        offsets: Where each user's rows begin, shape [U+1].
+    All [N] are ordered by user and time; unknown ratings are equal to each other.
     """
     n_items = int(item.max()) + 1
     found = []

@@ -60,16 +60,6 @@ def prepare_sequences(
     In this order: exact duplicates (same user, movie, rating and time) are dropped, then
     movies with fewer than ``k_core`` rows, then users with fewer than ``min_user_events``.
     The order is a stable sort by user and time (or rank, where given): ties stay in file order.
-
-    Args:
-        interactions: Rows in file order.
-        k_core: Least number of rows a movie; 1 keeps all.
-        min_user_events: Least number of rows a user, counted after the movies were dropped.
-        fold: The publisher's fold of each row; None where there is none.
-        ties: Rule for the order of events of one second, of :data:`reeltune.data.prepare.ordering.TIE_RULES`.
-
-    Raises:
-        DataError: Nothing is left.
     """
     with ThreadPoolExecutor(1) as second:  # NumPy lets go of the interpreter: two cores share the work
         items = second.submit(encode, interactions.item)
@@ -151,11 +141,7 @@ def encode(ids: Ids) -> tuple[NDArray[np.int32], Ids]:
     Numbers are ordered by value and text by code points, so the codes do not depend on
     the order of the rows.
 
-    Args:
-        ids: Whole numbers or text, shape [N].
-
-    Returns:
-        Codes of shape [N] and ids of shape [V] with ``distinct[codes] == ids``.
+    Codes are [N] and ids [V], with ``distinct[codes] == ids``.
 
     >>> codes, distinct = encode(np.array([30, 10, 30]))
     >>> codes.tolist(), distinct.tolist()

@@ -31,15 +31,8 @@ def reduced(
     Every user keeps the row; one who is left out has no events. The shares are nested: the users of
     a smaller share are among those of a larger one.
 
-    Args:
-        data: What there is.
-        user_share: Share of the users that are trained on, above 0 to 1.
-        last_events: Most events that are kept of each user, the last ones; None for all.
-        thirds: Which of three random thirds of the users (0, 1, 2) are trained on; empty for all.
-        seed: Origin of the choice of users.
-
-    Raises:
-        ConfigError: A value is outside its range, or no event is left.
+    ``user_share`` lies above 0, up to 1. ``last_events`` are kept of each user; None for all. ``thirds`` says
+    which of three random thirds of the users (0, 1, 2) are trained on; empty for all.
     """
     if not 0.0 < user_share <= 1.0:
         raise ConfigError(f"user_share is {user_share:g}; it lies above 0, up to 1")

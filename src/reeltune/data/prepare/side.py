@@ -116,13 +116,6 @@ def align_tags(
 
     A tag is left out when its user and movie are the target of a held-out query, or when it
     was written at or after ``before``.
-
-    Args:
-        user_ids: Ids of the prepared users, [U].
-        item_ids: Ids of the prepared movies, [V].
-        table: The tags of the source.
-        held_out: Validation and test queries.
-        before: Second at which the held-out time begins; None where the split is not by time.
     """
     users = {user: i for i, user in enumerate(id_texts(user_ids))}
     codes = {item: i + 1 for i, item in enumerate(item_ids)}

@@ -83,11 +83,7 @@ class LeaveLast(SplitConfig):
     """Test targets a user, 1 to 1000."""
 
     def parts(self, prepared: Prepared) -> Parts:
-        """Return the parts of ``prepared``.
-
-        Raises:
-            DataError: No user has enough events.
-        """
+        """Return the parts of ``prepared``."""
         return _last_events(prepared.sequences, self.n_validation, self.n_test)
 
 
@@ -133,11 +129,7 @@ class GlobalTime(SplitConfig):
         return self
 
     def parts(self, prepared: Prepared) -> Parts:
-        """Return the parts of ``prepared``.
-
-        Raises:
-            DataError: Rows lack a timestamp, or a period has no target.
-        """
+        """Return the parts of ``prepared``."""
         sequences = prepared.sequences
         times = sequences.timestamps
         n_untimed = int((times < 0).sum())

@@ -55,16 +55,8 @@ _RELEASES = (
 def read_amazon(files: FileSet, name: str, metadata: str | None) -> RawDataset:
     """Return the reviews in the JSON lines of ``name``, with titles where ``metadata`` gives them.
 
-    Args:
-        files: Where the files lie; names that end in ``.gz`` are unpacked.
-        name: The reviews.
-        metadata: What is known of the products, JSON lines; None where there is no such file.
-
     Rows without an id, with a rating outside 1 to 5 or a time before 1970, such as some of 2023, are left
     out and counted in ``bad_rows``.
-
-    Raises:
-        DataError: A line is not a review; the message names it.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

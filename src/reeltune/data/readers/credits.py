@@ -55,11 +55,7 @@ class Credits:
 
 
 def read_credits(path: Path) -> Credits:
-    """Return the cast and crew in the file ``path``.
-
-    Raises:
-        DataError: The file cannot be read, or is of no known form; the message names the line.
-    """
+    """Return the cast and crew in the file ``path``."""
     with readable(str(path)):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

@@ -45,15 +45,8 @@ def as_number(text: str) -> float | None:
 def decode(data: bytes, label: str, encoding: str | None = None, *, key: str = "") -> str:
     """Return the text in ``data``.
 
-    Args:
-        data: The file's bytes.
-        label: The file's name for messages.
-        encoding: Its encoding; None for UTF-8, or latin-1 where no line is UTF-8 beyond ASCII, as the
-            publishers' older files are.
-        key: The config key that sets the encoding; empty where none does.
-
-    Raises:
-        DataError: The bytes are of another encoding, or hold a zero.
+    Without an ``encoding`` it is UTF-8, or latin-1 where no line is UTF-8 beyond ASCII, as the publishers'
+    older files are. ``key`` is the config key that sets the encoding; empty where none does.
     """
     try:
         is_utf8 = (encoding or "utf-8").lower() in {"utf-8", "utf8"}
@@ -109,15 +102,8 @@ def rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and fields of each row that is not empty, the header's too.
 
-    Args:
-        text: The file's text, or the file opened with ``newline=""``.
-        label: Its name for messages.
-        delimiter: What parts the fields; of several characters only where nothing is quoted.
-        is_quoted: Whether a field may be in double quotes.
-        n_fields: Fields of a row; None for as many as the first row has.
-
-    Raises:
-        DataError: A row is wider or narrower, or a field is too long.
+    ``text`` is the file's text, or the file opened with ``newline=""``. A delimiter of several characters
+    goes with ``is_quoted=False``. Without ``n_fields`` every row must be as wide as the first.
     """
     csv.field_size_limit(_FIELD_LIMIT)
     lines = _lines(io.StringIO(text, newline="") if isinstance(text, str) else text, label)
@@ -154,17 +140,7 @@ def _lines(stream: TextIO, label: str) -> Iterator[str]:
 def records(
     text: str | TextIO, label: str, needed: Sequence[str], *, delimiter: str = ","
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield ``file:line`` and the fields by column of each row below the header, spaces around them cut off.
-
-    Args:
-        text: The file's text, or the file opened with ``newline=""``.
-        label: Its name for messages.
-        needed: Columns that must be there; others may be.
-        delimiter: What parts the fields.
-
-    Raises:
-        DataError: A column is missing or there twice, or a row is malformed.
-    """
+    """Yield ``file:line`` and the trimmed fields by column of each row below the header."""
     found = rows(text, label, delimiter=delimiter)
     line, header = next(found, (1, []))
     twice = next((name for name in header if header.count(name) > 1), None)

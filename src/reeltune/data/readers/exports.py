@@ -127,9 +127,6 @@ def read_export(data: bytes, label: str, scale: RatingScale) -> Export:
     A date is ISO 8601 (2024-03-01, with or without a time), seconds since 1970, or as the service writes
     it. Rows without one come first. Rows of one date keep their order, which is turned where the file
     begins with the newest. Ratings come back on ``scale``, which is also that of a plain table.
-
-    Raises:
-        DataError: The form is unknown, or a rating or date cannot be used; the message names the line.
     """
     if len(data) > MAX_EXPORT_BYTES:
         raise DataError(f"{label} is larger than {MAX_EXPORT_BYTES >> 20} MB; an export of one user is not")

@@ -275,11 +275,7 @@ def _with_links(movies: Movies, files: FileSet) -> Movies:
 
 
 def _folds(files: FileSet, interactions: Interactions) -> NDArray[np.int8] | None:
-    """Return the fold of each row from ``u1.test`` to ``u5.test``, or None where they are not there.
-
-    Raises:
-        DataError: The files do not part the rows of ``u.data``.
-    """
+    """Return the fold of each row from ``u1.test`` to ``u5.test``, or None where they are not there."""
     if not all(map(files.has, _FOLD_FILES)):
         return None
     key = interactions.user.astype(np.int64) << 32 | interactions.item

@@ -62,11 +62,7 @@ def stars_of(score: str) -> float:
 
 
 def read_rotten_tomatoes(files: FileSet) -> RawDataset:
-    """Return the reviews; rows without a critic are left out and counted.
-
-    Raises:
-        DataError: A line is malformed; the message names it.
-    """
+    """Return the reviews; rows without a critic are left out and counted."""
     user, item, review, scores, verdicts, days = [], [], [], [], [], []
     n_nameless = 0
     for where, row in _records(files, REVIEWS, _REVIEW_FIELDS):

@@ -32,15 +32,7 @@ _OF_MOVIES = ("title", "year", "genres")
 def read_table(files: FileSet, name: str, columns: Columns, *, movies: str | None = None) -> RawDataset:
     """Return the rows of the CSV or Parquet file ``name``.
 
-    Args:
-        files: Where the file lies.
-        name: Its name; Parquet when it ends in ``.parquet``.
-        columns: The mapping.
-        movies: A second file with the columns of movie id, title, year and genres; None when the
-            first file holds them, or nothing does.
-
-    Raises:
-        DataError: A column is missing or a value is wrong.
+    ``movies`` is a second file with the columns of movie id, title, year and genres.
     """
     used = columns.used()
     about_movies = {what: used[what] for what in ("item", *_OF_MOVIES) if what in used}

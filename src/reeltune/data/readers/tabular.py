@@ -48,15 +48,8 @@ def _is_of_kind(text: str, kind: str) -> bool:
 class Table:
     """A table that is opened as often as needed.
 
-    Args:
-        label: Its name for messages; Parquet when it ends in ``.parquet``.
-        open_file: Opens it; delimited text must be UTF-8.
-        delimiter: What parts the fields: one character, or ``::``.
-        names: Names of the columns where the file has no header.
-        is_quoted: Whether a field may be in double quotes.
-
-    Raises:
-        DataError: It cannot be read or has no columns.
+    Delimited text must be UTF-8; ``delimiter`` is one character, or ``::``. ``names`` are the columns where
+    the file has no header.
     """
 
     def __init__(
@@ -91,12 +84,8 @@ class Table:
     def whole(self, used: Mapping[str, str], kinds: Kinds = NO_KINDS) -> Rows:
         """Return all rows.
 
-        Args:
-            used: The columns to read: what they hold, and their name in the file.
-            kinds: Which of them are numbers of which kind, such as ``int32``; the others are text.
-
-        Raises:
-            DataError: A column is missing or ambiguous, a line is malformed, or there is no row.
+        ``used`` gives the name in the file by what a column holds, ``kinds`` those that are numbers, such as
+        ``int32``; the others are text.
         """
         found = list(self._parts(used, kinds, is_whole=True))
         if not found:

@@ -41,15 +41,8 @@ def seconds_of(
     Text that begins like ``2019-06`` is read as ISO 8601, in UTC where it names no zone; anything else
     must be numbers of ``unit``.
 
-    Args:
-        rows: The rows.
-        what: Which column.
-        unit: Unit of numbers, of :data:`PER_UNIT`; ``day`` allows ISO 8601 only, and empty fields.
-        may_be_absent: Whether a field may be empty.
-        remedy: What to do about numbers of another unit.
-
-    Raises:
-        DataError: A field is no time, or all of them lie in January 1970 or after today.
+    ``unit`` is one of :data:`PER_UNIT`; ``day`` allows ISO 8601 only, and empty fields. ``remedy`` ends the
+    message about numbers of another unit.
     """
     first = next((text for value in rows.strings[what] if (text := value.as_py())), "")
     if unit == "day" or _ISO.match(first):
@@ -70,11 +63,7 @@ def seconds_of(
 
 
 def check_span(rows: Rows, what: str, unit: str, seconds: NDArray[np.int64]) -> None:
-    """Refuse times that all lie in January 1970 or after today.
-
-    Raises:
-        DataError: They do; the message names the unit that would make sense.
-    """
+    """Refuse times that all lie in January 1970 or after today."""
     known = seconds[seconds >= 0]
     if not len(known):
         return

@@ -52,11 +52,7 @@ class Rows:
         return len(next(iter(self.strings.values())))
 
     def ids(self, what: str) -> Ids:
-        """Return a column of ids, [N].
-
-        Raises:
-            DataError: One is empty or not printable.
-        """
+        """Return a column of ids, [N]."""
         import pyarrow.compute as pc
 
         strings = self.strings[what]
@@ -69,11 +65,7 @@ class Rows:
         return text_ids(strings)
 
     def numbers(self, what: str, *, is_whole: bool = False) -> NDArray[np.float64]:
-        """Return a column as numbers, [N], NaN where a field is empty.
-
-        Raises:
-            DataError: A field is no number, or not finite.
-        """
+        """Return a column as numbers, [N], NaN where a field is empty."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -96,14 +88,7 @@ class Rows:
     def inside(self, what: str, low: float, high: float, absent: float | None = None) -> NDArray[Any]:
         """Return a column that was read as numbers of a kind, [N].
 
-        Args:
-            what: Which column.
-            low: Least value.
-            high: Largest value.
-            absent: Stands for an empty field; None where a field may not be empty.
-
-        Raises:
-            DataError: A number lies outside, or a field is empty.
+        ``absent`` stands for an empty field; None where a field may not be empty.
         """
         values = self.strings[what]
         if values.null_count:
@@ -119,11 +104,7 @@ class Rows:
         return array
 
     def ratings(self, what: str, lowest: float, highest: float, remedy: str) -> NDArray[np.float32]:
-        """Return a column of ratings, [N], NaN where a field is empty.
-
-        Raises:
-            DataError: A rating is outside ``lowest`` to ``highest``; ``remedy`` ends the message.
-        """
+        """Return a column of ratings, [N], NaN where a field is empty."""
         values = self.numbers(what)
         is_off = (values < lowest) | (values > highest)
         if is_off.any():
