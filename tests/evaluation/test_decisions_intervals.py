@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from reeltune.evaluation.analyses.decisions import FIGURES, decision_intervals
-from reeltune.metrics.decisions import decide
-from reeltune.metrics.rating import rating_errors
+from reeltune.metrics.rating import decide, rating_errors
 
 
 @pytest.fixture

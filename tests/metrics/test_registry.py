@@ -5,7 +5,7 @@ import pytest
 
 from reeltune.data.sequences import query_batches
 from reeltune.errors import ConfigError
-from reeltune.metrics import cost
+from reeltune.metrics import evaluate
 from reeltune.metrics.registry import METRICS, Evidence, list_length, measure, parse_metric
 from reeltune.models.baselines.item_knn import ItemKNNConfig
 from reeltune.models.networks.gru import GRUConfig
@@ -42,9 +42,9 @@ def test_every_epoch_of_a_network_carries_every_metric(measured, tiny_data):
     assert reports[0].metrics["coverage@8"] != reports[1].metrics["coverage@8"]
     assert reports[0].metrics["latency_ms"] == reports[1].metrics["latency_ms"] > 0
     network = load_network(folder / "best.ckpt")
-    assert reports[0].metrics["model_megabytes"] == cost.model_megabytes(network)
+    assert reports[0].metrics["model_megabytes"] == evaluate.model_megabytes(network)
     n_weights = sum(part.numel() for part in network.state_dict().values())
-    assert cost.model_megabytes(network) == pytest.approx(4 * n_weights / 1e6)
+    assert evaluate.model_megabytes(network) == pytest.approx(4 * n_weights / 1e6)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -112,9 +112,9 @@ def test_a_resumed_trial_reports_the_same_time_of_scoring(measured, tiny_data, t
 
 def test_the_time_of_scoring_is_the_median_of_its_calls(tiny_data, monkeypatch):
     ticks = iter(np.cumsum([0.0, *([0.002, 1.0] * 100)]))  # 2 ms a call, a second between two
-    monkeypatch.setattr(cost.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(evaluate.time, "perf_counter", lambda: float(next(ticks)))
     network = build_network(GRUConfig(embedding_dim=8, hidden_dim=8), tiny_data.n_items)
-    assert cost.latency_ms(network, tiny_data.validation) == pytest.approx(2.0)
+    assert evaluate.latency_ms(network, tiny_data.validation) == pytest.approx(2.0)
     assert network.training, "it is left as it was"
 
 

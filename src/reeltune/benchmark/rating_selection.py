@@ -29,7 +29,7 @@ from reeltune.evaluation.statistics import compare_family
 from reeltune.evaluation.studies import Notify
 from reeltune.experiment import Experiment, ExperimentSpec
 from reeltune.files import read_json
-from reeltune.metrics.decisions import decide
+from reeltune.metrics.rating import decide
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import run_jobs

@@ -29,8 +29,7 @@ from reeltune.data.store import open_held_out, open_tuning, prepare
 from reeltune.errors import DataError, DivergedError
 from reeltune.evaluation.studies import Notify, silent
 from reeltune.files import read_lines
-from reeltune.metrics.decisions import DEFAULT_THRESHOLD, decide
-from reeltune.metrics.rating import rating_errors
+from reeltune.metrics.rating import DEFAULT_THRESHOLD, decide, rating_errors
 from reeltune.models.registry import MODELS, AnyRatingBaselineConfig, check_packages, models_of
 from reeltune.seeding import derive
 from reeltune.training.epochs import BEST_CHECKPOINT

@@ -1,12 +1,14 @@
-"""Ranks and lists of a scorer: the one function that makes each, and both for a whole set of queries.
+"""Ranks, lists and costs of a scorer: the one function that makes each, and both for a whole set of queries.
 
 Shapes: B batch, T steps, M queries, V catalogue, K length of a list.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 
 import numpy as np
 import torch
@@ -17,8 +19,22 @@ from reeltune.data.prepared import PAD, Queries
 from reeltune.data.sequences import query_batches
 from reeltune.errors import DivergedError
 from reeltune.models.base import Scorer
+from reeltune.models.baselines.base import Baseline
 
-__all__ = ["evaluating", "rank_queries", "target_ranks", "top_items", "top_lists"]
+__all__ = [
+    "evaluating",
+    "latency_ms",
+    "model_megabytes",
+    "rank_queries",
+    "target_ranks",
+    "top_items",
+    "top_lists",
+]
+
+_BYTES_PER_MEGABYTE = 1e6
+
+_N_TIMED = 16
+"""Users whose scoring is timed, from the shortest history to the longest."""
 
 
 def target_ranks(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
@@ -125,3 +141,30 @@ def evaluating(scorer: Scorer) -> Iterator[torch.device]:
             yield next(scorer.parameters()).device
     finally:
         scorer.train(was_training)
+
+
+def model_megabytes(model: nn.Module | Baseline) -> float:
+    """Return the size of the weights, and of tables that scoring reads, in 10^6 bytes, uncompressed."""
+    parts = model.state_dict() if isinstance(model, nn.Module) else model.tables()
+    return float(sum(part.nbytes for part in parts.values()) / _BYTES_PER_MEGABYTE)
+
+
+def latency_ms(scorer: Scorer, queries: Queries) -> float:
+    """Return the median milliseconds in which ``scorer`` scores the catalogue for one user.
+
+    On a network's own device, with the process's threads, over users from the shortest history to the
+    longest. Other work on the machine shows in it.
+    """
+    order = np.argsort(queries.end - queries.sequences.offsets[queries.user], kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, min(_N_TIMED, len(order))).astype(np.int64)]
+    seconds = []
+    with evaluating(scorer) as device:
+        batches = [
+            batch.histories.to(device) for batch in query_batches(queries.select(chosen), batch_size=1)
+        ]
+        scorer.scores(batches[-1]).cpu()  # the first call allocates
+        for histories in batches:
+            start = time.perf_counter()
+            scorer.scores(histories).cpu()
+            seconds.append(time.perf_counter() - start)
+    return 1000 * median(seconds)

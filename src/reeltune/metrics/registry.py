@@ -8,18 +8,18 @@ Shapes: M queries, K length of a list.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError, unknown_name
-from reeltune.metrics.cost import latency_ms, model_megabytes
+from reeltune.metrics.evaluate import latency_ms, model_megabytes
 from reeltune.metrics.lists import Lists, coverage, item_surprise, novelty
-from reeltune.metrics.ranking import Ranks, Values, hit_rate, mrr, ndcg, precision, recall
 from reeltune.metrics.rating import Stars, rating_errors
 
 __all__ = [
@@ -32,13 +32,47 @@ __all__ = [
     "MetricLabel",
     "ObjectiveLabel",
     "RankingLabel",
+    "Ranks",
     "RatingLabel",
+    "Values",
     "list_length",
     "measure",
     "parse_metric",
     "per_query",
     "ranking_metrics",
 ]
+
+
+Ranks = NDArray[np.integer[Any]]
+"""Ranks of the targets, counted from 1, one target a query."""
+
+Values = NDArray[np.float64]
+
+
+def _hit_rate(ranks: Ranks, k: int) -> Values:
+    """Return ``[rank <= k]`` of each query, [M]; with one relevant movie a query it equals recall@k."""
+    return (ranks <= k).astype(np.float64)
+
+
+def _precision(ranks: Ranks, k: int) -> Values:
+    """Return ``[rank <= k] / k`` of each query, [M]; with one relevant movie it cannot exceed ``1 / k``."""
+    shares: Values = _hit_rate(ranks, k) / k
+    return shares
+
+
+def _ndcg(ranks: Ranks, k: int) -> Values:
+    """Return ``[rank <= k] / log2(rank + 1)`` of each query, [M].
+
+    Normalised discounted cumulative gain (Jarvelin and Kekalainen, 2002) for one relevant movie,
+    whose ideal gain is 1.
+    """
+    gains: Values = _hit_rate(ranks, k) / np.log2(ranks + 1.0)
+    return gains
+
+
+def _mrr(ranks: Ranks, k: int) -> Values:
+    """Return ``[rank <= k] / rank`` of each query, [M]: the reciprocal rank cut at k."""
+    return _hit_rate(ranks, k) / ranks
 
 
 @dataclass(frozen=True)
@@ -92,11 +126,11 @@ def _rating(name: str, description: str) -> Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "hr": _ranking(hit_rate, "share of queries whose target is among the first k"),
-    "ndcg": _ranking(ndcg, "discounted gain of the target's place among the first k"),
-    "mrr": _ranking(mrr, "reciprocal rank of the target, 0 beyond k"),
-    "precision": _ranking(precision, "share of the first k that are the target"),
-    "recall": _ranking(recall, "share of the targets among the first k; one a query, so hr"),
+    "hr": _ranking(_hit_rate, "share of queries whose target is among the first k"),
+    "ndcg": _ranking(_ndcg, "discounted gain of the target's place among the first k"),
+    "mrr": _ranking(_mrr, "reciprocal rank of the target, 0 beyond k"),
+    "precision": _ranking(_precision, "share of the first k that are the target"),
+    "recall": _ranking(_hit_rate, "share of the targets among the first k; one a query, so hr"),
     "coverage": Metric(
         lambda of, k: coverage(of.lists[:, :k], of.data.n_items),
         higher_is_better=True,
@@ -192,42 +226,34 @@ def parse_metric(label: str) -> ChosenMetric:
     return ChosenMetric(name, int(cut))
 
 
-def _checked_label(label: str) -> str:
-    try:
-        return parse_metric(label).label
-    except ConfigError as error:
-        raise ValueError(str(error)) from error  # what pydantic turns into a line of its own
+def _of(needs: Container[str], otherwise: str = "") -> AfterValidator:
+    """Return the check of a config field: a metric that needs one of ``needs``, spelled as it should be."""
+
+    def checked(label: str) -> str:
+        try:
+            metric = parse_metric(label)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error  # what pydantic turns into a line of its own
+        if metric.entry.needs not in needs:
+            raise ValueError(f"{label} {otherwise}")
+        return metric.label
+
+    return AfterValidator(checked)
 
 
-def _checked_ranking(label: str) -> str:
-    if not parse_metric(_checked_label(label)).is_ranking:
-        raise ValueError(
-            f"{label} does not follow from ranks; use one of {', '.join(RANKING_METRICS)} with @K"
-        )
-    return label
+_NO_RANKS = f"does not follow from ranks; use one of {', '.join(RANKING_METRICS)} with @K"
+_NO_RATINGS = f"is no metric of predicted ratings; use {' or '.join(RATING_METRICS)}"
 
-
-def _checked_rating(label: str) -> str:
-    if parse_metric(_checked_label(label)).entry.needs != "ratings":
-        raise ValueError(f"{label} is no metric of predicted ratings; use {' or '.join(RATING_METRICS)}")
-    return label
-
-
-def _checked_objective(label: str) -> str:
-    return label if label in RATING_METRICS else _checked_ranking(label)
-
-
-MetricLabel = Annotated[str, AfterValidator(_checked_label)]
+MetricLabel = Annotated[str, _of({metric.needs for metric in METRICS.values()})]
 """A config field that spells a metric."""
 
-RankingLabel = Annotated[str, AfterValidator(_checked_ranking)]
+RankingLabel = Annotated[str, _of({"ranks"}, _NO_RANKS)]
 """A config field that spells a metric of ranks, ``NAME@K``."""
 
-
-RatingLabel = Annotated[str, AfterValidator(_checked_rating)]
+RatingLabel = Annotated[str, _of({"ratings"}, _NO_RATINGS)]
 """A config field that spells a metric of predicted ratings."""
 
-ObjectiveLabel = Annotated[str, AfterValidator(_checked_objective)]
+ObjectiveLabel = Annotated[str, _of({"ranks", "ratings"}, _NO_RANKS)]
 """A config field that spells what may choose a trial's best epoch: a metric of ranks or of ratings."""
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.evaluation.compare import Interval, portions
-from reeltune.metrics.decisions import STAR_CLASSES, star_classes
-from reeltune.metrics.rating import Stars, check_stars
+from reeltune.metrics.rating import STAR_CLASSES, Stars, check_stars, star_classes
 from reeltune.seeding import derive
 
 __all__ = ["FIGURES", "decision_intervals"]
@@ -46,7 +45,7 @@ FIGURES: dict[str, Callable[[Sums], Array]] = {
     "mcc": _mcc,
     "star_accuracy": lambda s: s["right"] / s["n"],
 }
-"""Figures as functions of sums over questions; formulas in :func:`reeltune.metrics.decisions.decide`."""
+"""Figures as functions of sums over questions; formulas in :func:`reeltune.metrics.rating.decide`."""
 
 
 def decision_intervals(
