@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Protocol
 
 from reeltune.errors import EngineError, StudyError
-from reeltune.files import append_line, read_json, read_lines, write_json
+from reeltune.files import append_line, read_json, write_json
 from reeltune.models.registry import is_network
 from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.tuning.records.reader import read_epochs
 from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialState
 from reeltune.tuning.trial.job import TrialJob, run_job
 from reeltune.tuning.trial.processes import run_folders, stop_without_parent
@@ -121,14 +122,14 @@ class Progress:
     def __init__(self, jobs: Sequence[TrialJob], notify: Notify) -> None:
         self._jobs = {Path(job.directory): job for job in jobs}
         self._notify = notify
-        self._n_seen = {folder: len(read_lines(folder / "epochs.jsonl")) for folder in self._jobs}
+        self._n_seen = {folder: len(read_epochs(folder / "epochs.jsonl")) for folder in self._jobs}
 
     def look(self, folder: Path) -> None:
         """Report the epochs that have come to ``folder`` since the last look."""
-        lines = read_lines(folder / "epochs.jsonl")
-        for line in lines[self._n_seen[folder] :]:
-            self._notify(_in_words(self._jobs[folder], EpochReport(**line)))
-        self._n_seen[folder] = len(lines)
+        epochs = read_epochs(folder / "epochs.jsonl")
+        for epoch in epochs[self._n_seen[folder] :]:
+            self._notify(_in_words(self._jobs[folder], epoch))
+        self._n_seen[folder] = len(epochs)
 
 
 def write_job(job: TrialJob) -> None:
@@ -164,7 +165,7 @@ def train_folder(directory: Path, report: Report, data_directory: str = "") -> N
     job = TrialJob(**read_json(directory / "job.json"))
     job = replace(job, data_directory=data_directory or job.data_directory)
     path = directory / "epochs.jsonl"
-    known = {line["epoch"] for line in read_lines(path)}
+    known = {epoch.epoch for epoch in read_epochs(path)}
 
     def record(epoch: EpochReport) -> None:
         if epoch.epoch not in known:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from reeltune.errors import StudyError
-from reeltune.files import append_line, read_json, read_lines, write_json
+from reeltune.files import append_line, read_json, write_json
 from reeltune.locks import folder_lock
 from reeltune.metrics.registry import parse_metric
 from reeltune.seeding import derive
 from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.tuning.records.reader import damaged, read_epochs
 from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
 from reeltune.tuning.space.search_space import flatten
 from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
@@ -43,7 +44,7 @@ def train_single(
         row = _row(config, directory, seed, str(data_directory))
         if row.state.is_finished:
             return row
-        epochs = [EpochReport(**value) for value in read_lines(directory / "epochs.jsonl")]
+        epochs = read_epochs(directory / "epochs.jsonl")
 
         def record(epoch: EpochReport) -> None:
             if epoch.epoch == len(epochs) + 1:
@@ -65,17 +66,10 @@ def train_single(
             logging=dict(logging or {}),
         )
         result = run_job(job, record)
-        row = replace(
-            row,
-            state=result.state,
-            reason=result.reason,
-            value=result.metrics[parse_metric(config.objective).label] if result.metrics else None,
-            best_epoch=result.best_epoch,
-            metrics=result.metrics,
-            n_epochs=result.n_epochs,
-            n_parameters=result.n_parameters,
-            seconds=result.seconds,
-        )
+        objective = parse_metric(config.objective)
+        is_max = objective.higher_is_better
+        row = row.ended(result.state, result.reason, epochs, objective.label, is_max=is_max)
+        row = replace(row, n_parameters=result.n_parameters)
         write_json(directory / "trial.json", row.plain())
         (directory / LAST_CHECKPOINT).unlink(missing_ok=True)
         return row
@@ -89,7 +83,7 @@ def _row(config: TrialConfig | RatingTrialConfig, directory: Path, seed: int, da
             row = TrialRow.from_plain(read_json(path))
             there = flatten(row.config) | {"seed": row.seed, "data": row.params["data"]}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StudyError(f"{path} is damaged ({error}); remove its folder to train again") from error
+            raise damaged(path, error, "remove its folder to train again") from error
         for name, value in wanted.items():
             if there.get(name) != value:
                 raise StudyError(
