@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -59,17 +59,19 @@ class Histories(Movable):
         columns = columns.clamp(max=self.items.shape[1] - 1)
         lengths = self.lengths.clamp(max=n_steps)
         inside = torch.arange(n_steps, device=self.items.device) < lengths[:, None]
-        items = self.items.gather(1, columns).where(inside, 0)
-        ratings, timestamps, asked, sentiment = (
-            None if column is None else column.gather(1, columns).where(inside, absent)
-            for column, absent in (
-                (self.ratings, float("nan")),
-                (self.timestamps, -1),
-                (self.asked, -1),
-                (self.sentiment, float("nan")),
-            )
+
+        def cut(events: Tensor | None, absent: float) -> Any:
+            return None if events is None else events.gather(1, columns).where(inside, absent)
+
+        return replace(
+            self,
+            items=cut(self.items, 0),
+            lengths=lengths,
+            ratings=cut(self.ratings, float("nan")),
+            timestamps=cut(self.timestamps, -1),
+            asked=cut(self.asked, -1),
+            sentiment=cut(self.sentiment, float("nan")),
         )
-        return Histories(items, lengths, ratings, timestamps, asked, sentiment, self.profiles)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Checksums of archives are the publisher's own (MD5) or those of the archives tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from reeltune.data.interactions import RawDataset
 from reeltune.data.readers import movielens, rotten_tomatoes
@@ -48,42 +49,15 @@ def _csv(sha256: Mapping[str, str] | None = None) -> Layout:
     return Layout("publisher's files", files, movielens.read_csv_edition, sha256 or {}, movielens.CSV_SIDE)
 
 
-def _edition(
-    summary: str,
-    folder: str,
-    n_rows: int,
-    layouts: tuple[Layout, ...],
-    *,
-    size_bytes: int,
-    checksum: str,
-    archive: str | None = None,
-    licence: str = _GROUPLENS,
-    package: Package | None = None,
-    credits_package: Package = _CASTS,
-    aliases: tuple[str, ...] = (),
-) -> KnownDataset:
-    return KnownDataset(
-        summary=summary,
-        licence=licence,
-        citation=_HARPER,
-        folder=folder,
-        n_rows=n_rows,
-        layouts=layouts,
-        address=_ADDRESS + (archive or f"{folder}.zip"),
-        size_bytes=size_bytes,
-        archive_checksum=checksum,
-        package=package,
-        credits_package=credits_package,
-        aliases=aliases,
-    )
+_edition = partial(KnownDataset, licence=_GROUPLENS, citation=_HARPER, credits_package=_CASTS)
 
 
 _EDITIONS: dict[str, KnownDataset] = {
     "movielens-100k": _edition(
-        "MovieLens 100K: 943 users, 1,682 movies, 1997-1998",
-        "ml-100k",
-        100_000,
-        (
+        summary="MovieLens 100K: 943 users, 1,682 movies, 1997-1998",
+        folder="ml-100k",
+        n_rows=100_000,
+        layouts=(
             Layout(
                 "publisher's files",
                 ("u.data", "u.item"),
@@ -107,15 +81,16 @@ _EDITIONS: dict[str, KnownDataset] = {
             ),
         ),
         size_bytes=4_924_029,
-        checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        address=_ADDRESS + "ml-100k.zip",
+        archive_checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         package=_RECBOLE,
         credits_package=_RECBOLE,
     ),
     "movielens-1m": _edition(
-        "MovieLens 1M: 6,040 users, 3,706 movies, 2000-2003",
-        "ml-1m",
-        1_000_209,
-        (
+        summary="MovieLens 1M: 6,040 users, 3,706 movies, 2000-2003",
+        folder="ml-1m",
+        n_rows=1_000_209,
+        layouts=(
             _dat(sha256=_ML1M_MOVIES),
             _dat(
                 "file with chronological ranks",
@@ -128,13 +103,14 @@ _EDITIONS: dict[str, KnownDataset] = {
             ),
         ),
         size_bytes=5_917_549,
-        checksum=_ML1M_ARCHIVE,
+        address=_ADDRESS + "ml-1m.zip",
+        archive_checksum=_ML1M_ARCHIVE,
     ),
     "movielens-1m-part": _edition(
-        "MovieLens 1M, users 1 to 2,999 only, all with timestamps: for splits by time",
-        "ml-1m-users-0001-2999",
-        487_650,
-        (
+        summary="MovieLens 1M, users 1 to 2,999 only, all with timestamps: for splits by time",
+        folder="ml-1m-users-0001-2999",
+        n_rows=487_650,
+        layouts=(
             _dat(
                 "first lines of the publisher's file",
                 {
@@ -147,48 +123,51 @@ _EDITIONS: dict[str, KnownDataset] = {
             ),
         ),
         size_bytes=5_917_549,
-        checksum=_ML1M_ARCHIVE,
-        archive="ml-1m.zip",
+        address=_ADDRESS + "ml-1m.zip",
+        archive_checksum=_ML1M_ARCHIVE,
         aliases=("ml-1m-users",),
     ),
     "movielens-10m": _edition(
-        "MovieLens 10M: 69,878 users, 10,677 movies, 1995-2009",
-        "ml-10M100K",
-        10_000_054,
-        (_dat(),),
+        summary="MovieLens 10M: 69,878 users, 10,677 movies, 1995-2009",
+        folder="ml-10M100K",
+        n_rows=10_000_054,
+        layouts=(_dat(),),
         size_bytes=65_566_137,
-        checksum="md5:ce571fd55effeba0271552578f2648bd",
-        archive="ml-10m.zip",
+        address=_ADDRESS + "ml-10m.zip",
+        archive_checksum="md5:ce571fd55effeba0271552578f2648bd",
     ),
     "movielens-20m": _edition(
-        "MovieLens 20M: 138,493 users, 26,744 movies, 1995-2015",
-        "ml-20m",
-        20_000_263,
-        (_csv(),),
+        summary="MovieLens 20M: 138,493 users, 26,744 movies, 1995-2015",
+        folder="ml-20m",
+        n_rows=20_000_263,
+        layouts=(_csv(),),
         size_bytes=198_702_078,
-        checksum="sha256:96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+        address=_ADDRESS + "ml-20m.zip",
+        archive_checksum="sha256:96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
     ),
     "movielens-25m": _edition(
-        "MovieLens 25M: 162,541 users, 59,047 movies, 1995-2019",
-        "ml-25m",
-        25_000_095,
-        (_csv(),),
+        summary="MovieLens 25M: 162,541 users, 59,047 movies, 1995-2019",
+        folder="ml-25m",
+        n_rows=25_000_095,
+        layouts=(_csv(),),
         size_bytes=261_978_986,
-        checksum="sha256:8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+        address=_ADDRESS + "ml-25m.zip",
+        archive_checksum="sha256:8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
     ),
     "movielens-32m": _edition(
-        "MovieLens 32M: 200,948 users, 84,432 movies, 1995-2023",
-        "ml-32m",
-        32_000_204,
-        (_csv(),),
+        summary="MovieLens 32M: 200,948 users, 84,432 movies, 1995-2023",
+        folder="ml-32m",
+        n_rows=32_000_204,
+        layouts=(_csv(),),
         size_bytes=238_950_008,
-        checksum="md5:d472be332d4daa821edc399621853b57",
+        address=_ADDRESS + "ml-32m.zip",
+        archive_checksum="md5:d472be332d4daa821edc399621853b57",
     ),
     "movielens-latest-small": _edition(
-        "MovieLens latest-small (September 2018): 610 users, 9,724 movies, 1996-2018",
-        "ml-latest-small",
-        100_836,
-        (
+        summary="MovieLens latest-small (September 2018): 610 users, 9,724 movies, 1996-2018",
+        folder="ml-latest-small",
+        n_rows=100_836,
+        layouts=(
             _csv(
                 {
                     "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
@@ -197,7 +176,8 @@ _EDITIONS: dict[str, KnownDataset] = {
             ),
         ),
         size_bytes=978_202,
-        checksum="sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        address=_ADDRESS + "ml-latest-small.zip",
+        archive_checksum="sha256:696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
         licence="non-commercial; may be redistributed under the same terms with its README; cite GroupLens",
     ),
 }
@@ -208,10 +188,6 @@ def _amazon(name: str, pattern: str) -> Layout:
         return read_amazon(files, pattern, _AMAZON_META if files.has(_AMAZON_META) else None)
 
     return Layout(name, (pattern,), read, optional=(_AMAZON_META,))
-
-
-def _read_own_amazon(files: FileSet, path: str, movies: str | None, _: Columns | None) -> RawDataset:
-    return read_amazon(files, path, movies)
 
 
 def _read_own_table(files: FileSet, path: str, movies: str | None, columns: Columns | None) -> RawDataset:
@@ -245,7 +221,7 @@ DATASETS: dict[str, KnownDataset] = {
             _amazon("JSON lines", "Movies_and_TV*.json*"),
             _amazon("JSON lines of 2014", "reviews_Movies_and_TV*.json*"),
         ),
-        own=OwnFiles(_read_own_amazon, needs_path=False),
+        own=OwnFiles(lambda files, path, movies, _: read_amazon(files, path, movies), needs_path=False),
         can_drop_rows=True,
     ),
     "csv": KnownDataset(

@@ -21,6 +21,11 @@ SOURCE_SCHEME = 2
 """How rows are hashed; see :meth:`Interactions.sha256`."""
 
 _BLOCK_ROWS = 1 << 20
+_HASHED = {
+    **{"user": "<i8", "item": "<i8", "rating": "<f4", "timestamp": "<i8", "rank": "<i8"},
+    **{"review": "<u1", "label": "<i1"},
+}
+_ONCE_SHORT = {"user", "item", "rank"}  # 32 bits by scheme 1
 
 Ids = NDArray[Any]
 """Ids of users or movies: whole numbers, or text in an object array."""
@@ -59,49 +64,28 @@ class Interactions:
         name and size, and ids with all 64 bits. Scheme 1, whose digits stand in older records, had columns
         without borders and ids modulo 2^32.
         """
-        return self._sha256_1() if scheme == 1 else self._sha256_2()
-
-    def _sha256_2(self) -> str:
-        digest = hashlib.sha256(b"interactions-2")
+        digest = hashlib.sha256(f"interactions-{scheme}".encode())
 
         def add(name: str, column: NDArray[Any], form: str) -> None:
-            digest.update(f"\n{name} {form} {len(column)}\n".encode())
+            if scheme > 1:
+                digest.update(f"\n{name} {form} {len(column)}\n".encode())
             for start in range(0, len(column), _BLOCK_ROWS):  # the wide copy stays small
                 digest.update(np.ascontiguousarray(column[start : start + _BLOCK_ROWS], dtype=form).data)
 
-        def add_texts(name: str, texts: Texts) -> None:
-            add(f"{name} ends", texts.offsets, "<i8")
-            add(name, texts.data, "<u1")
-
-        for name in ("user", "item"):
-            ids = getattr(self, name)
-            add_texts(name, Texts.of(ids)) if ids.dtype == object else add(name, ids, "<i8")
-        add("rating", self.rating, "<f4")
-        add("timestamp", self.timestamp, "<i8")
-        if self.rank is not None:
-            add("rank", self.rank, "<i8")
-        if self.review is not None:
-            add_texts("review", self.review)
-        if self.label is not None:
-            add("label", self.label, "<i1")
-        return digest.hexdigest()
-
-    def _sha256_1(self) -> str:
-        digest = hashlib.sha256(b"interactions-1")
-        for column in (self.user, self.item):
-            if column.dtype == object:
-                digest.update("\n".join(column.tolist()).encode())
+        for name, form in _HASHED.items():
+            column = getattr(self, name)
+            if column is None:
+                continue
+            if not isinstance(column, Texts) and column.dtype == object:  # ids of text
+                if scheme == 1:
+                    digest.update("\n".join(column.tolist()).encode())
+                    continue
+                column = Texts.of(column)
+            if isinstance(column, Texts):
+                add(f"{name} ends", column.offsets, "<i8")
+                add(name, column.data, "<u1")
             else:
-                digest.update(np.ascontiguousarray(column, dtype="<i4").data)
-        digest.update(np.ascontiguousarray(self.rating, dtype="<f4").data)
-        digest.update(np.ascontiguousarray(self.timestamp, dtype="<i8").data)
-        if self.rank is not None:
-            digest.update(np.ascontiguousarray(self.rank, dtype="<i4").data)
-        if self.review is not None:
-            digest.update(np.ascontiguousarray(self.review.offsets, dtype="<i8").data)
-            digest.update(np.ascontiguousarray(self.review.data).data)
-        if self.label is not None:
-            digest.update(np.ascontiguousarray(self.label, dtype="<i1").data)
+                add(name, column, "<i4" if scheme == 1 and name in _ONCE_SHORT else form)
         return digest.hexdigest()
 
 

@@ -7,8 +7,8 @@ Shapes: U users, V movies, K tags, N events, M queries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from reeltune.data.texts import Texts
 
 __all__ = ["Details", "SideInformation", "Tags", "align_movies", "align_tags", "align_users"]
 
-T = TypeVar("T")
+_ABSENT = {"ages": -1, "years": 0, "genres": (), "directors": (), "actors": ()}  # "" for other columns
 
 
 @dataclass(frozen=True)
@@ -53,55 +53,35 @@ class SideInformation:
     tags: Tags | None
 
 
-class _Rows:
-    """Picks what a source knows of ``ids``, in their order."""
-
-    def __init__(self, ids: tuple[str, ...], known: tuple[str, ...]) -> None:
-        row = {name: i for i, name in enumerate(known)}
-        self._rows = [row.get(name) for name in ids]
-
-    def pick(self, column: tuple[T, ...], absent: T) -> tuple[T, ...]:
-        """Return the column of the ids, ``absent`` where unknown; () where it is unknown for all."""
-        return tuple(absent if row is None else column[row] for row in self._rows) if column else ()
+def _picked(ids: tuple[str, ...], known: Movies | Users, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the columns ``names`` of ``known`` in the order of ``ids``, without those unknown for all."""
+    row = {name: i for i, name in enumerate(known.ids)}
+    rows = [row.get(name) for name in ids]
+    return {
+        name: tuple(_ABSENT.get(name, "") if row is None else column[row] for row in rows)
+        for name in names
+        if (column := getattr(known, name))
+    }
 
 
 def align_users(user_ids: Ids, known: Users | None) -> Users:
     """Return the users of the sequences with what is ``known`` of them."""
     ids = id_texts(user_ids)
-    if known is None:
-        return Users(ids)
-    rows = _Rows(ids, known.ids)
-    return Users(
-        ids=ids,
-        ages=rows.pick(known.ages, -1),
-        genders=rows.pick(known.genders, ""),
-        occupations=rows.pick(known.occupations, ""),
-    )
+    return Users(ids, **_picked(ids, known or Users(()), ("ages", "genders", "occupations")))
 
 
 def align_movies(item_ids: tuple[str, ...], movies: Movies | None) -> tuple[Catalogue, Details]:
     """Return catalogue and details of the prepared movies; one without title goes by its id."""
-    n_items = len(item_ids)
-    if movies is None:
-        return Catalogue(item_ids, item_ids, (0,) * n_items, ((),) * n_items), Details()
-    rows = _Rows(item_ids, movies.ids)
-    titles = rows.pick(movies.titles, "") or ("",) * n_items
-    nobody: tuple[str, ...] = ()
-    return (
-        Catalogue(
-            item_ids=item_ids,
-            titles=tuple(title or item for title, item in zip(titles, item_ids, strict=True)),
-            years=rows.pick(movies.years, 0) or (0,) * n_items,
-            genres=rows.pick(movies.genres, nobody) or (nobody,) * n_items,
-        ),
-        Details(
-            imdb_ids=rows.pick(movies.imdb_ids, ""),
-            tmdb_ids=rows.pick(movies.tmdb_ids, ""),
-            directors=rows.pick(movies.directors, nobody),
-            actors=rows.pick(movies.actors, nobody),
-            plots=rows.pick(movies.plots, ""),
-        ),
+    known = movies or Movies((), (), (), ())
+    found = _picked(item_ids, known, ("titles", "years", "genres"))
+    titles = found.get("titles", item_ids)
+    catalogue = Catalogue(
+        item_ids=item_ids,
+        titles=tuple(title or item for title, item in zip(titles, item_ids, strict=True)),
+        years=found.get("years", (0,) * len(item_ids)),
+        genres=found.get("genres", ((),) * len(item_ids)),
     )
+    return catalogue, Details(**_picked(item_ids, known, tuple(f.name for f in fields(Details))))
 
 
 def align_tags(

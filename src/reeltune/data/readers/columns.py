@@ -49,7 +49,9 @@ class Columns(Config):
     """Distance of neighbouring ratings; None for 0.5 on a scale up to five and 1 on a longer one."""
 
     @model_validator(mode="after")
-    def _scale_rises(self) -> Columns:
+    def _fields_fit(self) -> Columns:
+        if self.user == self.item:
+            raise ValueError(f"user and item are both the column {self.user!r}; they must be two")
         if not self.lowest_rating < self.highest_rating:
             raise ValueError(
                 f"lowest_rating {self.lowest_rating} must be below highest_rating {self.highest_rating}"
@@ -67,12 +69,6 @@ class Columns(Config):
         width = self.highest_rating - self.lowest_rating
         step = self.rating_step or min(width, 1.0 if self.highest_rating > 5 else 0.5)
         return RatingScale(lowest=self.lowest_rating, highest=self.highest_rating, step=step)
-
-    @model_validator(mode="after")
-    def _ids_differ(self) -> Columns:
-        if self.user == self.item:
-            raise ValueError(f"user and item are both the column {self.user!r}; they must be two")
-        return self
 
     def used(self) -> dict[str, str]:
         """Return the mapped columns: what they hold, and their name in the file."""
