@@ -129,6 +129,7 @@ def test_retraining_goes_on_where_it_was_killed(study_dir: Path, monkeypatch: py
     assert len(found.seeds) == 2
 
 
+@pytest.mark.soak
 def test_processes_at_once_give_what_one_after_the_other_gives(study_dir: Path, tmp_path: Path) -> None:
     other = shutil.copytree(study_dir, tmp_path / "other" / "tiny")
     _ask_for_seeds(study_dir, 2)

@@ -83,6 +83,7 @@ def test_bad_trials_are_recorded_and_never_win(tmp_path):
     assert rows[3].n_epochs == 8
 
 
+@pytest.mark.soak
 def test_several_objectives_stop_early_and_keep_their_limits(tmp_path):
     study = make_study(
         tmp_path / "s",
@@ -111,6 +112,7 @@ def test_several_objectives_stop_early_and_keep_their_limits(tmp_path):
     assert run(study, "run_two") is Outcome.FINISHED, "the storage is rebuilt"
 
 
+@pytest.mark.soak
 def test_each_signal_ends_a_run_cleanly(tmp_path):
     study = make_study(tmp_path / "s", trials=50)
     process = drive(study, "run_slowly", "3")
@@ -125,6 +127,7 @@ def test_each_signal_ends_a_run_cleanly(tmp_path):
     assert not any(row.state is TrialState.FAILED for row in study.rows())
 
 
+@pytest.mark.soak
 def test_a_killed_daemon_ends_the_run_and_fails_no_trial(tmp_path):
     study = make_study(tmp_path / "s", trials=200)
     process = drive(study)
@@ -157,6 +160,7 @@ def test_a_hung_trial_and_a_slow_one_meet_their_limit(tmp_path, monkeypatch):
     assert "time limit of 0.035 s" in rows[0].reason
 
 
+@pytest.mark.soak
 def test_a_full_disk_ends_the_run_and_fails_no_trial(tmp_path, monkeypatch):
     study = make_study(tmp_path / "s", trials=4)
     with pytest.raises(EngineError, match=r"No space left on device; .* `reeltune resume s`"):
