@@ -28,7 +28,9 @@ def init(
     name: str | None = typer.Option(None, "--name", help="Name of the experiment. [default: the data's]"),
     user: str | None = typer.Option(None, "--user", metavar="COLUMN", help="Column of the users."),
     item: str | None = typer.Option(None, "--item", metavar="COLUMN", help="Column of the movies."),
-    model: str = typer.Option("gru", "--model", help="The shipped search space to begin with."),
+    model: str | None = typer.Option(
+        None, "--model", help="The shipped search space to begin with. [default: that of the GRU]"
+    ),
 ) -> None:
     """Write an experiment and a search space for your data.
 
@@ -38,6 +40,7 @@ def init(
     from reeltune.data.config import DataConfig
     from reeltune.data.guess import guess_columns
     from reeltune.errors import UserError
+    from reeltune.models.registry import DEFAULT_NETWORK
     from reeltune.files import write_text
     from reeltune.shipped import find_yaml
 
@@ -56,7 +59,7 @@ def init(
     for path in (experiment, space):
         if path.exists():
             raise UserError(f"{path} exists; choose another --name, or remove it")
-    write_text(space, find_yaml(model, "search_spaces").read_text(encoding="utf-8"))
+    write_text(space, find_yaml(model or DEFAULT_NETWORK, "search_spaces").read_text(encoding="utf-8"))
     write_text(experiment, _experiment(data, columns, space))
     print(f"written: {experiment}, {space}\nnext:    reeltune check {experiment}")
 
