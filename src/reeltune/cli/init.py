@@ -40,8 +40,8 @@ def init(
     from reeltune.data.config import DataConfig
     from reeltune.data.guess import guess_columns
     from reeltune.errors import UserError
-    from reeltune.models.registry import DEFAULT_NETWORK
     from reeltune.files import write_text
+    from reeltune.models.registry import DEFAULT_NETWORK
     from reeltune.shipped import find_yaml
 
     if (file is None) == (dataset is None):
