@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from reeltune.tuning.ray.halving import METRICS
 from reeltune.tuning.ray.rules import Told, make_rule
-from reeltune.tuning.ray.worker import BREAKDOWN, EPOCH, JOB, OBJECTIVE, REPORT, RESULT
+from reeltune.tuning.ray.worker import BREAKDOWN, END_SECONDS, EPOCH, JOB, OBJECTIVE, REPORT, RESULT
 from reeltune.tuning.records.rows import EpochReport, TrialRow
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.study.recorder import Recorder
@@ -95,6 +95,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Choose the rule of a new trial and tell it of the trial."""
+        if tune_controller is not None:  # Ray Tune's own 10 seconds cut loggers off on a busy machine
+            tune_controller._actor_force_cleanup_timeout = END_SECONDS + 2
         number = _number(trial)
         self._rules[number] = self._rule(number)
         self._rules[number].on_trial_add(None, Told(number))

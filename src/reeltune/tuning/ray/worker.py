@@ -35,8 +35,8 @@ REPORT = "report"
 RESULT = "result"
 BREAKDOWN = "breakdown"
 JOB = "job"
-END_SECONDS = 8.0
-"""Ray Tune ends a worker by force after 10."""
+END_SECONDS = 40.0
+"""Longest wait for a stopped trial to close its loggers; Ray Tune ends the worker by force a little later."""
 ERROR_FILE = "error.txt"
 """Holds the traceback of a trial that failed."""
 
