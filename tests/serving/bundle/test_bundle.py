@@ -13,7 +13,7 @@ from reeltune.data.batch import Histories
 from reeltune.errors import BundleError, EngineError
 from reeltune.files import read_json, sha256_file, write_json
 from reeltune.models.registry import MODELS, build_network, models_of
-from reeltune.serving.bundle import folder as folder_module
+from reeltune.serving.bundle import manifest
 from reeltune.serving.bundle.bundle import BundleParts, export_bundle, load_bundle
 from reeltune.serving.bundle.manifest import is_bundle
 from serving_parts import make_parts
@@ -212,7 +212,7 @@ def test_a_failing_export_leaves_nothing_and_keeps_the_old(
         export_bundle(parts, bundle_dir, force=True, extras=fail)
     with pytest.raises(EngineError, match="No space left"):
         export_bundle(parts, bundle_dir.parent / "new", extras=fail)
-    monkeypatch.setattr(folder_module, "_swap", lambda *_: fail(bundle_dir))
+    monkeypatch.setattr(manifest, "_swap", lambda *_: fail(bundle_dir))
     with pytest.raises(EngineError):
         export_bundle(parts, bundle_dir, force=True)
     assert sha256_file(bundle_dir / "manifest.json") == before

@@ -34,8 +34,13 @@ from reeltune.files import write_json, write_text
 from reeltune.models.base import Scorer, SequenceNetwork, as_network
 from reeltune.models.baselines.base import Baseline
 from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
-from reeltune.serving.bundle.folder import atomic_folder
-from reeltune.serving.bundle.manifest import is_bundle, make_manifest, read_bundle_json, verify_bundle
+from reeltune.serving.bundle.manifest import (
+    atomic_folder,
+    is_bundle,
+    make_manifest,
+    read_bundle_json,
+    verify_bundle,
+)
 from reeltune.serving.bundle.reranking import Reranking
 from reeltune.serving.bundle.vocabulary import NO_FACTS, MovieFacts, read_vocabulary, write_vocabulary
 from reeltune.serving.bundle.weights import (

@@ -25,12 +25,10 @@ from reeltune.models.heads import catalogue_scores
 from reeltune.serving.bundle.engine import OnnxScorer, is_runtime_available
 
 __all__ = [
-    "MAX_MATRIX_BYTES",
     "check_parity",
     "has_small_matrix",
     "is_onnx_available",
     "is_onnx_wanted",
-    "reads_ratings",
     "write_onnx",
     "write_proved_onnx",
 ]
@@ -65,11 +63,6 @@ def has_small_matrix(model: SequenceNetwork | LinearForm) -> bool:
     """Return whether the matrix of a baseline, or of a network's count prior, fits into a graph."""
     matrix = model.matrix if isinstance(model, LinearForm) else model.prior
     return matrix is None or 4 * (model.n_items + 1) ** 2 <= MAX_MATRIX_BYTES
-
-
-def reads_ratings(network: SequenceNetwork) -> bool:
-    """Return whether the ratings of a history enter the network's scores."""
-    return network.side.config.rating or network.side.config.taste
 
 
 class _LastScores(nn.Module):
@@ -136,7 +129,7 @@ def write_onnx(model: SequenceNetwork | LinearForm, path: Path) -> None:
         if model.prior is not None:
             model.prior.table()  # a constant of the graph; made while tracing, each call would make it
         module = _LastScores(model)
-        if reads_ratings(model):
+        if model.side.config.rating or model.side.config.taste:
             names.append("ratings")
             example.append(torch.tensor([[4.0, 3.5, float("nan")], [1.0, float("nan"), float("nan")]]))
     axes = {name: {0: "batch", 1: "steps"} for name in ("items", "ratings") if name in names}

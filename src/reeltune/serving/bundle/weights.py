@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltune.errors import BundleError
+from reeltune.errors import BundleError, first_line
 from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.models.baselines.fit import restore_baseline
 
@@ -55,9 +55,7 @@ def read_weights(network: SequenceNetwork, path: Path, weight_format: WeightForm
         else:
             load_model(network, str(path), strict=True)
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise BundleError(
-            f"{path} does not hold this network's weights: {str(error).splitlines()[0]}"
-        ) from error
+        raise BundleError(f"{path} does not hold this network's weights: {first_line(error)}") from error
 
 
 def _check_tensors(

@@ -247,7 +247,7 @@ def _movie(recommender: CoalescedRecommender, code: int) -> Movie:
 
 def _history(recommender: CoalescedRecommender, data: bytes, name: str) -> History:
     export = read_export(data, name, recommender.scale)
-    known, unknown = known_titles(recommender.titles, export, lambda _: None)
+    known, unknown = known_titles(recommender.titles, export)
     pairs = [(movie, None) if isinstance(movie, str) else movie for movie in known]
     found = {recommender.titles.find(title): rating for title, rating in reversed(pairs)}
     movies = [

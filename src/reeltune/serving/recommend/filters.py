@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,38 +37,29 @@ class Filters:
         wanted, unwanted = (
             {_known_genre(name, known) for name in names} for names in (self.genres, self.without_genres)
         )
-        has_person = self._has_person(catalogue.n_items, people)
+        makers = self._wanted_people(people)
         allowed = np.zeros(catalogue.n_items + 1, dtype=np.bool_)
         for code, (year, genres) in enumerate(zip(catalogue.years, catalogue.genres, strict=True), start=1):
             allowed[code] = (
                 (not wanted or bool(wanted & set(genres)))
                 and not unwanted & set(genres)
-                and has_person[code]
+                and (not makers or any(name.casefold() in makers for name in people[code - 1]))
                 and (self.first_year is None or year >= self.first_year)
                 and (self.last_year is None or 0 < year <= self.last_year)
             )
         return allowed
 
-    def _has_person(self, n_items: int, people: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-        """Return which item codes one of ``self.people`` took part in, all where none is asked for."""
-        if not self.people:
-            return np.ones(n_items + 1, dtype=np.bool_)
-        if not people:
+    def _wanted_people(self, people: Sequence[Sequence[str]]) -> set[str]:
+        """Return ``self.people`` in lower case, after checking that each made a movie."""
+        if self.people and not people:
             raise UserError("this bundle does not know who made its movies; leave the filter by person out")
-        made: dict[str, list[int]] = defaultdict(list)
-        names: dict[str, str] = {}
-        for code, of_movie in enumerate(people, start=1):
-            for name in of_movie:
-                made[name.casefold()].append(code)
-                names[name.casefold()] = name
-        found = np.zeros(n_items + 1, dtype=np.bool_)
+        names = {name.casefold(): name for made in people for name in made} if self.people else {}
         for person in self.people:
-            if person.casefold() not in made:
-                near = difflib.get_close_matches(person.casefold(), made, n=3)
+            if person.casefold() not in names:
+                near = difflib.get_close_matches(person.casefold(), names, n=3)
                 hint = f"did you mean {' or '.join(repr(names[n]) for n in near)}?" if near else ""
                 raise UserError(f"nobody called {person!r} made a movie of this bundle; {hint}".rstrip("; "))
-            found[made[person.casefold()]] = True
-        return found
+        return {person.casefold() for person in self.people}
 
 
 NO_FILTERS = Filters()

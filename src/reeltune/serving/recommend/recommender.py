@@ -174,7 +174,10 @@ class Recommender:
         Raises:
             DataError: Its form is unknown, or a rating or date in it cannot be used.
         """
-        return known_titles(self.titles, read_export_file(Path(path), self.scale), notify)
+        export = read_export_file(Path(path), self.scale)
+        for line in export.notes:
+            notify(line)
+        return known_titles(self.titles, export)
 
     @property
     def tuned(self) -> Reranking:

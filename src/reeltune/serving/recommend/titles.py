@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz, process
 
@@ -187,12 +187,8 @@ def resolve(
     return list(found), list(found.values())
 
 
-def known_titles(
-    titles: TitleIndex, export: Export, notify: Callable[[str], None]
-) -> tuple[list[Watched], list[str]]:
-    """Return the history in an export, and the titles that the catalogue lacks; ``notify`` gets its notes."""
-    for line in export.notes:
-        notify(line)
+def known_titles(titles: TitleIndex, export: Export) -> tuple[list[Watched], list[str]]:
+    """Return the history in an export, and the titles that the catalogue lacks."""
     found: list[Watched] = []
     missed = []
     for entry in export.watched:

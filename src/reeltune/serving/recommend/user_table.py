@@ -8,6 +8,7 @@ Shapes: R rows.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 import time
@@ -73,6 +74,7 @@ def deal_rows(
     path: Path, titles: TitleIndex, scale: RatingScale, notify: Callable[[str], None]
 ) -> Iterator[UserTable]:
     """Yield the table at ``path`` (CSV or Parquet), dealt into parts that are removed afterwards."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.ipc
 
@@ -83,13 +85,23 @@ def deal_rows(
         folder = stack.enter_context(_own_folder())
         n_parts = min(MAX_PARTS, 1 + _n_rows_at_most(path) // ROWS_A_PART)
         table = UserTable([folder / f"{part:03d}.arrow" for part in range(n_parts)])
-        codes: dict[str, int] = {}
+
+        @functools.cache
+        def code_of(movie: str) -> int:
+            """Return the code of a movie, 0 where the catalogue holds none or several of that name."""
+            try:
+                return titles.find(movie)
+            except UserError:
+                return 0
+
         told = time.monotonic()
         with ExitStack() as files:
             writers = [files.enter_context(pa.ipc.new_stream(str(part), schema)) for part in table.parts]
             for chunk in _chunks(path):
-                frame = _checked(chunk, table, codes, titles, scale)
-                for part, rows in _deal(frame, n_parts):
+                frame = _checked(chunk, table, code_of, scale)
+                number = pd.util.hash_array(frame["user"].to_numpy(dtype=object)) % np.uint64(n_parts)
+                for part in np.unique(number).tolist():
+                    rows = frame[number == part]
                     writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
                 if time.monotonic() - told >= TELL_SECONDS:
                     told = time.monotonic()
@@ -149,15 +161,13 @@ def _chunks(path: Path) -> Iterator[Rows]:
     return table.chunks({name: name for name in ("user", movie, *others)})
 
 
-def _checked(
-    rows: Rows, table: UserTable, codes: dict[str, int], titles: TitleIndex, scale: RatingScale
-) -> pd.DataFrame:
+def _checked(rows: Rows, table: UserTable, code_of: Callable[[str], int], scale: RatingScale) -> pd.DataFrame:
     """Return some rows with the columns that parts hold; counts them in ``table``."""
     import pandas as pd
 
-    movie = "item" if "item" in rows.strings else "title"
-    number, names = pd.factorize(rows.ids(movie))
-    found = np.array([_code(name, movie, codes, titles) for name in names], dtype=np.int32)
+    is_id = "item" in rows.strings
+    number, names = pd.factorize(rows.ids("item" if is_id else "title"))
+    found = np.array([code_of(f"id:{name}" if is_id else name) for name in names], dtype=np.int32)
     code = found[number]
     rating = np.full(rows.n_rows, np.nan, dtype=np.float32)
     if "rating" in rows.strings:
@@ -167,23 +177,5 @@ def _checked(
         timestamp = seconds_of(rows, "timestamp", "seconds", may_be_absent=True, remedy="give it in seconds")
     table.n_rows += rows.n_rows
     table.n_unknown += int((code == 0).sum())
-    missed = (name for name, c in zip(names, found, strict=True) if c == 0)
-    table.unknown.extend(list(missed)[: max(0, 5 - len(table.unknown))])
+    table.unknown.extend(names[found == 0][: max(0, 5 - len(table.unknown))].tolist())
     return pd.DataFrame({"user": rows.ids("user"), "code": code, "rating": rating, "timestamp": timestamp})
-
-
-def _code(name: str, kind: str, codes: dict[str, int], titles: TitleIndex) -> int:
-    """Return the code of a movie, 0 where the catalogue holds none or several of that name."""
-    if name not in codes:
-        try:
-            codes[name] = titles.find(f"id:{name}" if kind == "item" else name)
-        except UserError:
-            codes[name] = 0
-    return codes[name]
-
-
-def _deal(frame: pd.DataFrame, n_parts: int) -> Iterator[tuple[int, pd.DataFrame]]:
-    import pandas as pd
-
-    part = pd.util.hash_array(frame["user"].to_numpy(dtype=object)) % np.uint64(n_parts)
-    yield from ((int(number), frame[part == number]) for number in np.unique(part))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.errors import ConfigError
-from reeltune.serving.bundle.folder import atomic_folder
+from reeltune.serving.bundle.manifest import atomic_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -47,7 +47,7 @@ def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tm
     target = tmp_path / "b[1]"
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from reeltune.serving.bundle.folder import atomic_folder\n"
+        "from reeltune.serving.bundle.manifest import atomic_folder\n"
         "with atomic_folder(Path(sys.argv[1])) as folder:\n"
         "    (folder / 'x').touch(); os.kill(os.getpid(), signal.SIGKILL)"
     )
