@@ -27,9 +27,10 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import read_json, write_json
 from reeltune.training.config import TrainingConfig
+from reeltune.training.epochs import EpochReport
 from reeltune.tuning.ray.schedulers import StudyScheduler
 from reeltune.tuning.ray.worker import EPOCH, JOB, OBJECTIVE, REPORT
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.history import History
 from reeltune.tuning.search.searchers import QmcConfig

@@ -25,9 +25,10 @@ from reeltune.data.config import DataConfig
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import read_json, write_json
 from reeltune.training.config import TrainingConfig
+from reeltune.training.epochs import EpochReport, Report
 from reeltune.tuning.ray.engine import run_study
 from reeltune.tuning.ray.session import private_environment, start_ray
-from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialResult, TrialRow, TrialState
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import SilentObserver

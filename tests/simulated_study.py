@@ -13,8 +13,9 @@ from reeltune.evaluation.repeats import name_winner
 from reeltune.files import write_json
 from reeltune.metrics.registry import per_query
 from reeltune.training.config import TrainingConfig
+from reeltune.training.epochs import EpochReport
 from reeltune.training.loggers import LoggingConfig, trial_loggers
-from reeltune.tuning.records.rows import EpochReport, TrialResult, TrialState
+from reeltune.tuning.records.rows import TrialResult, TrialState
 from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study

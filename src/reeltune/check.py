@@ -10,8 +10,6 @@ from reeltune.errors import ConfigError
 from reeltune.experiment import Experiment, resolve
 from reeltune.shipped import find_yaml
 
-__all__ = ["check_experiment"]
-
 NEUTRAL = {"data": {"dataset": "synthetic"}}
 
 

@@ -22,8 +22,6 @@ from pydantic.fields import FieldInfo
 
 from reeltune.errors import ConfigError
 
-__all__ = ["Config", "Document", "load_yaml", "parse", "parse_yaml", "with_change"]
-
 KeyPath = tuple[str | int, ...]
 C = TypeVar("C", bound="Config")
 

@@ -19,19 +19,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = [
-    "BundleError",
-    "ConfigError",
-    "DataError",
-    "DivergedError",
-    "EngineError",
-    "ReeltuneError",
-    "StudyError",
-    "UserError",
-    "first_line",
-    "unknown_name",
-]
-
 
 class ReeltuneError(Exception):
     """Base of all errors that reeltune raises on purpose."""

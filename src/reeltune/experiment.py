@@ -25,32 +25,21 @@ from reeltune.files import write_text
 from reeltune.models.registry import is_network, models_of
 from reeltune.seeding import derive
 from reeltune.shipped import find_yaml
+from reeltune.training.epochs import EpochReport
 from reeltune.training.loggers import LoggingConfig
 from reeltune.tuning.mirror.restore import restore_if_there
-from reeltune.tuning.ray.engine import Outcome, run_study
-from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.tuning.ray.engine import run_study
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.space.file import model_configs, parse_space
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.machine import this_machine
-from reeltune.tuning.study.observer import Observer
+from reeltune.tuning.study.observer import Observer, Outcome
 from reeltune.tuning.study.preflight import check_fixed, check_settings
 from reeltune.tuning.study.spec import Baselines, FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.study.warm import keep_prior
 from reeltune.tuning.trial.config import TASKS, RatingTrialConfig, TrialConfig, check_metrics, one_go
 from reeltune.tuning.trial.single import train_single
-
-__all__ = [
-    "Experiment",
-    "ExperimentSpec",
-    "Run",
-    "StudySection",
-    "load_experiment",
-    "resolve",
-    "resume",
-    "train",
-    "tune",
-]
 
 Notify = Callable[[str], None]
 

@@ -13,21 +13,6 @@ from typing import Any, BinaryIO
 
 from reeltune.errors import ConfigError, EngineError, ReeltuneError
 
-__all__ = [
-    "append_line",
-    "atomic_path",
-    "is_sealed",
-    "parse_json",
-    "part_path",
-    "read_json",
-    "read_lines",
-    "sealed",
-    "sha256_file",
-    "write_error",
-    "write_json",
-    "write_text",
-]
-
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:

@@ -17,8 +17,6 @@ try:
 except ImportError:  # Windows: nothing is locked, so work may be done twice
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK_FILE", "folder_lock", "held", "is_folder_locked", "is_held", "try_lock"]
-
 LOCK_FILE = "study.lock"
 """In a folder that one process at a time may run; it names the one that does."""
 

@@ -15,8 +15,6 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from reeltune.errors import ConfigError, EngineError, ReeltuneError, unknown_name
 from reeltune.files import atomic_path
 
-__all__ = ["ObjectStorage", "below", "check_address", "is_address", "split_name"]
-
 SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
 """What pyarrow.fs opens."""
 

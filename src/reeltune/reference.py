@@ -17,8 +17,6 @@ from reeltune.models.registry import MODELS
 from reeltune.training.config import RatingTrainingConfig, TrainingConfig
 from reeltune.tuning.space.parameters import Parameter
 
-__all__ = ["KINDS", "SpaceFile", "json_schema", "reference_page"]
-
 TRAININGS = ("TrainingConfig", "RatingTrainingConfig")
 """The classes of ``training``, one a task."""
 

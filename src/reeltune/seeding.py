@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["derive"]
-
 
 def derive(seed: int, *keys: str | int | float | bool | dict[str, object] | None) -> int:
     """Return a 63-bit seed that depends on ``seed`` and ``keys`` alone.

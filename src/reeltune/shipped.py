@@ -12,8 +12,6 @@ from typing import Literal
 
 from reeltune.errors import ConfigError, unknown_name
 
-__all__ = ["find_yaml", "shipped_folder", "shipped_names"]
-
 Kind = Literal["experiments", "search_spaces"]
 
 PACKAGE = Path(__file__).parent

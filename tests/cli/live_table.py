@@ -4,7 +4,8 @@ import sys
 import time
 
 from reeltune.cli.progress import make_observer
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.study.observer import StudyProgress
 

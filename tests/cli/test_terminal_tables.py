@@ -18,7 +18,8 @@ from reeltune.errors import UserError
 from reeltune.evaluation.across import Across, Line
 from reeltune.evaluation.compare import Interval
 from reeltune.experiment import load_experiment
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.space.parameters import Choice
 from reeltune.tuning.study.observer import StudyProgress
 

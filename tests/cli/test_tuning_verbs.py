@@ -15,7 +15,8 @@ import yaml
 
 from reeltune.cli.app import main
 from reeltune.cli.progress import LineObserver, TableObserver, make_observer
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.study.observer import StudyProgress
 

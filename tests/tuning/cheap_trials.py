@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reeltune.errors import EngineError, StudyError
 from reeltune.files import atomic_path, write_json, write_text
-from reeltune.tuning.records.rows import EpochReport, TrialResult, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialResult, TrialState
 from reeltune.tuning.trial.job import count_parameters
 
 LEARNING_RATE = "training.learning_rate"

@@ -8,9 +8,10 @@ from reeltune.config import parse_yaml
 from reeltune.data.config import DataConfig
 from reeltune.data.prepared import Ledger
 from reeltune.training.config import TrainingConfig
+from reeltune.training.epochs import EpochReport
 from reeltune.tuning.ray.engine import run_study
 from reeltune.tuning.ray.session import private_environment, start_ray
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import StudySettings, StudySpec

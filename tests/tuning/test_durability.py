@@ -21,9 +21,9 @@ from engine_parts import (
 from studies_for_tests import make_study, spec
 
 from reeltune.errors import EngineError
-from reeltune.tuning.ray.engine import Outcome
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.budget import COPIES, OVERHEAD_BYTES
+from reeltune.tuning.study.observer import Outcome
 from reeltune.tuning.trial.job import count_parameters
 
 pytestmark = [

@@ -9,10 +9,11 @@ import pytest
 from studies_for_tests import spec
 
 from reeltune.files import read_json
+from reeltune.training.epochs import EpochReport
 from reeltune.tuning.ray.rules import Told, make_rule
 from reeltune.tuning.ray.schedulers import StudyScheduler
 from reeltune.tuning.ray.worker import EPOCH, JOB, OBJECTIVE, REPORT
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.history import History
 from reeltune.tuning.search.schedulers import HyperBandConfig

@@ -7,10 +7,10 @@ import pytest
 from engine_parts import comparable, drive, finished, optuna_trials, restart_machine, run, wait_for
 from studies_for_tests import make_study
 
-from reeltune.tuning.ray.engine import Outcome
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.search.population import lineage
 from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import Outcome
 
 pytestmark = [
     pytest.mark.soak,

@@ -11,11 +11,10 @@ from optuna.trial import TrialState as OptunaState
 from studies_for_tests import make_study
 
 from reeltune.errors import ConfigError, EngineError, StudyError
-from reeltune.tuning.ray.engine import Outcome
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.search.results import pareto_front
 from reeltune.tuning.study.folder import Study
-from reeltune.tuning.study.observer import SilentObserver
+from reeltune.tuning.study.observer import Outcome, SilentObserver
 
 pytestmark = [
     pytest.mark.slow,

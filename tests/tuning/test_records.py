@@ -14,9 +14,9 @@ from reeltune.evaluation.final import evaluate_study
 from reeltune.experiment import resume
 from reeltune.report.study import write_report
 from reeltune.training.checkpoint import load_network, read_ranks
-from reeltune.tuning.ray.engine import Outcome
 from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
+from reeltune.tuning.study.observer import Outcome
 
 SCHEMA_1 = Path(__file__).parent / "schema_1"
 """Made by version 0.1.0: three trials ended, the fourth was killed after its first epoch; no study.db."""

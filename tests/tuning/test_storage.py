@@ -8,7 +8,8 @@ from optuna.trial import TrialState as OptunaState
 from studies_for_tests import spec
 
 from reeltune.errors import StudyError
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal, Limit
 from reeltune.tuning.search.searchers import SEARCHERS, n_points
 from reeltune.tuning.study.spec import StudySettings

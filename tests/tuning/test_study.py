@@ -8,7 +8,8 @@ from studies_for_tests import ledger, make_study, spec, write_ended
 
 from reeltune.cli.options import studies_root
 from reeltune.errors import ConfigError, EngineError, StudyError
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.folders import find_study, list_studies, remove_study
 

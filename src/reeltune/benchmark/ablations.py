@@ -26,8 +26,6 @@ from reeltune.tuning.trial.config import TrialConfig
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import job_result, run_jobs
 
-__all__ = ["ablation", "ablation_values", "ablations"]
-
 
 def ablations(
     benchmark: Benchmark,

@@ -39,8 +39,6 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import run_jobs
 
-__all__ = ["impact_of", "judge_groups", "judge_lists", "judge_privacy"]
-
 
 def judge_lists(
     benchmark: Benchmark, scored: Mapping[str, Scored], test: Queries, data: TuningData

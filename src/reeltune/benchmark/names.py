@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-__all__ = ["check_claim", "check_folders", "slug_of"]
-
 
 def slug_of(name: str) -> str:
     """Return ``name`` as a folder's name.

@@ -34,8 +34,6 @@ from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import run_jobs
 
-__all__ = ["choose_raters", "judge_raters", "open_rating_data", "rating_benchmark"]
-
 N_FLIPS = 9_999
 """Sign flips of a comparison: errors take as many values as there are users, so each flip costs more."""
 

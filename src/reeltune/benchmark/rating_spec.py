@@ -15,8 +15,6 @@ from reeltune.tuning.space.file import parse_space
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.trial.config import RatingTrialConfig, one_go
 
-__all__ = ["RatingEntry", "RatingPart"]
-
 
 class RatingEntry(Config):
     """One predictor of ratings: a network or a baseline, and what of it is searched."""

@@ -35,8 +35,6 @@ from reeltune.tuning.study.folder import PACKAGES
 from reeltune.tuning.study.observer import Observer
 from reeltune.version import __version__
 
-__all__ = ["run_benchmark"]
-
 _WORTH_TELLING_SECONDS = 5.0
 
 

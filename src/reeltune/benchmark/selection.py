@@ -25,17 +25,6 @@ from reeltune.tuning.study.observer import Observer, Outcome
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import job_result, run_jobs
 
-__all__ = [
-    "Chosen",
-    "check_packages",
-    "chosen_of",
-    "choose",
-    "seed_jobs",
-    "seed_jobs_of",
-    "study_of",
-    "tune_all",
-]
-
 
 @dataclass(frozen=True)
 class Chosen:

@@ -22,8 +22,6 @@ from reeltune.models.registry import MODELS, is_network
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.trial.jobs import Executor, LocalPool
 
-__all__ = ["Analyses", "Benchmark", "BenchmarkSpec", "Entry", "EntrySpec", "load_benchmark"]
-
 FORMER_CLAIM = "optimized RNN"
 """The claim of files of the release before, which named none."""
 

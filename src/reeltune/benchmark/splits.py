@@ -23,8 +23,6 @@ from reeltune.evaluation.final import open_test
 from reeltune.evaluation.studies import Notify
 from reeltune.tuning.trial.jobs import run_jobs
 
-__all__ = ["changed_targets", "judge_splits", "open_splits", "sweep_ties", "train_on_splits"]
-
 
 def open_splits(benchmark: Benchmark, *, data_dir: Path | None, notify: Notify) -> dict[str, TuningData]:
     """Return the data of each further split, by its name.

@@ -28,17 +28,6 @@ from reeltune.files import atomic_path
 from reeltune.metrics.registry import RANKING_METRICS, per_query
 from reeltune.models.base import Scorer
 
-__all__ = [
-    "LIST_LENGTH",
-    "Scored",
-    "Standing",
-    "all_pairs",
-    "judged",
-    "rivals",
-    "score_all",
-    "winner",
-]
-
 LIST_LENGTH = 10
 """Movies of the lists that are judged."""
 

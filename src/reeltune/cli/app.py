@@ -35,8 +35,6 @@ from reeltune.cli import (
 from reeltune.cli.options import example, note
 from reeltune.version import __version__
 
-__all__ = ["app", "main"]
-
 VERBS: dict[str, dict[Any, str]] = {
     "Study": {
         init.init: "init ratings.csv",

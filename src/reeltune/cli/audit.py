@@ -6,8 +6,6 @@ from pathlib import Path
 
 import typer
 
-__all__ = ["audit"]
-
 
 def audit(
     bundle: Path = typer.Argument(metavar="BUNDLE", help="Folder of an exported bundle."),

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 
 from reeltune.cli.options import note
 
-__all__ = ["progress_bar"]
-
 LINE_SECONDS = 10.0
 """Where there is no terminal, a line comes at most this often."""
 

@@ -13,8 +13,6 @@ from reeltune.cli.tables import Table, interval_cell, print_table
 if TYPE_CHECKING:
     from reeltune.report.tables import Table as Rows
 
-__all__ = ["benchmark", "experiment"]
-
 FILE = typer.Argument(metavar="BENCHMARK", help="An experiments/*.yaml file with the key models.")
 OUT = typer.Option(None, "--out", help="Folder of the results. [default: results/NAME]", show_default=False)
 QUICK = typer.Option(False, "--quick", help="The small version: what the file's key quick says.")

@@ -8,8 +8,6 @@ import typer
 
 from reeltune.cli.options import CHANGES, note
 
-__all__ = ["check"]
-
 
 def check(
     experiment: Path = typer.Argument(metavar="EXPERIMENT", help="A YAML file, or a shipped experiment."),

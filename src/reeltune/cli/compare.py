@@ -13,8 +13,6 @@ from reeltune.cli.tables import Table, interval_cell, print_plain, print_table, 
 if TYPE_CHECKING:
     from reeltune.evaluation.across import Across
 
-__all__ = ["compare", "compare_table"]
-
 
 def compare(
     names: list[str] = typer.Argument(metavar="STUDY STUDY...", help="Names or folders of studies."),

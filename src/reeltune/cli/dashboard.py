@@ -8,8 +8,6 @@ import typer
 
 from reeltune.cli.options import STUDIES, STUDY, study_path
 
-__all__ = ["dashboard"]
-
 
 def dashboard(
     study: str = STUDY,

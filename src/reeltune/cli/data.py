@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from reeltune.data.prepare.dataset import PreparationReport
     from reeltune.data.prepare.summary import Summary
 
-__all__ = ["app"]
-
 app = typer.Typer(
     name="data", help="List, prepare and inspect data sets; look after the cache.", no_args_is_help=True
 )

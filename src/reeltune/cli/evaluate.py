@@ -24,8 +24,6 @@ from reeltune.cli.tables import Table, interval_cell, print_plain, print_table
 if TYPE_CHECKING:
     from reeltune.evaluation.final import Evaluation
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     study: str = STUDY,

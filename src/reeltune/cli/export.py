@@ -9,8 +9,6 @@ import typer
 
 from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, study_path
 
-__all__ = ["export"]
-
 
 def export(
     study: str = STUDY,

@@ -7,8 +7,6 @@ from typing import Any
 
 import typer
 
-__all__ = ["init"]
-
 REMARKS = {
     "user": "ids of the users",
     "item": "ids of the movies",

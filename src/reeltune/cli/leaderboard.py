@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from reeltune.evaluation.repeats import Repeats
     from reeltune.tuning.study.folder import Study
 
-__all__ = ["print_front", "print_leaderboard", "print_repeats"]
-
 
 def print_leaderboard(leaderboard: Leaderboard, usual: Mapping[str, Any]) -> None:
     """Print trials and baselines on validation, best first, and the verdict.

@@ -9,23 +9,6 @@ from pathlib import Path
 
 import typer
 
-__all__ = [
-    "ADDRESS",
-    "AS_CSV",
-    "AS_JSON",
-    "CHANGES",
-    "DATA_DIR",
-    "STUDIES",
-    "STUDY",
-    "TAKE_OVER",
-    "example",
-    "note",
-    "printable",
-    "send_to_storage",
-    "studies_root",
-    "study_path",
-]
-
 STUDIES = typer.Option(
     None,
     "--studies",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reeltune.cli.tables import Table, short_params, short_time
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.results import best_rows
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from reeltune.tuning.study.observer import Observer, StudyProgress
-
-__all__ = ["LineObserver", "TableObserver", "make_observer"]
 
 QUIET_SECONDS = 30.0
 """Where there is no terminal, an epoch is worth a line after this long a silence."""

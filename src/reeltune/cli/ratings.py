@@ -9,8 +9,6 @@ import typer
 
 from reeltune.cli.options import CHANGES, DATA_DIR, note
 
-__all__ = ["ratings"]
-
 
 def ratings(
     experiment: Path = typer.Argument(metavar="EXPERIMENT", help="An experiments/ratings/*.yaml file."),

@@ -13,8 +13,6 @@ from reeltune.cli.tables import Table, print_plain, print_table
 if TYPE_CHECKING:
     from reeltune.serving.recommend.recommender import Recommender
 
-__all__ = ["recommend"]
-
 
 def recommend(
     bundle: Path = typer.Argument(

@@ -8,8 +8,6 @@ import typer
 
 from reeltune.cli.options import DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
 
-__all__ = ["report"]
-
 
 def report(
     study: str = STUDY,

@@ -7,8 +7,6 @@ from enum import StrEnum
 
 import typer
 
-__all__ = ["schema"]
-
 
 class What(StrEnum):
     """What is printed."""

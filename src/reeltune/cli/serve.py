@@ -8,8 +8,6 @@ import typer
 
 from reeltune.cli.options import note
 
-__all__ = ["serve"]
-
 
 def serve(
     bundle: Path = typer.Argument(

@@ -8,8 +8,6 @@ import typer
 
 from reeltune.cli.options import example, note
 
-__all__ = ["app"]
-
 app = typer.Typer(name="space", help="Search spaces of other tools.", no_args_is_help=True)
 
 

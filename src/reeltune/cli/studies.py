@@ -11,8 +11,6 @@ import typer
 from reeltune.cli.options import AS_CSV, AS_JSON, STUDIES, STUDY, studies_root, study_path
 from reeltune.cli.tables import Table, print_plain, print_table
 
-__all__ = ["rm", "studies"]
-
 
 def studies(studies: Path | None = STUDIES, as_json: bool = AS_JSON, as_csv: bool = AS_CSV) -> None:
     """List the studies with their state and best metric."""

@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
     Cell = str | Text | tuple[str, str]
 
-__all__ = [
-    "Table",
-    "fit_params",
-    "interval_cell",
-    "print_json",
-    "print_plain",
-    "print_table",
-    "short_params",
-    "short_time",
-    "short_value",
-]
-
 PARAMS_WIDTH = 24
 """Least room for searched values, in characters; other columns are left out before they have less."""
 

@@ -10,8 +10,6 @@ import typer
 from reeltune.cli.options import AS_CSV, AS_JSON, DATA_DIR, STUDIES, STUDY, note, send_to_storage, study_path
 from reeltune.cli.tables import Table, print_plain, print_table
 
-__all__ = ["tradeoff"]
-
 
 def tradeoff(
     study: str = STUDY,

@@ -12,9 +12,7 @@ from reeltune.cli.options import CHANGES, DATA_DIR, note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reeltune.tuning.records.rows import EpochReport
-
-__all__ = ["train"]
+    from reeltune.training.epochs import EpochReport
 
 
 def train(

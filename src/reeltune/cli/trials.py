@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from reeltune.tuning.records.rows import TrialRow
     from reeltune.tuning.study.folder import Study
 
-__all__ = ["trials", "trials_table"]
-
 
 def trials(
     study: str = STUDY,

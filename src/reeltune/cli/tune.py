@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from reeltune.experiment import Run
     from reeltune.tuning.study.spec import StudySpec
 
-__all__ = ["resume", "tune"]
-
 
 def tune(
     experiment: Path = typer.Argument(
@@ -130,7 +128,7 @@ def _checked_name(name: str) -> str:
 
 def _conclude(run: Run, data_dir: Path | None) -> None:
     """Print where the study stands: an interruption and how to resume, or the leaderboard."""
-    from reeltune.tuning.ray.engine import Outcome
+    from reeltune.tuning.study.observer import Outcome
 
     study = run.study
     rows = study.rows()

@@ -12,8 +12,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-__all__ = ["Histories", "Movable", "TrainingBatch"]
-
 
 class Movable:
     """Base of the batches: a frozen dataclass whose tensors go to a device together."""

@@ -21,17 +21,6 @@ from typing import Literal
 from reeltune.errors import DataError
 from reeltune.locks import held, is_held
 
-__all__ = [
-    "CacheItem",
-    "cache_error",
-    "cache_lock",
-    "cache_root",
-    "list_cache",
-    "prepared_root",
-    "remove_item",
-    "sources_root",
-]
-
 
 def cache_root() -> Path:
     """Return the folder for downloads and prepared data.

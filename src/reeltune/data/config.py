@@ -17,8 +17,6 @@ from reeltune.data.scale import RatingScale
 from reeltune.data.source import Layout
 from reeltune.errors import unknown_name
 
-__all__ = ["DATASETS", "SPLITS", "DataConfig", "split_in_words"]
-
 SPLITS: dict[str, type[SplitConfig]] = {
     "leave-one-out": LeaveOneOut,
     "leave-last": LeaveLast,

@@ -15,8 +15,6 @@ from reeltune.data.sequences import QueryBatch, n_window_batches, query_batches,
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import DataError
 
-__all__ = ["SequenceDataModule"]
-
 _VALIDATION_BATCH_SIZE = 256
 Batch = TypeVar("Batch", TrainingBatch, QueryBatch)
 

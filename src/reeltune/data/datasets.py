@@ -16,8 +16,6 @@ from reeltune.data.readers.tables import read_table
 from reeltune.data.source import FileSet, KnownDataset, Layout, OwnFiles, Package
 from reeltune.data.synthetic import synthetic_data
 
-__all__ = ["DATASETS"]
-
 _GROUPLENS = (
     "research use, no redistribution without permission, no commercial use without permission, "
     "cite GroupLens (the README in the archive has the full terms)"

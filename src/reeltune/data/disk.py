@@ -26,8 +26,6 @@ from reeltune.data.prepared import Catalogue
 from reeltune.data.texts import Texts
 from reeltune.files import read_json
 
-__all__ = ["load", "read_catalogue", "save", "tuples", "write_files"]
-
 T = TypeVar("T")
 
 

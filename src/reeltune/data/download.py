@@ -25,8 +25,6 @@ from reeltune.data.source import Package
 from reeltune.errors import DataError
 from reeltune.files import atomic_path
 
-__all__ = ["Notify", "fetch_address", "fetch_package", "package_archive"]
-
 Notify = Callable[[str], None]
 
 _CONNECT_SECONDS = 10.0  # of silence; an unreachable address must not hold up the next link

@@ -12,8 +12,6 @@ from typing import Any
 
 from reeltune.errors import DataError
 
-__all__ = ["N_ROWS", "guess_columns"]
-
 N_ROWS = 20_000
 """Rows that are looked at."""
 

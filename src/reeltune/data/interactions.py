@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["SOURCE_SCHEME", "BadRows", "Ids", "Interactions", "Movies", "RawDataset", "TagTable", "Users"]
-
 SOURCE_SCHEME = 2
 """How rows are hashed; see :meth:`Interactions.sha256`."""
 

@@ -21,8 +21,6 @@ from reeltune.data.source import FileSet, KnownDataset, Layout, readable
 from reeltune.errors import DataError, EngineError
 from reeltune.files import write_text
 
-__all__ = ["Found", "Search", "given_folders"]
-
 
 @dataclass(frozen=True)
 class Found:

@@ -21,8 +21,6 @@ from reeltune.config import Config
 from reeltune.data.scale import RatingScale
 from reeltune.data.texts import Texts
 
-__all__ = ["PAD", "Catalogue", "HeldOut", "Ledger", "Queries", "Sequences", "TuningData"]
-
 PAD = 0
 """The item code of padding; items are counted from 1."""
 

@@ -20,8 +20,6 @@ from reeltune.data.prepared import Queries, Sequences
 from reeltune.data.sequences import user_histories
 from reeltune.seeding import derive
 
-__all__ = ["RatingBatch", "Ratings", "known_ratings", "rating_batches"]
-
 _BUCKET_BATCHES = 8  # batches whose users are sorted by length together: little padding, still random
 
 

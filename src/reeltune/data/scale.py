@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 
 from reeltune.config import Config
 
-__all__ = ["RatingScale"]
-
 _LOWEST_STARS, _HIGHEST_STARS = 0.5, 5.0
 _LIKED_STARS = 4.0  # what most papers on MovieLens call liked
 _MOST_WHOLE_CLASSES = 11

@@ -19,15 +19,6 @@ from reeltune.data.batch import Histories, Movable, TrainingBatch
 from reeltune.data.prepared import PAD, Queries, Sequences
 from reeltune.seeding import derive
 
-__all__ = [
-    "QueryBatch",
-    "n_window_batches",
-    "user_histories",
-    "query_batches",
-    "to_histories",
-    "window_batches",
-]
-
 _BUCKET_BATCHES = 16  # batches whose windows are sorted by length together: little padding, still random
 _BATCH_POSITIONS = 1 << 16  # bounds the memory of a batch of very long histories
 

@@ -20,8 +20,6 @@ from reeltune.data.interactions import RawDataset
 from reeltune.data.readers.columns import Columns
 from reeltune.errors import DataError
 
-__all__ = ["FileSet", "KnownDataset", "Layout", "OwnFiles", "Package", "readable"]
-
 _CHUNK_BYTES = 1 << 20
 
 

@@ -33,17 +33,6 @@ from reeltune.data.readers.credits import Credits, read_credits
 from reeltune.errors import DataError
 from reeltune.files import read_json
 
-__all__ = [
-    "find_prepared",
-    "is_outdated",
-    "open_held_out",
-    "open_side",
-    "open_summary",
-    "open_tuning",
-    "prepare",
-    "write_dataset",
-]
-
 T = TypeVar("T")
 
 

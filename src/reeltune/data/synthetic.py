@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.seeding import derive
 
-__all__ = ["SyntheticData", "synthetic_data"]
-
 _FIRST_SECOND = 946_684_800  # 2000-01-01
 _TIE_SHARE = 0.3  # of the events fall into the second of the event before, as in rating sessions
 _SUCCESSOR_WEIGHT, _GROUP_WEIGHT, _POPULARITY_WEIGHT = 0.6, 0.3, 0.1

@@ -16,8 +16,6 @@ from reeltune.metrics.registry import per_query
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["Across", "Line", "compare_studies", "ledger_differences"]
-
 
 @dataclass(frozen=True)
 class Line:

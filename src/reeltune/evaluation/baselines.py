@@ -26,8 +26,6 @@ from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import UNTUNED_RNN
 
-__all__ = ["baseline_label", "rank_baselines"]
-
 Ranks = NDArray[np.int32]
 
 MAX_EVENTS = 2_000_000

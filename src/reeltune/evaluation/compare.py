@@ -20,22 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 from reeltune.errors import ConfigError
 from reeltune.seeding import derive
 
-__all__ = [
-    "N_BOOTSTRAP",
-    "SIGNIFICANCE",
-    "Comparison",
-    "Interval",
-    "bootstrap_means",
-    "checked_figures",
-    "compare_paired",
-    "mean_interval",
-    "p_text",
-    "portions",
-    "standing",
-    "sums_by_user",
-    "targets_in_words",
-]
-
 SIGNIFICANCE = 0.05
 """A difference with a p-value below this is called real."""
 

@@ -22,8 +22,6 @@ from reeltune.models.base import SequenceNetwork
 from reeltune.models.prior import CountPrior
 from reeltune.seeding import derive
 
-__all__ = ["WEIGHTS", "PriorChoice", "choose_weight", "ranks_by_weight"]
-
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 """Weights that are tried; 0 is the network alone."""
 

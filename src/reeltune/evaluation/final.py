@@ -47,16 +47,6 @@ if TYPE_CHECKING:
     from reeltune.models.base import SequenceNetwork
     from reeltune.models.baselines.base import Baseline
 
-__all__ = [
-    "Evaluation",
-    "SeedFigures",
-    "evaluate_study",
-    "choose_prior",
-    "open_test",
-    "read_evaluation",
-    "select_candidates",
-]
-
 Ranks = NDArray[np.int32]
 
 

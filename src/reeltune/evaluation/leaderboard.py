@@ -35,19 +35,6 @@ from reeltune.training.epochs import VALIDATION_RANKS
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.study.folder import Study
 
-__all__ = [
-    "FIGURES",
-    "VERDICT_METRIC",
-    "Entry",
-    "Leaderboard",
-    "compare_with_baselines",
-    "figures",
-    "make_leaderboard",
-    "read_leaderboard",
-    "trial_ranks",
-    "validation_baselines",
-]
-
 FIGURES = ("hr@10", "ndcg@10", "mrr@10")
 """Metrics of every leaderboard and evaluation."""
 

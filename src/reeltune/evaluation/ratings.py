@@ -38,8 +38,6 @@ from reeltune.tuning.trial.config import RatingTrialConfig, one_go
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import LocalPool, run_jobs
 
-__all__ = ["FoldSettings", "RatingSpec", "evaluate_ratings", "load_rating_spec"]
-
 Stars = NDArray[np.float32]
 
 

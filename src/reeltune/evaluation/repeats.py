@@ -16,8 +16,6 @@ from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.results import best_rows, simplest
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["Repeated", "Repeats", "name_winner", "read_repeats"]
-
 
 @dataclass(frozen=True)
 class Repeated:

@@ -27,8 +27,6 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import Executor, LocalPool, run_jobs
 
-__all__ = ["Candidate", "refit", "repeat_best", "retrain", "study_executor"]
-
 
 @dataclass(frozen=True)
 class Candidate:

@@ -18,15 +18,6 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.compare import N_BOOTSTRAP, Interval, checked_figures, portions, sums_by_user
 from reeltune.seeding import derive
 
-__all__ = [
-    "SeedSpread",
-    "WinnersCurse",
-    "seed_spread",
-    "two_way_interval",
-    "two_way_intervals",
-    "winners_curse",
-]
-
 
 @dataclass(frozen=True)
 class SeedSpread:

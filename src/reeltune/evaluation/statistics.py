@@ -22,13 +22,6 @@ from reeltune.evaluation.compare import (
     sums_by_user,
 )
 
-__all__ = [
-    "Finding",
-    "compare_family",
-    "holm",
-    "wilcoxon",
-]
-
 
 @dataclass(frozen=True)
 class Finding:

@@ -14,8 +14,6 @@ from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.results import has_figures
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["Notify", "check_task", "open_study_data", "protocol", "selected_trial", "silent"]
-
 Notify = Callable[[str], None]
 """Receives lines of progress."""
 

@@ -21,16 +21,6 @@ from reeltune.errors import DivergedError
 from reeltune.models.base import Scorer
 from reeltune.models.baselines.base import Baseline
 
-__all__ = [
-    "evaluating",
-    "latency_ms",
-    "model_megabytes",
-    "rank_queries",
-    "target_ranks",
-    "top_items",
-    "top_lists",
-]
-
 _BYTES_PER_MEGABYTE = 1e6
 
 _N_TIMED = 16

@@ -17,22 +17,6 @@ from numpy.typing import NDArray
 
 from reeltune.data.prepared import PAD, Queries, Sequences
 
-__all__ = [
-    "MIX",
-    "Lists",
-    "calibration",
-    "coverage",
-    "gini",
-    "intra_list_diversity",
-    "item_surprise",
-    "list_means",
-    "novelty",
-    "popularity_lift",
-    "profile_means",
-    "serendipity",
-    "surprise",
-]
-
 Lists = NDArray[np.integer[Any]]
 Table = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 Values = NDArray[np.float64]

@@ -16,19 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = [
-    "DEFAULT_THRESHOLD",
-    "STAR_CLASSES",
-    "Calibration",
-    "Decisions",
-    "Stars",
-    "check_stars",
-    "decide",
-    "rating_errors",
-    "star_classes",
-    "star_matrix",
-]
-
 Stars = NDArray[np.floating]
 
 DEFAULT_THRESHOLD = 4.0

@@ -22,27 +22,6 @@ from reeltune.metrics.evaluate import latency_ms, model_megabytes
 from reeltune.metrics.lists import Lists, coverage, item_surprise, novelty
 from reeltune.metrics.rating import Stars, rating_errors
 
-__all__ = [
-    "METRICS",
-    "RANKING_METRICS",
-    "RATING_METRICS",
-    "ChosenMetric",
-    "Evidence",
-    "Metric",
-    "MetricLabel",
-    "ObjectiveLabel",
-    "RankingLabel",
-    "Ranks",
-    "RatingLabel",
-    "Values",
-    "list_length",
-    "measure",
-    "parse_metric",
-    "per_query",
-    "ranking_metrics",
-]
-
-
 Ranks = NDArray[np.integer[Any]]
 """Ranks of the targets, counted from 1, one target a query."""
 

@@ -17,8 +17,6 @@ from reeltune.models.inputs import SideInputs
 if TYPE_CHECKING:
     from reeltune.models.prior import CountPrior
 
-__all__ = ["Scorer", "SequenceNetwork", "as_network"]
-
 
 class Scorer(Protocol):
     """Scores the whole catalogue for histories; networks and baselines alike."""

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from reeltune.data.prepared import PAD
 
-__all__ = ["CatalogueHead", "catalogue_scores"]
-
 
 class CatalogueHead(nn.Module):
     """Projects a state to the width of the movie embeddings and normalises it.

@@ -23,8 +23,6 @@ from reeltune.data.features.users import (
 from reeltune.data.prepared import PAD
 from reeltune.models.kernels.dropout import Dropout
 
-__all__ = ["ItemEmbedding", "SideInputs"]
-
 _N_STAR_BUCKETS = 11
 """0 for no rating, then half stars from 0.5 to 5."""
 _FIRST_SHARE = 0.1

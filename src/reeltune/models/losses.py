@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["LossName", "Sampled", "bpr_max", "gbce", "sampled_scores", "sampled_softmax", "top1_max"]
-
 LossName = Literal["softmax", "sampled-softmax", "bpr-max", "top1-max", "gbce"]
 """The losses of the next movie."""
 

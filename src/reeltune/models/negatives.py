@@ -10,8 +10,6 @@ from torch import Tensor
 
 from reeltune.data.prepared import PAD
 
-__all__ = ["NegativeSampler"]
-
 
 class NegativeSampler:
     """Draws movies with replacement, with chances in proportion to ``(count + 1) ** exponent``.

@@ -17,8 +17,6 @@ from reeltune.data.prepared import PAD, Sequences
 from reeltune.models.baselines.base import Known
 from reeltune.models.baselines.markov import Markov, MarkovConfig
 
-__all__ = ["CountPrior"]
-
 _COUNTING = MarkovConfig()
 """The windowed Markov baseline as it stands in every table of results."""
 _FLOOR = 1e-3

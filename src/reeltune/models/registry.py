@@ -43,24 +43,6 @@ from reeltune.models.rating.baselines import (
     fit_global_mean,
 )
 
-__all__ = [
-    "DEFAULT_NETWORK",
-    "MODELS",
-    "AnyBaselineConfig",
-    "AnyModelConfig",
-    "AnyNetworkConfig",
-    "AnyRatingBaselineConfig",
-    "AnyRatingModelConfig",
-    "ModelEntry",
-    "ModelKind",
-    "Package",
-    "build_network",
-    "check_packages",
-    "is_network",
-    "model_entry",
-    "models_of",
-]
-
 ModelKind = Literal["network", "baseline", "rating baseline"]
 """What a model is. A network scores the catalogue, and under a rating head predicts ratings too; a baseline
 scores the catalogue and is fitted in one go; a rating baseline predicts ratings and is fitted in one go."""

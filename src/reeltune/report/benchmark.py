@@ -16,8 +16,6 @@ from reeltune.report.cards import benchmark_card
 from reeltune.report.page import bullets, facts_list, figure, head, items, page, section
 from reeltune.report.tables import Table
 
-__all__ = ["documents", "write_pages"]
-
 Figures = Mapping[str, tuple[str, str]]
 
 

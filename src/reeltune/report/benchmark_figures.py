@@ -9,8 +9,6 @@ from reeltune.evaluation.leaderboard import VERDICT_METRIC
 from reeltune.report.benchmark_result import winner_row
 from reeltune.report.svg import Point, curve, forest, matrix, reliability
 
-__all__ = ["RATING_FIGURES", "figures_of", "sweeps"]
-
 RATING_FIGURES = ("decisions", "confusion", "stars", "calibration")
 """Figures about predicted ratings."""
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from reeltune.evaluation.compare import Interval
 
-__all__ = ["SCHEMA", "interval", "read_result", "winner_row"]
-
 SCHEMA = 3
 """Version of ``result.json``."""
 

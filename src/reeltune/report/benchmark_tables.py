@@ -11,26 +11,6 @@ from reeltune.evaluation.seeds import SeedSpread, WinnersCurse
 from reeltune.report.benchmark_result import interval, winner_row
 from reeltune.report.tables import Cell, Table
 
-__all__ = [
-    "all_pairs_table",
-    "budget_table",
-    "cuts_table",
-    "decisions_table",
-    "errors_table",
-    "importance_table",
-    "lists_table",
-    "pairs_table",
-    "predictors_table",
-    "privacy_lines",
-    "rating_lines",
-    "selection_lines",
-    "split_lines",
-    "splits_table",
-    "standings_table",
-    "ties_table",
-    "user_groups_table",
-]
-
 SHOWN = ("hr@10", "ndcg@10", "mrr@10")
 """Metrics of the printed table; the JSON holds all at every cut."""
 

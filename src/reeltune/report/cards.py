@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reeltune.data.config import DATASETS, split_in_words
+from reeltune.data.config import split_in_words
+from reeltune.data.datasets import DATASETS
 from reeltune.data.prepared import Ledger
 from reeltune.evaluation.final import Evaluation
 from reeltune.report.benchmark_result import winner_row
@@ -17,9 +18,6 @@ from reeltune.report.benchmark_tables import privacy_lines
 from reeltune.report.page import bullets
 from reeltune.report.tables import Cell, Table
 from reeltune.report.tradeoff import TradeOff
-
-__all__ = ["CardFacts", "benchmark_card", "data_section", "make_card"]
-
 
 _FIGURES = {
     "ndcg": "NDCG@10",

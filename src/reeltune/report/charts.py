@@ -16,29 +16,16 @@ from reeltune.evaluation.compare import Interval
 from reeltune.report.svg import Scale, number
 from reeltune.tuning.space.parameters import Choice, Parameter
 
-__all__ = [
-    "Axis",
-    "Bar",
-    "Curve",
-    "Dot",
-    "interval_bars",
-    "learning_curves",
-    "parallel_coordinates",
-    "range_bar",
-    "scatter",
-    "trial_bars",
-]
-
 
 class Share(Protocol):
     """A share and the range of its estimate, each 0 to 1."""
 
     @property
-    def share(self) -> float: ...
+    def share(self) -> float: ...  # noqa: D102
     @property
-    def low(self) -> float: ...
+    def low(self) -> float: ...  # noqa: D102
     @property
-    def high(self) -> float: ...
+    def high(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

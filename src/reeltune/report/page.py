@@ -11,21 +11,6 @@ from typing import Any
 from reeltune.evaluation.compare import Interval
 from reeltune.report.svg import number
 
-__all__ = [
-    "bullets",
-    "duration",
-    "facts_list",
-    "figure",
-    "head",
-    "items",
-    "note",
-    "page",
-    "section",
-    "sentence",
-    "signed",
-    "times",
-]
-
 
 def page(title: str, parts: Iterable[str], *, has_script: bool = False) -> str:
     """Return an HTML page that opens without a network."""

@@ -8,8 +8,6 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-__all__ = ["confusion_table", "render_rating_report"]
-
 
 def render_rating_report(found: Mapping[str, Any]) -> str:
     """Return what :func:`reeltune.evaluation.ratings.evaluate_ratings` returned as a page of HTML."""

@@ -17,8 +17,6 @@ from reeltune.report.tradeoff import read_trade_off, trade_off_section
 from reeltune.tuning.search.results import pressed_bounds
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["render_report", "write_report"]
-
 N_BEST = 5
 """Best trials whose pressed bounds are named."""
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-__all__ = ["Point", "Scale", "curve", "forest", "matrix", "number", "panels", "reliability", "round_ticks"]
-
 _STYLE = (
     "<style>text{font:13px system-ui,sans-serif;fill:#333}.s{fill:#666;font-size:11px}"
     ".b{fill:#fff}.g{stroke:#ddd;stroke-width:1}.i{stroke:#666;stroke-width:2}.d{fill:#666}"

@@ -11,8 +11,6 @@ from html import escape
 
 from reeltune.evaluation.compare import Interval
 
-__all__ = ["Cell", "Html", "Table", "interval_text"]
-
 
 class Html(str):
     """A cell that is markup already; other forms than HTML show its text alone."""

@@ -11,8 +11,6 @@ from reeltune.files import read_json
 from reeltune.report.page import items, note, section
 from reeltune.report.svg import Panel, number, panels
 
-__all__ = ["GAINS", "Point", "TradeOff", "draw_trade_off", "read_trade_off", "trade_off_section"]
-
 GAINS = {
     "popularity": ("mean_events", "mean training events of a listed movie"),
     "novelty": ("distance", "mean distance from the user's movies"),

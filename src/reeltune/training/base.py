@@ -17,8 +17,6 @@ from reeltune.errors import DivergedError
 from reeltune.seeding import derive
 from reeltune.training.config import RatingTrainingConfig, TrainingConfig, learning_rate_factor
 
-__all__ = ["Segment", "TrainedModule", "WeightAverage", "parameter_groups", "take_moments"]
-
 
 @dataclass(frozen=True)
 class Segment:

@@ -21,8 +21,6 @@ from reeltune.training.epochs import (
     is_patience_out,
 )
 
-__all__ = ["EpochRecorder"]
-
 
 class EpochRecorder(pl.Callback):
     """Records each epoch in ``directory`` and reports it.

@@ -21,16 +21,6 @@ from reeltune.models.baselines.base import Baseline
 from reeltune.models.baselines.fit import restore_baseline
 from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
 
-__all__ = [
-    "SealedCheckpoints",
-    "load_model",
-    "load_network",
-    "read_checkpoint",
-    "read_ranks",
-    "write_array",
-    "write_checkpoint",
-]
-
 NETWORK_PREFIX = "network."
 
 

@@ -10,8 +10,6 @@ from pydantic import Field
 from reeltune.config import Config
 from reeltune.models.losses import LossName
 
-__all__ = ["RatingTrainingConfig", "TrainingConfig", "learning_rate_factor"]
-
 
 class TrainingConfig(Config):
     """Optimiser, schedule, batches and stopping of one training run.

@@ -10,20 +10,6 @@ from pydantic import ConfigDict, Field
 
 from reeltune.metrics.registry import ChosenMetric
 
-__all__ = [
-    "RECORD",
-    "Count",
-    "BEST_CHECKPOINT",
-    "LAST_CHECKPOINT",
-    "VALIDATION_PREDICTIONS",
-    "VALIDATION_RANKS",
-    "EpochReport",
-    "Number",
-    "Report",
-    "best_epoch",
-    "is_patience_out",
-]
-
 RECORD = ConfigDict(allow_inf_nan=False, extra="forbid")
 """How records are read: numbers are finite, no field is unknown."""
 

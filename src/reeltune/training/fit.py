@@ -26,8 +26,6 @@ from reeltune.training.checkpoint import SealedCheckpoints, read_checkpoint
 from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report, is_patience_out
 from reeltune.training.rating import RatingDataModule
 
-__all__ = ["FitResult", "fit", "isolated", "quiet_lightning"]
-
 
 @dataclass(frozen=True)
 class FitResult:

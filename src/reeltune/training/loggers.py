@@ -15,8 +15,6 @@ from reeltune.config import Config
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-__all__ = ["LoggingConfig", "trial_loggers", "wandb_mode"]
-
 
 class LoggingConfig(Config):
     """Where the figures of each epoch go besides the study folder."""

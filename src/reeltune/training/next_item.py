@@ -33,8 +33,6 @@ from reeltune.training.checkpoint import write_array
 from reeltune.training.config import TrainingConfig
 from reeltune.training.epochs import VALIDATION_RANKS
 
-__all__ = ["NextItemModule"]
-
 
 class NextItemModule(TrainedModule):
     """Trains a network to predict the next movie at every position and ranks the whole catalogue."""

@@ -30,8 +30,6 @@ from reeltune.training.checkpoint import read_checkpoint, write_array
 from reeltune.training.config import RatingTrainingConfig
 from reeltune.training.epochs import VALIDATION_PREDICTIONS
 
-__all__ = ["RatingDataModule", "RatingModule", "load_rater", "predict_ratings"]
-
 
 class RatingDataModule(pl.LightningDataModule):
     """Rating questions of a prepared data set: whole histories of users and what they were asked.

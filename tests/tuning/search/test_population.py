@@ -12,7 +12,8 @@ from reeltune.config import Document, parse_yaml
 from reeltune.errors import ConfigError
 from reeltune.models.baselines.popularity import PopularityConfig
 from reeltune.training.config import TrainingConfig
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.perturb import explore, moved
 from reeltune.tuning.search.population import lineage, schedule
 from reeltune.tuning.space.parameters import Choice, FloatRange, IntRange

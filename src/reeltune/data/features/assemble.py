@@ -39,8 +39,6 @@ from reeltune.data.store import open_side
 from reeltune.errors import DataError
 from reeltune.files import atomic_path
 
-__all__ = ["Features", "make_features", "query_features"]
-
 FEATURES = "1"
 """Version of the code behind kept arrays; a change of any number raises it."""
 

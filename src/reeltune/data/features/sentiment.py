@@ -18,18 +18,6 @@ from reeltune.data.scale import RatingScale
 from reeltune.errors import DataError
 from reeltune.files import atomic_path, read_json, write_json
 
-__all__ = [
-    "LexiconScorer",
-    "SentimentScorer",
-    "TrainedScorer",
-    "fit_review_scorer",
-    "fit_scorer",
-    "load_scorer",
-    "movie_sentiment",
-    "review_texts",
-    "save_scorer",
-]
-
 Scores = NDArray[np.float32]
 
 _N_FOLDS = 5

@@ -17,8 +17,6 @@ from reeltune.data.prepare.side import Details, Tags
 from reeltune.data.prepared import Catalogue, Sequences
 from reeltune.errors import ConfigError
 
-__all__ = ["movie_texts", "sentence_vectors", "stems_of", "term_vectors", "tfidf_vectors"]
-
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _YEAR = re.compile(r"\(\d{4}\)\s*$")
 _MAX_REVIEW_CHARACTERS = 20_000

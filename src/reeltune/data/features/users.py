@@ -17,17 +17,6 @@ from reeltune.data.features.movies import Codes, genre_table
 from reeltune.data.interactions import Users
 from reeltune.data.prepared import Catalogue, Sequences
 
-__all__ = [
-    "AGE_STARTS",
-    "N_GAP_BUCKETS",
-    "N_RATING_COLUMNS",
-    "gap_buckets",
-    "profile_codes",
-    "request_buckets",
-    "running_taste",
-    "taste_table",
-]
-
 AGE_STARTS = (1, 18, 25, 35, 45, 50, 56)
 """Lowest years of the age groups, those of MovieLens 1M."""
 

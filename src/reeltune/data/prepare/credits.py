@@ -17,8 +17,6 @@ from reeltune.data.locate import given_folders
 from reeltune.data.readers.credits import Credits
 from reeltune.errors import ConfigError, DataError
 
-__all__ = ["PACKAGE", "find_credits", "with_credits"]
-
 PACKAGE = "package"
 """Stands for the package that carries credits of the data set, instead of a path."""
 

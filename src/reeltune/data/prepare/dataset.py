@@ -16,8 +16,6 @@ from reeltune.data.prepare.splits import Parts, fingerprint
 from reeltune.data.prepare.summary import Summary, summarize
 from reeltune.data.prepared import Catalogue, Ledger
 
-__all__ = ["Dataset", "PreparationReport", "prepare_dataset"]
-
 
 @dataclass(frozen=True)
 class PreparationReport(RowCounts):

@@ -22,8 +22,6 @@ from reeltune.data.prepared import Sequences
 from reeltune.errors import DataError
 from reeltune.seeding import derive
 
-__all__ = ["KFold", "OfficialFold"]
-
 _VALIDATION_SHARE = 0.1  # of the rows that are not test
 _OFFICIAL_SEED = 17  # the publisher's folds have no validation rows: these are drawn from the training rows
 

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from reeltune.data.interactions import Interactions
 
-__all__ = ["TIE_RULES", "chronological", "order_keys", "repeated_rows"]
-
 TIE_RULES: dict[str, str] = {
     "file": "stable sort by (user, timestamp); ties stay in file order",
     "movie": "stable sort by (user, timestamp, movie id)",

@@ -16,8 +16,6 @@ from reeltune.data.prepare.ordering import chronological, order_keys, repeated_r
 from reeltune.data.prepared import Sequences
 from reeltune.errors import DataError
 
-__all__ = ["PREPARATION", "Prepared", "RowCounts", "encode", "id_texts", "prepare_sequences"]
-
 _DENSE_FACTOR = 8  # a table of this many entries a row costs less than sorting the rows
 
 PREPARATION = "2"

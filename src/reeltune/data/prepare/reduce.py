@@ -15,8 +15,6 @@ from reeltune.data.prepared import TuningData
 from reeltune.errors import ConfigError
 from reeltune.seeding import derive
 
-__all__ = ["reduced", "with_validation"]
-
 
 def reduced(
     data: TuningData,

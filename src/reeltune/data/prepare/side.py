@@ -18,8 +18,6 @@ from reeltune.data.prepare.preparation import id_texts
 from reeltune.data.prepared import Catalogue, Queries
 from reeltune.data.texts import Texts
 
-__all__ = ["Details", "SideInformation", "Tags", "align_movies", "align_tags", "align_users"]
-
 _ABSENT = {"ages": -1, "years": 0, "genres": (), "directors": (), "actors": ()}  # "" for other columns
 
 

@@ -25,8 +25,6 @@ from reeltune.data.prepare.preparation import Prepared, id_texts
 from reeltune.data.prepared import Queries, Sequences
 from reeltune.errors import DataError
 
-__all__ = ["GlobalTime", "LeaveLast", "LeaveOneOut", "Parts", "SplitConfig", "fingerprint", "queries_at"]
-
 
 @dataclass(frozen=True)
 class Parts:

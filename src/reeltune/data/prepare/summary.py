@@ -13,9 +13,6 @@ import numpy as np
 from reeltune.data.prepare.side import Details
 from reeltune.data.prepared import Catalogue, Sequences
 
-__all__ = ["Summary", "missing_details", "summarize"]
-
-
 _STEPS = (0.5, *(figure * 10.0**power for power in range(39) for figure in (1, 2, 5)))  # up to any float32
 _MOST_STEPS = 20  # lines of the distribution of ratings; halves up to ten
 

@@ -26,8 +26,6 @@ from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["read_amazon"]
-
 _LINE_LIMIT_BYTES = 1 << 25  # a longer line is damage, and would fill the memory
 _LAST_SECOND = 2**33
 _HALF_PAIR = re.compile("[\ud800-\udfff]")

@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from reeltune.config import Config
 from reeltune.data.scale import RatingScale
 
-__all__ = ["Columns"]
-
 
 class Columns(Config):
     """Which columns of the user's own table hold what, and how they are written."""

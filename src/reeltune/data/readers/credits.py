@@ -31,8 +31,6 @@ from reeltune.data.source import readable
 from reeltune.errors import DataError
 from reeltune.files import sha256_file
 
-__all__ = ["Credits", "read_credits"]
-
 _ID_COLUMNS = ("movieId", "item")
 _LIST_COLUMNS = {"directors": "directors", "actors": "actors", "plot_keywords": "keywords"}
 _RELATIONS = {"film.film.directed_by": "directors", "film.film.actor": "actors"}

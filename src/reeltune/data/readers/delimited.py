@@ -14,8 +14,6 @@ from typing import TextIO
 
 from reeltune.errors import DataError
 
-__all__ = ["as_number", "decode", "records", "rows", "shorten"]
-
 _SHOWN_CHARACTERS = 40
 _FIELD_LIMIT = 1 << 20  # characters; a longer field is damage
 _LINE_LIMIT = 1 << 24  # characters; a longer line is damage, and would fill the memory

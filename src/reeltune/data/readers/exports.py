@@ -21,8 +21,6 @@ from reeltune.data.readers.delimited import as_number, decode, rows, shorten
 from reeltune.data.scale import RatingScale
 from reeltune.errors import DataError
 
-__all__ = ["FORMS", "MAX_EXPORT_BYTES", "Export", "ExportForm", "read_export", "read_export_file"]
-
 MAX_EXPORT_BYTES = 64 << 20
 """Largest table that is read, unpacked; one user has no more."""
 

@@ -22,19 +22,6 @@ from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = [
-    "CSV_SIDE",
-    "DAT_SIDE",
-    "RECBOLE_SIDE",
-    "U_SIDE",
-    "read_csv_edition",
-    "read_dat_edition",
-    "read_first_users",
-    "read_ranked_edition",
-    "read_recbole",
-    "read_u",
-]
-
 _FOLD_FILES = tuple(f"u{fold}.test" for fold in range(1, 6))
 U_SIDE = ("u.user", *_FOLD_FILES)
 RECBOLE_SIDE = ("ml-100k.user",)

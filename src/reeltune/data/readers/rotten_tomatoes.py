@@ -20,8 +20,6 @@ from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 
-__all__ = ["read_rotten_tomatoes", "stars_of"]
-
 REVIEWS = "rt.reviews.tsv.gz"
 MOVIES = "rt.movie_info.tsv.gz"
 _REVIEW_FIELDS = ("id", "review", "rating", "fresh", "critic", "date")

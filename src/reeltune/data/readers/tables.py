@@ -24,8 +24,6 @@ from reeltune.data.readers.values import Rows
 from reeltune.data.source import FileSet
 from reeltune.data.texts import Texts
 
-__all__ = ["read_table"]
-
 _OF_MOVIES = ("title", "year", "genres")
 
 

@@ -21,8 +21,6 @@ from reeltune.data.readers.delimited import as_number, decode, rows, shorten
 from reeltune.data.readers.values import Rows
 from reeltune.errors import DataError
 
-__all__ = ["Table"]
-
 _ID_COLUMNS = ("user", "item")
 _BLOCK_BYTES = 1 << 24  # what pyarrow reads at once; no line may be longer
 _PARQUET_ROWS = 1 << 17  # of a chunk

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from reeltune.data.readers.values import Rows
 
-__all__ = ["PER_UNIT", "check_span", "seconds_of"]
-
 PER_UNIT = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "days": 86_400.0}
 """Seconds of each unit that numbers may have."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["FIRST_YEAR", "LAST_YEAR", "known_genres", "titled"]
-
 FIRST_YEAR = 1870
 LAST_YEAR = 2100
 """Years of release that are believed; the first films are of the 1880s."""

@@ -16,8 +16,6 @@ from reeltune.data.interactions import Ids
 from reeltune.data.readers.delimited import as_number, shorten
 from reeltune.errors import DataError
 
-__all__ = ["UNPRINTABLE", "Rows", "text_ids"]
-
 UNPRINTABLE = r"[\x00-\x1f\x7f]"
 """Pattern of what no id may hold."""
 

@@ -15,8 +15,6 @@ from reeltune.evaluation.compare import Interval, portions
 from reeltune.metrics.rating import STAR_CLASSES, Stars, check_stars, star_classes
 from reeltune.seeding import derive
 
-__all__ = ["FIGURES", "decision_intervals"]
-
 N_DRAWS = 2000
 """Resamples of the users; the area under the curve is sorted out anew in each."""
 

@@ -26,16 +26,6 @@ from reeltune.evaluation.compare import (
 from reeltune.evaluation.statistics import holm
 from reeltune.metrics.lists import profile_means
 
-__all__ = [
-    "MIN_USERS",
-    "GroupFigure",
-    "GroupReport",
-    "Grouping",
-    "group_report",
-    "user_groupings",
-    "query_groupings",
-]
-
 MIN_USERS = 30
 """People that a group needs before a figure is given: below, one user moves it by more than 3 %."""
 

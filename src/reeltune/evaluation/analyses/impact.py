@@ -7,8 +7,6 @@ from math import comb
 
 from reeltune.errors import ConfigError
 
-__all__ = ["budget_curve", "expected_best"]
-
 
 def expected_best(values: Sequence[float], n: int, *, higher_is_better: bool = True) -> float:
     """Return the best that ``n`` trials, drawn without replacement from ``values``, show on average.

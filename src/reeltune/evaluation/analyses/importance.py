@@ -21,8 +21,6 @@ from reeltune.tuning.records.rows import TrialState
 from reeltune.tuning.space.search_space import Space
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["Importance", "Shares", "importance", "shares_of"]
-
 N_TREES = 32
 """Trees of the forest."""
 

@@ -26,8 +26,6 @@ from reeltune.metrics.lists import (
     surprise,
 )
 
-__all__ = ["LIST_MEASURES", "ListMeasures", "measure_lists", "users_of_items"]
-
 LIST_MEASURES = {
     "novelty": "bits of surprise a movie, -log2 of the share of users who know it",
     "popularity lift": "how much more popular the list is than what the user saw; 0 is equally popular",

@@ -20,15 +20,6 @@ from reeltune.metrics.evaluate import evaluating
 from reeltune.models.base import Scorer
 from reeltune.seeding import derive
 
-__all__ = [
-    "Membership",
-    "auc",
-    "check_membership",
-    "last_training_queries",
-    "membership_attack",
-    "target_losses",
-]
-
 N_RESAMPLES = 1000
 """Bootstrap resamples of an attack's success."""
 

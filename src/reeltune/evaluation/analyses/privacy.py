@@ -22,8 +22,6 @@ from reeltune.metrics.evaluate import evaluating
 from reeltune.models.base import SequenceNetwork
 from reeltune.seeding import derive
 
-__all__ = ["MIN_CLASS", "Probe", "probe_attribute", "user_states"]
-
 MIN_CLASS = 20
 """People that a class needs to be probed: with five folds, four of them test it in each."""
 

@@ -22,17 +22,6 @@ from reeltune.data.batch import Histories
 from reeltune.data.prepared import PAD, Sequences
 from reeltune.models.baselines.linear import LinearForm
 
-__all__ = [
-    "Baseline",
-    "BaselineConfig",
-    "Known",
-    "RecentConfig",
-    "as_scores",
-    "check_square",
-    "history_matrix",
-    "interaction_matrix",
-]
-
 
 class BaselineConfig(Config):
     """Base of the baselines' configs; each has the field ``name``."""

@@ -23,9 +23,6 @@ from reeltune.errors import DataError
 from reeltune.models.baselines.base import Baseline, Known, RecentConfig, as_scores, history_matrix
 from reeltune.models.baselines.linear import LinearForm
 
-__all__ = ["Content", "ContentConfig", "content_terms"]
-
-
 _MAX_COSINES = 10_000
 """Movies of which all pairs' cosines may be written down, 400 MB; scoring needs the vectors only."""
 

@@ -26,8 +26,6 @@ from reeltune.models.baselines.base import (
 )
 from reeltune.models.baselines.linear import LinearForm
 
-__all__ = ["EASE", "EASEConfig"]
-
 MAX_ITEMS = 20_000
 """Largest catalogue: its dense matrix takes 3.2 GB to invert."""
 

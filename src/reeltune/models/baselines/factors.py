@@ -28,8 +28,6 @@ from reeltune.models.baselines.base import (
     interaction_matrix,
 )
 
-__all__ = ["BPR", "BPRConfig", "IALS", "IALSConfig"]
-
 
 class IALSConfig(RecentConfig):
     """Configuration of :class:`IALS`."""

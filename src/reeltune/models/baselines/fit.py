@@ -16,8 +16,6 @@ from reeltune.models.baselines.content import content_terms
 from reeltune.models.rating.baselines import RatingBaseline, RatingBaselineConfig
 from reeltune.models.registry import check_packages, model_entry
 
-__all__ = ["fit_baseline", "fit_rating_baseline", "fit_to_data", "restore_baseline", "scorer_for"]
-
 
 def fit_baseline(
     model: str | BaselineConfig,

@@ -26,8 +26,6 @@ from reeltune.models.baselines.base import (
 )
 from reeltune.models.baselines.linear import LinearForm
 
-__all__ = ["ItemKNN", "ItemKNNConfig", "RecentItemKNN", "RecentItemKNNConfig"]
-
 _BLOCK = 1024
 """Movies whose similarities to all others are in memory at once."""
 

@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["LinearForm"]
-
 
 @dataclass(frozen=True)
 class LinearForm:

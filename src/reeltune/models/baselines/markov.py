@@ -27,8 +27,6 @@ from reeltune.models.baselines.base import (
 from reeltune.models.baselines.linear import LinearForm
 from reeltune.models.baselines.popularity import count_items
 
-__all__ = ["FirstOrderConfig", "FirstOrderMarkov", "Markov", "MarkovConfig"]
-
 
 class MarkovConfig(BaselineConfig):
     """Reach and decay of transition counts."""

@@ -18,8 +18,6 @@ from reeltune.data.prepared import PAD, Sequences
 from reeltune.models.baselines.base import Baseline, BaselineConfig, Known
 from reeltune.models.baselines.linear import LinearForm
 
-__all__ = ["Popularity", "PopularityConfig", "count_items"]
-
 
 def count_items(train: Sequences, n_items: int) -> Tensor:
     """Return how often each movie was seen, float32 of shape [V+1]."""

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["causal_attention"]
-
 
 def causal_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``softmax(Q K^T / sqrt(D) + bias) V``, shape [B, K, N, D].

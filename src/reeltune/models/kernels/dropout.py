@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Dropout"]
-
 # A random word of 64 bits decides four cells; torch draws a number a cell (benchmarks/kernels.py).
 CELLS_IN_WORD = 4
 LEVELS = 1 << 16

@@ -19,8 +19,6 @@ from torch.autograd.function import once_differentiable
 
 from reeltune.models.kernels.products import ProductPrecision, product, product_type
 
-__all__ = ["FusedGRU", "gru"]
-
 # The backward pass takes as many steps at once as keep B x H x steps under this: what it makes of them
 # stays in the cache, and in memory that the allocator hands out again without fresh pages.
 CELLS_IN_CACHE = 1 << 17

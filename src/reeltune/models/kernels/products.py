@@ -7,8 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["ProductPrecision", "product", "product_type"]
-
 ProductPrecision = Literal["same", "bfloat16"]
 
 

@@ -16,8 +16,6 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-__all__ = ["linear_scan", "parallel_scan", "sequential_scan"]
-
 
 def linear_scan(decays: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
     """Return ``h[t] = decays[t] * h[t-1] + inputs[t]`` for every step, shape [B, T, H].

@@ -20,8 +20,6 @@ from torch.autograd.function import once_differentiable
 
 from reeltune.models.kernels.products import ProductPrecision, product_type
 
-__all__ = ["full_softmax_loss"]
-
 # 2**20 logits of 4 bytes: product and softmax of one chunk stay in the second- and third-level cache
 # (Zen 4 at V = 3,416, D = 64: 256 rows 85 GF/s, 1,024 rows 55 GF/s).
 CHUNK_CELLS = 1 << 20

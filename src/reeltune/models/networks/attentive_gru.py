@@ -16,8 +16,6 @@ from reeltune.models.networks.catalogue import NetworkConfig
 from reeltune.models.networks.gru import GRUNetwork
 from reeltune.models.networks.recurrent import Memory, RecurrentConfig
 
-__all__ = ["AttentiveGRUConfig", "AttentiveGRUNetwork"]
-
 
 class AttentiveGRUConfig(RecurrentConfig):
     """Configuration of :class:`AttentiveGRUNetwork`."""

@@ -19,8 +19,6 @@ from reeltune.models.heads import CatalogueHead, catalogue_scores
 from reeltune.models.inputs import ItemEmbedding, SideInputs
 from reeltune.models.prior import CountPrior
 
-__all__ = ["CatalogueNetwork", "NetworkConfig"]
-
 
 class NetworkConfig(Config):
     """Sizes, dropout rates and output of any network."""

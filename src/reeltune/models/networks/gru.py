@@ -9,8 +9,6 @@ from torch import nn
 from reeltune.models.kernels.gru import FusedGRU
 from reeltune.models.networks.recurrent import RecurrentConfig, RecurrentNetwork
 
-__all__ = ["GRUConfig", "GRUNetwork"]
-
 
 class GRUConfig(RecurrentConfig):
     """Configuration of :class:`GRUNetwork`."""

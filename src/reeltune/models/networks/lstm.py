@@ -10,8 +10,6 @@ from torch import nn
 from reeltune.models.networks.catalogue import NetworkConfig
 from reeltune.models.networks.recurrent import RecurrentConfig, RecurrentNetwork
 
-__all__ = ["LSTMConfig", "LSTMNetwork"]
-
 
 class LSTMConfig(RecurrentConfig):
     """Configuration of :class:`LSTMNetwork`."""

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from reeltune.models.kernels.scan import linear_scan
 from reeltune.models.networks.recurrent import RecurrentConfig, RecurrentNetwork
 
-__all__ = ["MinGRU", "MinGRUConfig", "MinGRUNetwork"]
-
 
 class MinGRUConfig(RecurrentConfig):
     """Configuration of :class:`MinGRUNetwork`."""

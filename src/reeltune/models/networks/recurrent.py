@@ -14,8 +14,6 @@ from reeltune.data.batch import Histories
 from reeltune.models.kernels.dropout import Dropout
 from reeltune.models.networks.catalogue import CatalogueNetwork, NetworkConfig
 
-__all__ = ["Memory", "RecurrentConfig", "RecurrentNetwork", "as_recurrent"]
-
 Memory = list[Any]
 """What each recurrent layer carries from step to step: a tensor, an LSTM's pair, None at the start."""
 

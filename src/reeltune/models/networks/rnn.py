@@ -8,8 +8,6 @@ from torch import nn
 
 from reeltune.models.networks.recurrent import RecurrentConfig, RecurrentNetwork
 
-__all__ = ["RNNConfig", "RNNNetwork"]
-
 
 class RNNConfig(RecurrentConfig):
     """Configuration of :class:`RNNNetwork`."""

@@ -17,8 +17,6 @@ from reeltune.models.kernels.attention import causal_attention
 from reeltune.models.kernels.dropout import Dropout
 from reeltune.models.networks.catalogue import CatalogueNetwork, NetworkConfig
 
-__all__ = ["SASRecConfig", "SASRecNetwork"]
-
 _N_EXACT = 16
 """Steps back that have a bucket each; further ones share buckets that grow with the logarithm."""
 _N_BUCKETS = 32

@@ -16,18 +16,6 @@ from pydantic import Field
 from reeltune.config import Config
 from reeltune.data.ratings import Ratings
 
-__all__ = [
-    "BiasesConfig",
-    "GlobalMeanConfig",
-    "RatingBaseline",
-    "RatingBaselineConfig",
-    "SVDConfig",
-    "SVDPlusPlusConfig",
-    "fit_biases",
-    "fit_factors",
-    "fit_global_mean",
-]
-
 Floats = NDArray[np.float64]
 
 

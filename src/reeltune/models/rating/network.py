@@ -17,8 +17,6 @@ from reeltune.data.prepared import PAD
 from reeltune.models.base import SequenceNetwork
 from reeltune.models.kernels.dropout import Dropout
 
-__all__ = ["RatingHead", "RatingHeadConfig", "RatingNetwork"]
-
 
 class RatingHeadConfig(Config):
     """Sizes and dropout of :class:`RatingHead`."""

@@ -13,8 +13,6 @@ from reeltune.report.tables import Cell, Html, Table
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["cost", "failures", "ledger", "trials"]
-
 
 def trials(study: Study) -> str:
     """Return the table of all trials."""

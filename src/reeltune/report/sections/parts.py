@@ -11,8 +11,6 @@ from reeltune.report.charts import range_bar
 from reeltune.report.tables import Html, Table
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["metric_table", "short_name", "winner"]
-
 
 def metric_table(
     rows: Sequence[tuple[str, str, Mapping[str, Interval]]], comparisons: Sequence[Comparison], own: str

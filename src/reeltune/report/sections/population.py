@@ -12,8 +12,6 @@ from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.population import lineage
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["course", "lineage_of_winner"]
-
 
 def lineage_of_winner(study: Study) -> list[TrialRow]:
     """Return the segments behind the selected trial, oldest first; empty where there is none."""

@@ -26,8 +26,6 @@ from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.results import PressedBound, has_figures, pareto_front
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["coordinates", "curves", "front", "mattered", "slices"]
-
 
 def curves(study: Study, board: Leaderboard | None) -> str:
     """Return the learning curves; trials that the scheduler stopped end in a square."""

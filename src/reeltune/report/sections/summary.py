@@ -15,8 +15,6 @@ from reeltune.report.sections.parts import metric_table
 from reeltune.report.tables import Table
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["head", "leaderboard", "on_test", "repeated"]
-
 
 def head(study: Study, board: Leaderboard | None, evaluation: Evaluation | None) -> str:
     """Return the question, the verdict and the metrics that answer it."""

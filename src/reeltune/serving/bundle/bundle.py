@@ -52,14 +52,6 @@ from reeltune.serving.bundle.weights import (
 )
 from reeltune.version import __version__
 
-__all__ = [
-    "Bundle",
-    "BundleParts",
-    "check_target",
-    "export_bundle",
-    "load_bundle",
-]
-
 
 @dataclass(frozen=True)
 class BundleParts:

@@ -17,8 +17,6 @@ from reeltune.errors import BundleError, UserError, first_line, unknown_name
 from reeltune.models.base import Scorer
 from reeltune.serving.bundle.bundle import Bundle
 
-__all__ = ["ENGINES", "OnnxScorer", "is_runtime_available", "open_scorer"]
-
 ENGINES = ("auto", "onnx", "torch")
 """``auto`` takes ONNX Runtime where it is installed and the bundle holds a graph, else PyTorch."""
 

@@ -33,8 +33,6 @@ from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.search.population import schedule
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["export_baseline", "export_study"]
-
 _GIT_ATTRIBUTES = "".join(
     f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in ("*.safetensors", "*.onnx", "*.ckpt")
 )

@@ -20,8 +20,6 @@ from reeltune.files import part_path, read_json, sha256_file, write_error
 from reeltune.locks import try_lock
 from reeltune.version import __version__
 
-__all__ = ["atomic_folder", "is_bundle", "make_manifest", "read_bundle_json", "verify_bundle"]
-
 FORMAT = "reeltune-bundle"
 SCHEMA = 1
 """Version of the layout; raised when an older reader could not read a newer bundle."""

@@ -24,15 +24,6 @@ from reeltune.models.baselines.linear import LinearForm
 from reeltune.models.heads import catalogue_scores
 from reeltune.serving.bundle.engine import OnnxScorer, is_runtime_available
 
-__all__ = [
-    "check_parity",
-    "has_small_matrix",
-    "is_onnx_available",
-    "is_onnx_wanted",
-    "write_onnx",
-    "write_proved_onnx",
-]
-
 TOLERANCE = 1e-4
 """Largest difference of a score between PyTorch and ONNX Runtime."""
 

@@ -7,8 +7,6 @@ from typing import Literal
 
 from reeltune.errors import UserError
 
-__all__ = ["AS_SCORED", "Reranking"]
-
 
 @dataclass(frozen=True)
 class Reranking:

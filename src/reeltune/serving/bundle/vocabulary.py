@@ -18,8 +18,6 @@ from reeltune.data.prepared import Catalogue, TuningData
 from reeltune.errors import BundleError
 from reeltune.files import write_json
 
-__all__ = ["NO_FACTS", "MovieFacts", "movie_facts", "read_vocabulary", "write_vocabulary"]
-
 
 @dataclass(frozen=True)
 class MovieFacts:

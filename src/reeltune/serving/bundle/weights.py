@@ -23,8 +23,6 @@ from reeltune.errors import BundleError, first_line
 from reeltune.models.base import Scorer, SequenceNetwork
 from reeltune.models.baselines.fit import restore_baseline
 
-__all__ = ["WeightFormat", "as_stored", "read_baseline", "read_weights", "write_baseline", "write_weights"]
-
 WeightFormat = Literal["float32", "int8"]
 """How matrices are stored."""
 

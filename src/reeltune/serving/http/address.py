@@ -7,8 +7,6 @@ import socket
 
 from reeltune.errors import ConfigError
 
-__all__ = ["open_port", "own_names", "shown"]
-
 
 def open_port(host: str, port: int) -> socket.socket:
     """Return a bound socket; port 0 takes a free one."""

@@ -39,11 +39,9 @@ from reeltune.serving.http.schema import (
 from reeltune.serving.http.service import Service
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 from reeltune.serving.recommend.filters import Filters
-from reeltune.serving.recommend.recommender import Recommendation, Watched
-from reeltune.serving.recommend.titles import known_titles
+from reeltune.serving.recommend.recommender import Recommendation
+from reeltune.serving.recommend.titles import Watched, known_titles
 from reeltune.version import __version__
-
-__all__ = ["create_app", "guarded"]
 
 N_THREADS = 8
 """Requests computed at once; more would only wait for each other's turn."""

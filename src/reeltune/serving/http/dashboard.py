@@ -9,8 +9,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from reeltune.serving.http.address import open_port, own_names
 
-__all__ = ["HOST", "dashboard_server", "guarded_dashboard"]
-
 HOST = "127.0.0.1"
 """Where it listens: this machine alone."""
 

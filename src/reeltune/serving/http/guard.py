@@ -16,8 +16,6 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_BODY_BYTES", "MAX_UPLOAD_BYTES", "SHARED_COUNTS", "UPLOAD_PATH", "Guard", "Measures"]
-
 MAX_BODY_BYTES = 256 * 1024
 """Largest body of a request: 1,000 titles of 250 bytes."""
 

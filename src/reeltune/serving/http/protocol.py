@@ -14,8 +14,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from reeltune.serving.http.guard import MAX_UPLOAD_BYTES
 
-__all__ = ["LimitedProtocol"]
-
 MAX_CONNECTIONS = 1024
 """Connections held at once. The next one takes the place of the one that has been idle longest."""
 

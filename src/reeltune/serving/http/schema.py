@@ -6,21 +6,6 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
-__all__ = [
-    "Health",
-    "History",
-    "HistoryMovie",
-    "Line",
-    "Lines",
-    "Movie",
-    "Movies",
-    "Problem",
-    "Problems",
-    "RecommendRequest",
-    "Reloaded",
-    "SeenMovie",
-]
-
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Genre = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 

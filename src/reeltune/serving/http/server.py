@@ -24,8 +24,6 @@ from reeltune.serving.http.guard import SHARED_COUNTS, Guard
 from reeltune.serving.http.protocol import MAX_CONNECTIONS, LimitedProtocol
 from reeltune.serving.http.service import Service
 
-__all__ = ["serve"]
-
 STOP_SECONDS = 10
 """Time that requests under way have to finish after the signal to stop."""
 

@@ -18,8 +18,6 @@ from reeltune.errors import UserError
 from reeltune.serving.http.schema import Reloaded
 from reeltune.serving.recommend.coalesced import CoalescedRecommender
 
-__all__ = ["Service"]
-
 WATCH_SECONDS = 0.2
 """Time between two looks at the wishes to reload."""
 

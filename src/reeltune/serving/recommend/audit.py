@@ -19,8 +19,6 @@ from reeltune.serving.bundle.bundle import Bundle
 from reeltune.serving.recommend.reasons import check_faithfulness
 from reeltune.serving.recommend.recommender import Recommender
 
-__all__ = ["age_bracket", "audit_bundle", "data_of", "probe_people"]
-
 
 def data_of(bundle: Bundle) -> TuningData:
     """Return the prepared data that the bundle was trained on, from the cache."""

@@ -18,8 +18,6 @@ from reeltune.models.base import Scorer
 from reeltune.serving.bundle.bundle import Bundle
 from reeltune.serving.recommend.recommender import Recommender
 
-__all__ = ["CoalescedRecommender"]
-
 MAX_CELLS = 32_768
 """Most histories times longest history in one pass; bounds its memory and the wait of the others."""
 

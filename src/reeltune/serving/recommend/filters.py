@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from reeltune.data.prepared import PAD, Catalogue
 from reeltune.errors import UserError, unknown_name
 
-__all__ = ["NO_FILTERS", "Filters"]
-
 
 @dataclass(frozen=True)
 class Filters:

@@ -25,8 +25,6 @@ from reeltune.serving.recommend.user_table import UserTable, deal_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BatchResult", "recommend_many"]
-
 MAX_USERS = 512
 """Users scored in one pass."""
 

@@ -20,8 +20,6 @@ from reeltune.errors import ConfigError
 from reeltune.evaluation.compare import Comparison, Interval, compare_paired, mean_interval
 from reeltune.seeding import derive
 
-__all__ = ["N_REASONS", "Faithfulness", "Score", "occlusion", "check_faithfulness"]
-
 N_REASONS = 50
 """Most recent movies that a recommendation may be explained by."""
 

@@ -30,8 +30,6 @@ from reeltune.serving.recommend.reasons import occlusion
 from reeltune.serving.recommend.rerank import Reranker, best_codes, directions_of
 from reeltune.serving.recommend.titles import TitleIndex, Watched, known_titles, resolve
 
-__all__ = ["Recommendation", "Recommender", "UserState", "Watched"]
-
 Floats = NDArray[np.float64]
 
 

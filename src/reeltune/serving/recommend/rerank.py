@@ -30,8 +30,6 @@ from reeltune.errors import UserError
 from reeltune.models.base import SequenceNetwork
 from reeltune.serving.bundle.reranking import Reranking
 
-__all__ = ["Reranker", "Reranking", "best_codes", "best_codes_of_each", "directions_of"]
-
 Floats = NDArray[np.float64]
 
 HALF_STARS = RatingScale()

@@ -19,8 +19,6 @@ from reeltune.data.readers.exports import Export
 from reeltune.data.scale import RatingScale
 from reeltune.errors import UserError
 
-__all__ = ["TitleIndex", "Watched", "known_titles", "normalise_title", "resolve"]
-
 Watched = str | tuple[str, float]
 """A movie by title, or by ``id:...``; with its rating where there is one."""
 

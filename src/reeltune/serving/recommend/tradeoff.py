@@ -29,8 +29,6 @@ from reeltune.training.checkpoint import load_network
 from reeltune.training.epochs import BEST_CHECKPOINT
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["WEIGHTS", "measure_trade_off", "trade_off_of"]
-
 WEIGHTS: dict[str, tuple[float, ...]] = {
     "popularity": (-1.0, -0.75, -0.5, -0.3, -0.2, -0.1, 0.0, 0.1, 0.25, 0.5),
     "novelty": (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0),

@@ -31,8 +31,6 @@ from reeltune.serving.recommend.titles import TitleIndex
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UserTable", "deal_rows"]
-
 ROWS_A_PART = 500_000
 """Rows of a part, some 100 MB in memory with the copies that sorting makes."""
 

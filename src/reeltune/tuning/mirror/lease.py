@@ -20,19 +20,6 @@ from reeltune.object_storage import ObjectStorage, below
 from reeltune.tuning.mirror.uploader import Stamp
 from reeltune.tuning.study.folder import Study
 
-__all__ = [
-    "LEASE",
-    "STATE_FILE",
-    "Lease",
-    "MirrorState",
-    "check_free",
-    "check_held",
-    "check_same_study",
-    "give_back",
-    "read_lease",
-    "take",
-]
-
 LEASE = "driver.json"
 """Beside the mirrored files: the last driver."""
 

@@ -17,8 +17,6 @@ from reeltune.files import atomic_path
 from reeltune.object_storage import ObjectStorage, below, is_address
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["ARCHIVE", "Ask", "data_for_jobs", "node_data", "pack_data", "prepare_folder", "prepare_storage"]
-
 ARCHIVE = ".data.tar"
 """Beside the study's files while a cluster runs it: the prepared data without what is held out."""
 

@@ -21,8 +21,6 @@ from reeltune.tuning.mirror.nodes import node_data
 from reeltune.tuning.mirror.uploader import ROW_FILES, Uploader, trial_prefix
 from reeltune.tuning.trial.job import TrialJob
 
-__all__ = ["remote_trial"]
-
 WAITS = (1.0, 5.0, 15.0, 30.0)
 """Seconds between attempts: a storage that is back within a minute costs no trial its place."""
 

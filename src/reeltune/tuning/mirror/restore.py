@@ -20,8 +20,6 @@ from reeltune.tuning.mirror.lease import (
 from reeltune.tuning.mirror.uploader import Uploader
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["restore_if_there", "restore_study"]
-
 N_STREAMS = 8
 """Objects fetched at once: most are small, and a request costs more than its bytes."""
 

@@ -31,8 +31,6 @@ from reeltune.tuning.mirror.nodes import ARCHIVE, Ask, prepare_folder, prepare_s
 from reeltune.tuning.mirror.uploader import ROW_FILES, TRIALS, Uploader, trial_prefix
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["Mirror", "SharedFolder", "mirrored", "send_results"]
-
 LOGS = ("tensorboard", "wandb")
 """Folders of the study's that trials write besides their own."""
 

@@ -11,8 +11,6 @@ from reeltune.locks import LOCK_FILE
 from reeltune.object_storage import ObjectStorage
 from reeltune.training.epochs import LAST_CHECKPOINT
 
-__all__ = ["ROW_FILES", "TRIALS", "Stamp", "Uploader", "trial_prefix"]
-
 TRIALS = "trials"
 """Folder of the trials' folders."""
 

@@ -15,8 +15,6 @@ from reeltune.tuning.ray.worker import BREAKDOWN, JOB, REPORT
 from reeltune.tuning.study.observer import Outcome
 from reeltune.tuning.study.recorder import Recorder
 
-__all__ = ["Halt", "StudyCallback"]
-
 HANG_GRACE_SECONDS = 30.0
 """A trial that says nothing this long beyond its time limit is ended by force; covers a worker's start."""
 

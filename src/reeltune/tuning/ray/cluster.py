@@ -12,8 +12,6 @@ from typing import Any
 from reeltune.errors import ConfigError, EngineError
 from reeltune.tuning.study.spec import StudySettings
 
-__all__ = ["ask_nodes", "check_fits", "connect", "node_resources"]
-
 PACKAGE = Path(__file__).parents[2]
 """The folder of this very code, which travels to the nodes."""
 CONNECT_SECONDS = 5.0

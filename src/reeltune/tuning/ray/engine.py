@@ -20,8 +20,6 @@ from reeltune.tuning.study.observer import Observer, Outcome, SilentObserver, St
 from reeltune.tuning.study.recorder import Recorder, open_storage
 from reeltune.tuning.trial.job import DEFAULT_ENTRY
 
-__all__ = ["Outcome", "run_study"]
-
 
 def run_study(
     study: Study,

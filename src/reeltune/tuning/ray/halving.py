@@ -11,8 +11,6 @@ from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.pareto import front_ranks
 from reeltune.tuning.search.schedulers import AshaConfig
 
-__all__ = ["METRICS", "NonDominatedHalving", "rungs"]
-
 METRICS = "metrics"
 
 

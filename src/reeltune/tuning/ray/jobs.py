@@ -14,8 +14,6 @@ from reeltune.tuning.study.folder import Study
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import Notify, Progress, train_folder, write_job
 
-__all__ = ["RayJobs"]
-
 LOOK_SECONDS = 0.5
 """Between two looks at what running jobs have written."""
 

@@ -20,8 +20,6 @@ from reeltune.tuning.search.schedulers import (
     PopulationConfig,
 )
 
-__all__ = ["BUILDERS", "AsyncHyperBand", "ReplayableMedian", "Told", "make_rule"]
-
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Multiples of the golden ratio fill the unit interval evenly at any count."""
 

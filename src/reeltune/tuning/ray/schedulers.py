@@ -7,15 +7,14 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from reeltune.training.epochs import EpochReport
 from reeltune.tuning.ray.halving import METRICS
 from reeltune.tuning.ray.rules import Told, make_rule
 from reeltune.tuning.ray.worker import BREAKDOWN, END_SECONDS, EPOCH, JOB, OBJECTIVE, REPORT, RESULT
-from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.study.recorder import Recorder
 from reeltune.tuning.trial.job import TrialJob
-
-__all__ = ["StudyScheduler"]
 
 FIXED = ("model_megabytes",)
 """Measures that training does not change."""

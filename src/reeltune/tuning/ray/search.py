@@ -16,8 +16,6 @@ from reeltune.tuning.ray.worker import JOB, OBJECTIVE, RESULT
 from reeltune.tuning.records.rows import TrialResult, TrialState
 from reeltune.tuning.study.recorder import Recorder
 
-__all__ = ["StudySearch"]
-
 
 class StudySearch(Searcher):  # type: ignore[misc]
     """Suggests first the trials that a kill left unfinished, then new ones, up to the study's count."""

@@ -19,19 +19,6 @@ from reeltune.errors import ConfigError, EngineError, first_line
 from reeltune.tuning.ray.cluster import check_fits, connect, node_resources
 from reeltune.tuning.study.spec import StudySettings
 
-__all__ = [
-    "ENVIRONMENT",
-    "OBJECT_STORE_BYTES",
-    "RaySession",
-    "is_ray_alive",
-    "local_resources",
-    "private_environment",
-    "ray_session",
-    "read_token",
-    "start_ray",
-    "stop_signals",
-]
-
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",

@@ -10,24 +10,10 @@ from typing import Any
 
 from reeltune.errors import EngineError, ReeltuneError, StudyError
 from reeltune.files import write_text
-from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report
 from reeltune.tuning.mirror.remote import remote_trial
-from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialState
+from reeltune.tuning.records.rows import TrialResult, TrialState
 from reeltune.tuning.trial.job import TrialJob, load_entry
-
-__all__ = [
-    "BREAKDOWN",
-    "END_SECONDS",
-    "EPOCH",
-    "ERROR_FILE",
-    "JOB",
-    "OBJECTIVE",
-    "REPORT",
-    "RESULT",
-    "run_in_worker",
-    "trial_runner",
-    "wait_until_idle",
-]
 
 EPOCH = "epoch"
 OBJECTIVE = "objective"

@@ -17,10 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from reeltune.errors import EngineError, StudyError, first_line
 from reeltune.files import read_json, read_lines
-from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.space.search_space import flatten
-
-__all__ = ["StoredTrial", "check_row", "check_rows", "damaged", "read_epochs", "read_row", "read_stored"]
 
 RESTORE = "restore it from a copy or remove the study"
 

@@ -9,9 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from reeltune.training.epochs import RECORD, Count, EpochReport, Number, Report
-
-__all__ = ["EpochReport", "Report", "TrialResult", "TrialRow", "TrialState"]
+from reeltune.training.epochs import RECORD, Count, EpochReport, Number
 
 
 class TrialState(enum.StrEnum):

@@ -10,8 +10,6 @@ from pydantic import Field, model_validator
 from reeltune.config import Config
 from reeltune.metrics.registry import parse_metric
 
-__all__ = ["Goal", "Limit"]
-
 
 class Limit(Config):
     """The range that a measure must keep."""

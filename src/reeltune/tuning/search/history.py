@@ -28,8 +28,6 @@ from reeltune.tuning.search.searchers import SEARCHERS, Draw, n_initial, random_
 from reeltune.tuning.space.parameters import Choice, IntRange, Parameter, Scalar
 from reeltune.tuning.space.search_space import Space
 
-__all__ = ["CONSTRAINT", "Direction", "History", "distribution"]
-
 CONSTRAINT = "constraints:"
 """What Optuna's samplers look for, from version 5 on: above 0 breaks the limit."""
 

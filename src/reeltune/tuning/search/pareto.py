@@ -10,8 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Point", "dominates", "front_ranks", "hypervolume", "knee_order"]
-
 Point = Sequence[float]
 
 

@@ -11,8 +11,6 @@ from reeltune.tuning.search.schedulers import PopulationConfig
 from reeltune.tuning.space.parameters import Choice, Parameter, Scalar, is_active, is_number
 from reeltune.tuning.space.search_space import Space
 
-__all__ = ["can_change", "changing_fields", "explore", "moved"]
-
 FACTORS = (0.8, 1.2)
 """A number that moves is multiplied by one of these, as in the paper."""
 

@@ -19,13 +19,12 @@ import numpy as np
 
 from reeltune.errors import ConfigError, unknown_name
 from reeltune.seeding import derive
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.perturb import can_change, changing_fields, explore
 from reeltune.tuning.search.schedulers import PopulationConfig
 from reeltune.tuning.space.search_space import Space
-
-__all__ = ["Population", "Successor", "lineage", "schedule"]
 
 Epochs = Callable[[int], Sequence[EpochReport]]
 """From the number of a trial to its epochs."""

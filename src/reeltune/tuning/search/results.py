@@ -16,18 +16,6 @@ from reeltune.tuning.search.searchers import SEARCHERS, n_initial
 from reeltune.tuning.space.parameters import Choice
 from reeltune.tuning.space.search_space import Space
 
-__all__ = [
-    "Front",
-    "PressedBound",
-    "best_rows",
-    "has_figures",
-    "pareto_front",
-    "pressed_bounds",
-    "search_warnings",
-    "simplest",
-]
-
-
 MIN_ENDED = 4
 """Trials without which nothing is said about the scheduler."""
 

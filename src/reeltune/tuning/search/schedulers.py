@@ -12,16 +12,6 @@ from pydantic import Field
 
 from reeltune.config import Config
 
-__all__ = [
-    "SCHEDULERS",
-    "AshaConfig",
-    "HyperBandConfig",
-    "MedianConfig",
-    "NoSchedulerConfig",
-    "PopulationConfig",
-    "SchedulerConfig",
-]
-
 
 class AshaConfig(Config):
     """Asynchronous successive halving (Li et al., 2020, https://arxiv.org/abs/1810.05934)."""

@@ -24,26 +24,6 @@ from reeltune.tuning.space.search_space import Space
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-__all__ = [
-    "SEARCHERS",
-    "CmaesConfig",
-    "Draw",
-    "GpConfig",
-    "GridConfig",
-    "Nsga2Config",
-    "Nsga3Config",
-    "QmcConfig",
-    "RandomConfig",
-    "SearcherConfig",
-    "SearcherEntry",
-    "TpeConfig",
-    "check_searcher",
-    "n_initial",
-    "n_points",
-    "random_point",
-    "sobol_point",
-]
-
 
 class _Learner(Config):
     n_initial: int = Field(default=8, ge=1, le=10000)

@@ -16,8 +16,6 @@ from typing import Any
 
 from reeltune.errors import ConfigError
 
-__all__ = ["Constraint", "broken_constraint", "parse_constraint"]
-
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

@@ -20,8 +20,6 @@ from reeltune.tuning.space.constraints import parse_constraint
 from reeltune.tuning.space.parameters import KINDS, Choice, Parameter
 from reeltune.tuning.space.search_space import MODEL_NAME, Space, flatten, unflatten
 
-__all__ = ["model_configs", "parse_space"]
-
 KEYS = ("model", "space", "constraints")
 
 

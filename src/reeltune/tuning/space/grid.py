@@ -11,8 +11,6 @@ from reeltune.errors import ConfigError
 from reeltune.tuning.space.parameters import Choice, Parameter, is_active
 from reeltune.tuning.space.search_space import Space
 
-__all__ = ["grid_points"]
-
 MAX_GRID = 1_000_000
 """Points that a grid may have before its constraints thin it out."""
 

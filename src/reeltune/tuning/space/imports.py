@@ -15,8 +15,6 @@ from reeltune.models.registry import DEFAULT_NETWORK, model_entry
 from reeltune.training.config import TrainingConfig
 from reeltune.tuning.space.file import parse_space
 
-__all__ = ["import_space"]
-
 FIELDS = {
     "learning_rate": "training.learning_rate",
     "train_batch_size": "training.batch_size",

@@ -15,8 +15,6 @@ from pydantic import Field, model_validator
 
 from reeltune.config import Config
 
-__all__ = ["KINDS", "Choice", "FloatRange", "IntRange", "Parameter", "Scalar", "is_active", "is_number"]
-
 Scalar = bool | int | float | str
 
 MAX_STEPS = 10**9

@@ -13,8 +13,6 @@ from reeltune.errors import ConfigError, unknown_name
 from reeltune.tuning.space.constraints import broken_constraint
 from reeltune.tuning.space.parameters import Choice, Parameter, Scalar, is_active, is_number
 
-__all__ = ["MODEL_NAME", "Space", "check_point", "flatten", "is_same", "unflatten"]
-
 MODEL_NAME = "model.name"
 """The parameter that chooses between several models in one space."""
 

@@ -11,8 +11,6 @@ from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.results import best_rows
 from reeltune.tuning.study.folder import Study
 
-__all__ = ["CheckpointBudget"]
-
 MEGABYTE = 10**6
 
 COPIES = 9

@@ -26,20 +26,15 @@ from reeltune.data.prepared import Ledger
 from reeltune.errors import StudyError, first_line
 from reeltune.files import append_line, read_json, write_json
 from reeltune.locks import folder_lock, is_folder_locked
+from reeltune.training.epochs import EpochReport
 from reeltune.tuning.records.reader import check_row, check_rows, damaged, read_epochs, read_row, read_stored
-from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.results import best_rows, search_warnings
 from reeltune.tuning.search.searchers import QmcConfig, n_points
 from reeltune.tuning.study.folders import check_is_folder
 from reeltune.tuning.study.spec import StudySpec, first_difference
 from reeltune.version import __version__
-
-__all__ = [
-    "PACKAGES",
-    "SCHEMA",
-    "Study",
-]
 
 T = TypeVar("T")
 

@@ -9,13 +9,6 @@ from pathlib import Path
 from reeltune.errors import ConfigError, EngineError, StudyError, unknown_name
 from reeltune.locks import folder_lock
 
-__all__ = [
-    "check_is_folder",
-    "find_study",
-    "list_studies",
-    "remove_study",
-]
-
 
 def check_is_folder(path: Path) -> Path:
     """Return ``path`` unless it is an address such as ``s3://bucket/studies``.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from reeltune.tuning.study.spec import StudySettings
 
-__all__ = ["Machine", "this_machine"]
-
 
 @dataclass(frozen=True)
 class Machine:

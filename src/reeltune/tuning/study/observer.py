@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.goal import Goal
-
-__all__ = ["Observer", "Outcome", "SilentObserver", "StudyProgress"]
 
 
 class Outcome(enum.StrEnum):

@@ -13,8 +13,6 @@ from reeltune.tuning.space.search_space import MODEL_NAME, Space, check_point, f
 from reeltune.tuning.study.spec import StudySettings, StudySpec
 from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
 
-__all__ = ["check_fixed", "check_settings", "given_points", "horizon"]
-
 
 def given_points(spec: StudySpec) -> list[dict[str, Any]]:
     """Return the points of the first trials: each model's default configuration, then those of the spec.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reeltune.seeding import derive
-from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.tuning.records.rows import EpochReport, TrialResult, TrialRow, TrialState
+from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport
+from reeltune.tuning.records.rows import TrialResult, TrialRow, TrialState
 from reeltune.tuning.search.population import Successor
 from reeltune.tuning.study.budget import CheckpointBudget
 from reeltune.tuning.study.folder import Study
@@ -19,8 +19,6 @@ from reeltune.tuning.study.preflight import given_points, horizon
 from reeltune.tuning.study.storage import TrialStorage
 from reeltune.tuning.study.warm import read_prior
 from reeltune.tuning.trial.job import TrialJob, count_parameters
-
-__all__ = ["Recorder", "TrialFiles", "open_storage"]
 
 
 class TrialFiles(Protocol):

@@ -15,8 +15,6 @@ from reeltune.tuning.study.observer import Observer, Outcome, SilentObserver, St
 from reeltune.tuning.study.recorder import Recorder, open_storage
 from reeltune.tuning.trial.job import run_job
 
-__all__ = ["run_serially"]
-
 
 def run_serially(study: Study, data_directory: Path, *, observer: Observer | None = None) -> Outcome:
     """Run the trials that ``study`` lacks, one after another, and return how that ended.

@@ -23,17 +23,6 @@ from reeltune.tuning.space.parameters import Scalar
 from reeltune.tuning.space.search_space import Space, flatten
 from reeltune.tuning.trial.config import AnyTrialConfig, RatingTrialConfig, TrialConfig
 
-__all__ = [
-    "UNTUNED_RNN",
-    "Baselines",
-    "FinalConfig",
-    "RepeatsConfig",
-    "StudySettings",
-    "StudySpec",
-    "first_difference",
-]
-
-
 RENAMED = {"pb2": "pbt"}
 """Names of before, which files and recorded studies may still use."""
 

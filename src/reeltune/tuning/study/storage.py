@@ -17,12 +17,11 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from reeltune.errors import EngineError, StudyError
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.goal import Goal
 from reeltune.tuning.search.history import CONSTRAINT, Direction, History, distribution
 from reeltune.tuning.space.search_space import Space
-
-__all__ = ["TrialStorage", "frozen_trial", "quiet_optuna", "storage_url", "verdict"]
 
 OPTUNA_STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,

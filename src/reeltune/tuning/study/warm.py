@@ -9,14 +9,13 @@ from optuna.trial import FrozenTrial
 
 from reeltune.errors import StudyError, first_line
 from reeltune.files import read_json, write_json
-from reeltune.tuning.records.rows import EpochReport, TrialRow
+from reeltune.training.epochs import EpochReport
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.space.parameters import Scalar, is_active
 from reeltune.tuning.space.search_space import flatten
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.folders import find_study
 from reeltune.tuning.study.storage import frozen_trial
-
-__all__ = ["PRIOR_FILE", "keep_prior", "read_prior"]
 
 PRIOR_FILE = "prior.json"
 """The trials learned from, kept with the study: the earlier studies may be removed."""

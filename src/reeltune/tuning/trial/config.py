@@ -15,16 +15,6 @@ from reeltune.models.rating.network import RatingHeadConfig
 from reeltune.models.registry import DEFAULT_NETWORK, MODELS, AnyModelConfig, AnyRatingModelConfig, is_network
 from reeltune.training.config import RatingTrainingConfig, TrainingConfig
 
-__all__ = [
-    "TASKS",
-    "AnyTrialConfig",
-    "RatingTrialConfig",
-    "TrialConfig",
-    "check_metrics",
-    "one_go",
-    "trial_config",
-]
-
 _RATING_INPUTS = {"rating", "time_gap"}
 """Switches of ``model.inputs`` that need no table beside the events."""
 

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from reeltune.data.prepare.reduce import reduced
 from reeltune.data.prepared import TuningData
 from reeltune.seeding import derive
-from reeltune.training.epochs import LAST_CHECKPOINT
-from reeltune.tuning.records.rows import Report, TrialResult, TrialState
+from reeltune.training.epochs import LAST_CHECKPOINT, Report
+from reeltune.tuning.records.rows import TrialResult, TrialState
 
 if TYPE_CHECKING:
     from reeltune.training.base import Segment
-
-__all__ = ["DEFAULT_ENTRY", "Entry", "TrialJob", "count_parameters", "load_entry", "run_job"]
 
 DEFAULT_ENTRY = "reeltune.tuning.trial.job:run_job"
 """Import path of the function that runs a job."""

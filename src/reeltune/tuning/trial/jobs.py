@@ -19,22 +19,11 @@ from typing import Protocol
 from reeltune.errors import EngineError, StudyError
 from reeltune.files import append_line, read_json, write_json
 from reeltune.models.registry import is_network
-from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport, Report
 from reeltune.tuning.records.reader import read_epochs
-from reeltune.tuning.records.rows import EpochReport, Report, TrialResult, TrialState
+from reeltune.tuning.records.rows import TrialResult, TrialState
 from reeltune.tuning.trial.job import TrialJob, run_job
 from reeltune.tuning.trial.processes import run_folders, stop_without_parent
-
-__all__ = [
-    "Executor",
-    "LocalPool",
-    "Notify",
-    "Progress",
-    "job_result",
-    "run_jobs",
-    "train_folder",
-    "write_job",
-]
 
 Notify = Callable[[str], None]
 

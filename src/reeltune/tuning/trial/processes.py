@@ -15,8 +15,6 @@ from pathlib import Path
 
 from reeltune.errors import EngineError
 
-__all__ = ["run_folders", "stop_without_parent"]
-
 _POLL_SECONDS = 0.5
 
 

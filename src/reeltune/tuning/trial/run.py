@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from reeltune.training.base import Segment, TrainedModule
     from reeltune.training.rating import RatingDataModule
 
-__all__ = ["run_trial"]
-
 
 def run_trial(
     config: TrialConfig | RatingTrialConfig,

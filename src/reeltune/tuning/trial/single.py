@@ -11,14 +11,12 @@ from reeltune.files import append_line, read_json, write_json
 from reeltune.locks import folder_lock
 from reeltune.metrics.registry import parse_metric
 from reeltune.seeding import derive
-from reeltune.training.epochs import LAST_CHECKPOINT
+from reeltune.training.epochs import LAST_CHECKPOINT, EpochReport
 from reeltune.tuning.records.reader import damaged, read_epochs
-from reeltune.tuning.records.rows import EpochReport, TrialRow, TrialState
+from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.space.search_space import flatten
 from reeltune.tuning.trial.config import RatingTrialConfig, TrialConfig
 from reeltune.tuning.trial.job import TrialJob, run_job
-
-__all__ = ["train_single"]
 
 
 def train_single(
