@@ -6,7 +6,7 @@ import pytest
 from reeltune.data.sequences import query_batches
 from reeltune.errors import ConfigError
 from reeltune.metrics import evaluate
-from reeltune.metrics.registry import METRICS, Evidence, list_length, measure, parse_metric
+from reeltune.metrics.registry import METRICS, RATING_METRICS, Evidence, list_length, measure, parse_metric
 from reeltune.models.baselines.item_knn import ItemKNNConfig
 from reeltune.models.networks.gru import GRUConfig
 from reeltune.models.registry import build_network
@@ -22,7 +22,11 @@ CONFIG = TrialConfig(
     training=TrainingConfig(batch_size=64, history_length=16, max_epochs=2, learning_rate=0.02),
 )
 KNN = TrialConfig(model=ItemKNNConfig(), training=one_go("next-item"))
-LABELS = [f"{name}@{3 + place}" if of.has_cut else name for place, (name, of) in enumerate(METRICS.items())]
+LABELS = [
+    f"{name}@{3 + place}" if of.has_cut else name
+    for place, (name, of) in enumerate(METRICS.items())
+    if of.needs != "ratings"
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,12 @@ def test_every_epoch_of_a_network_carries_every_metric(measured, tiny_data):
 def test_every_metric_is_measured_of_a_baseline(label, tiny_data, tmp_path):
     result = run_trial(KNN, tiny_data, lambda _: None, directory=tmp_path, seed=1, measures=[label])
     assert result.metrics[label] > 0
+
+
+@pytest.mark.parametrize("label", RATING_METRICS)
+def test_a_metric_of_ratings_is_refused_where_movies_are_ranked(label, tiny_data, tmp_path):
+    with pytest.raises(ConfigError, match=f"{label} is a metric of predicted ratings, movies are ranked"):
+        run_trial(KNN, tiny_data, lambda _: None, directory=tmp_path, seed=1, measures=[label])
 
 
 @pytest.mark.parametrize("label", ["precision@10", "recall@5", "mrr@3"])

@@ -97,8 +97,9 @@ def _ranking(function: Callable[[Ranks, int], Values], description: str) -> Metr
 
 def _rating(name: str, description: str) -> Metric:
     def compute(evidence: Evidence, _: int) -> float:
-        assert evidence.predicted is not None
-        assert evidence.actual is not None
+        if evidence.predicted is None or evidence.actual is None:
+            others = ", ".join(RANKING_METRICS)
+            raise ConfigError(f"{name} is a metric of predicted ratings, movies are ranked; use {others}")
         return rating_errors(evidence.predicted, evidence.actual)[name]
 
     return Metric(compute, False, "ratings", description, has_cut=False)
