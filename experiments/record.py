@@ -1,7 +1,8 @@
 """Record a finished study: its figures as committed JSON, and the tables of the README made from them.
 
 ``python experiments/record.py studies/ml100k_gru`` writes ``experiments/results/ml100k_gru.json`` and the
-tables; without an argument it writes the tables again from the committed JSON.
+tables; further words say what else the machine did. Without an argument it writes the tables again from the
+committed JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ RESULTS = ROOT / "experiments" / "results"
 PAGE = ROOT / "README.md"
 
 
-def record(directory: Path) -> None:
+def record(directory: Path, beside: str = "") -> None:
     """Write the figures of a study with its spec, versions, machine and protocol."""
     from reeltune.evaluation.final import read_evaluation
     from reeltune.files import write_json
@@ -43,6 +44,7 @@ def record(directory: Path) -> None:
             "trials": dict(sorted(states.items())),
             "epochs": sum(row.n_epochs for row in rows),
             "study_seconds": study.elapsed_seconds,
+            "beside": beside,
             "evaluation": evaluation.plain(),
         },
     )
@@ -64,7 +66,8 @@ def table(result: dict[str, Any]) -> str:
     evaluation = result["evaluation"]
     labels = list(evaluation["metrics"])
     tuned = f"tuned {result['spec']['trial']['model']['name'].upper()}"
-    if weight := evaluation["params"].get("model.count_prior"):
+    chosen = evaluation.get("count_prior")
+    if weight := chosen["weight"] if chosen else evaluation["params"].get("model.count_prior"):
         tuned += f" with counts, weight {weight:.2g}"
     lines = [
         _row(["on the test set", *(label.upper() for label in labels)]),
@@ -78,7 +81,19 @@ def table(result: dict[str, Any]) -> str:
             _row([name, *(f"{f['value']:.4f} ({f['low']:.4f} to {f['high']:.4f})" for f in figures)])
         )
     verdict = in_words(evaluation["comparisons"][0])
-    return "\n".join([*lines, "", f"{verdict[0].upper()}{verdict[1:]}.", "", _protocol(result)]) + "\n"
+    said = f"{verdict[0].upper()}{verdict[1:]}."
+    if gain := evaluation.get("gain"):
+        d = gain["difference"]
+        said += (
+            f" Against the default configuration, refitted likewise, tuning changes NDCG@10 by "
+            f"{d['value']:+.4f} (95 % interval {d['low']:+.4f} to {d['high']:+.4f}, means over the seeds)."
+        )
+    if chosen:
+        said += (
+            f" On validation the counts lift the network from {chosen['values']['0']:.4f} to "
+            f"{chosen['cross_fitted']:.4f}, cross-fitted over users."
+        )
+    return "\n".join([*lines, "", said, "", _protocol(result)]) + "\n"
 
 
 def in_words(comparison: dict[str, Any]) -> str:
@@ -96,11 +111,13 @@ def _protocol(result: dict[str, Any]) -> str:
     ledger = result["evaluation"]["protocol"]["data"]
     states = ", ".join(f"{count} {state}" for state, count in result["trials"].items())
     machine = result["machine"]
+    beside = f", beside {result['beside']}" if result.get("beside") else ""
     return (
-        f"{ledger['n_users']:,} people, {ledger['n_items']:,} movies; {ledger['split']}, the whole catalogue "
-        "ranked, seen movies removed; in brackets 95 % bootstrap intervals over people. "
+        f"{ledger['n_users']:,} users, {ledger['n_items']:,} movies; {ledger['split']}, the whole catalogue "
+        "ranked, seen movies removed; in brackets 95 % bootstrap intervals over users. "
         f"{sum(result['trials'].values())} trials ({states}), {result['epochs']} epochs, "
-        f"{result['study_seconds'] / 60:.1f} minutes on {machine['cores']} cores ({machine['processor']})."
+        f"{result['study_seconds'] / 60:.1f} minutes on {machine['cores']} cores "
+        f"({machine['processor']}){beside}."
         f"{_spread(result['evaluation'])}"
     )
 
@@ -109,10 +126,14 @@ def _spread(evaluation: dict[str, Any]) -> str:
     spread = evaluation["spread"].get("ndcg@10")
     if not spread:
         return ""
-    return (
+    said = (
         f" Trained again from {spread['n']} seeds: NDCG@10 {spread['mean']:.4f} with standard deviation "
-        f"{spread['sd']:.4f}; the row above is the seed with the best validation score."
+        f"{spread['sd']:.4f}; the row above is the "
     )
+    trained_on = evaluation.get("trained_on", "the training events")
+    if trained_on == "the training events":
+        return f"{said}seed with the best validation score."
+    return f"{said}first of them. All are trained on {trained_on}; the baselines count the same events."
 
 
 def render(text: str) -> str:
@@ -153,5 +174,5 @@ def options_of_runs(description: str | None, kind: str) -> argparse.ArgumentPars
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        record(Path(sys.argv[1]))
+        record(Path(sys.argv[1]), " ".join(sys.argv[2:]))
     rewrite(PAGE, render)
