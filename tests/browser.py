@@ -17,7 +17,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
 )
-SECONDS = 30.0
+SECONDS = 120.0
 """Longest wait for what a test expects."""
 
 

@@ -152,7 +152,7 @@ def test_a_taken_port_is_named(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port}.*--port"):
+        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port} .*choose another --port"):
             dashboard_server(storage, port)
     with dashboard_server(storage, 0) as server:
         assert server.server_port > 0

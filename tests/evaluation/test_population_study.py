@@ -82,7 +82,7 @@ def test_the_page_shows_how_the_winner_was_trained(study_dir):
     page = render_report(study_dir)
     assert "How the winner was trained" in page
     assert "A population of 3 networks, compared every 1 epochs" in page
-    assert "the share of a searched value cannot be told" in page
+    assert "the share of a searched value cannot be given" in page
     study = Study.open(study_dir)
     for leg in schedule({row.number: row for row in study.rows()}, study.best()[0].number):
         assert f"<td>{leg['first_epoch']} to {leg['last_epoch']}</td>" in page
@@ -99,11 +99,11 @@ def test_the_winner_is_trained_again_along_its_course(study_dir, tmp_path, capsy
     assert read_evaluation(study_dir) == evaluation
     assert len(evaluation.seeds) == 2
     for k in (1, 2):
-        folder = study_dir / "final" / f"trial-{evaluation.trial:05d}" / f"seed-{k}"
+        folder = study_dir / "final" / f"trial-{evaluation.trial:05d}" / f"refit-{k}"
         assert [line["epoch"] for line in read_lines(folder / "epochs.jsonl")] == list(
-            range(1, len(expected) + 1)
+            range(1, rows[evaluation.trial].best_epoch + 1)
         )
-        assert not list(folder.glob("leg-*"))
+        assert not list(folder.glob("segment-*"))
         config = read_checkpoint(folder / "best.ckpt")["hyper_parameters"]["training"]
         assert config == rows[evaluation.trial].config["training"]
     bundle = export_study(study_dir, tmp_path / "bundle", with_onnx=False)

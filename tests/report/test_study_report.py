@@ -103,7 +103,7 @@ def test_text_from_outside_is_escaped(study_dir: Path) -> None:
 def test_after_the_evaluation_the_test_set_gives_the_verdict(study_dir: Path) -> None:
     found = evaluate_study(study_dir)
     text = _read(render_report(study_dir))
-    assert "Test set, 400 people, opened once." in text
+    assert "Test set, 400 users, opened once." in text
     assert found.verdict[1:] in text.replace("\N{NO-BREAK SPACE}", " ")
     assert found.openings[0]["time"] in text
 

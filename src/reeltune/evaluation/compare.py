@@ -217,8 +217,8 @@ def targets_in_words(n_queries: int, n_users: int | None) -> str:
     ('943 users', '4,715 targets of 943 users')
     """
     if n_users in (None, n_queries):
-        return f"{n_queries:,} people"
-    return f"{n_queries:,} targets of {n_users:,} people"
+        return f"{n_queries:,} users"
+    return f"{n_queries:,} targets of {n_users:,} users"
 
 
 def checked_figures(values: ArrayLike) -> NDArray[np.float64]:

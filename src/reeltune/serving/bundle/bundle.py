@@ -33,7 +33,7 @@ from reeltune.errors import BundleError, UserError, first_line
 from reeltune.files import write_json, write_text
 from reeltune.models.base import Scorer, SequenceNetwork, as_network
 from reeltune.models.baselines.base import Baseline
-from reeltune.models.registry import AnyNetworkConfig, build_network, models_of
+from reeltune.models.registry import AnyNetworkConfig, build_network, is_network, models_of
 from reeltune.serving.bundle.manifest import (
     atomic_folder,
     is_bundle,
@@ -171,8 +171,8 @@ def load_bundle(directory: Path) -> Bundle:
 
 def _write_model(parts: BundleParts, path: Path) -> dict[str, Any]:
     """Write what the model learned to ``path`` and return its configuration."""
-    model = parts.network
-    if isinstance(model, Baseline):
+    model: Any = parts.network
+    if not is_network(model.config.name):
         write_baseline(model.tables(), path)
         return {"model": model.config.plain(), "training": parts.training, "n_items": model.n_items}
     write_weights(model, path, parts.weight_format)
