@@ -86,7 +86,7 @@ def test_the_page_shows_how_the_winner_was_trained(study_dir):
     study = Study.open(study_dir)
     for leg in schedule({row.number: row for row in study.rows()}, study.best()[0].number):
         assert f"<td>{leg['first_epoch']} to {leg['last_epoch']}</td>" in page
-    assert "goes on from trial" in page
+    assert "resumes trial" in page
 
 
 def test_the_winner_is_trained_again_along_its_course(study_dir, tmp_path, capsys, monkeypatch):
