@@ -160,9 +160,7 @@ def sealed(data: bytes) -> bytes:
 
     It is written with the file in one step: no kill leaves one without the other.
     """
-    if data[-22:-18] == b"PK\x05\x06" and data[-2:] == bytes(
-        2
-    ):  # a zip archive tells how long its comment is
+    if data[-22:-18] == b"PK\x05\x06" and data[-2:] == bytes(2):  # a zip archive says how long its comment is
         data = data[:-2] + SEAL_BYTES.to_bytes(2, "little")
     return data + _seal(data)
 

@@ -130,7 +130,7 @@ class ObjectStorage:
         self.address = check_address(address)
         parts = urlsplit(self.address)
         try:
-            with self._told("open"):
+            with self._reported("open"):
                 if parts.scheme == "s3":
                     self._system = _open_s3(parts)
                     root = f"{parts.netloc}{unquote(parts.path)}"
@@ -171,7 +171,7 @@ class ObjectStorage:
         from pyarrow.fs import FileSelector, FileType
 
         selector = FileSelector(self._path(prefix), recursive=True, allow_not_found=True)
-        with self._told("list"):
+        with self._reported("list"):
             found = self._system.get_file_info(selector)
         start = len(self._root) + 1
         files = [info for info in found if info.type == FileType.File and not info.path.endswith(".part~")]
@@ -184,7 +184,7 @@ class ObjectStorage:
             EngineError: It cannot be read.
         """
         try:
-            with self._told("read"), self._system.open_input_stream(self._path(name)) as stream:
+            with self._reported("read"), self._system.open_input_stream(self._path(name)) as stream:
                 return bytes(stream.read())
         except FileNotFoundError:
             return None
@@ -197,7 +197,7 @@ class ObjectStorage:
         """
         path = self._path(name)
         # All bytes are at hand before the stream opens: leaving it early would complete a torn object.
-        with self._told("write"):
+        with self._reported("write"):
             if self._is_whole:
                 with self._system.open_output_stream(path) as stream:
                     stream.write(data)
@@ -229,7 +229,7 @@ class ObjectStorage:
             EngineError: It cannot be read, or the file cannot be written.
         """
         try:
-            with self._told("read"):
+            with self._reported("read"):
                 stream = self._system.open_input_stream(self._path(name))
         except FileNotFoundError:
             return False
@@ -239,7 +239,7 @@ class ObjectStorage:
         return True
 
     def _chunk(self, stream: Any) -> bytes:
-        with self._told("read"):
+        with self._reported("read"):
             return bytes(stream.read(2**20))
 
     def remove(self, name: str) -> None:
@@ -248,14 +248,14 @@ class ObjectStorage:
         Raises:
             EngineError: It cannot be removed.
         """
-        with contextlib.suppress(FileNotFoundError), self._told("remove"):
+        with contextlib.suppress(FileNotFoundError), self._reported("remove"):
             self._system.delete_file(self._path(name))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
     @contextlib.contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _reported(self, what: str) -> Iterator[None]:
         from pyarrow import ArrowNotImplementedError  # an address that this build of pyarrow cannot open
 
         try:

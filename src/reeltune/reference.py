@@ -136,13 +136,13 @@ def reference_page() -> str:
         "Made from the config classes by `reeltune schema reference`; the same facts as JSON Schema are in",
         "[schemas/](../schemas). Each table is one mapping; a key that is left out has its default.",
     ]
-    told: set[str] = set()
+    listed: set[str] = set()
     for kind in KINDS:
         schema = json_schema(kind)
         lines += ["", f"## {kind.capitalize()}", "", *_table(schema)]
         for name, part in schema["$defs"].items():
-            if name not in told and "properties" in (part := part.get("anyOf", [part])[-1]):
-                told.add(name)
+            if name not in listed and "properties" in (part := part.get("anyOf", [part])[-1]):
+                listed.add(name)
                 lines += ["", f"### {name}", "", *_about(part), *_table(part)]
     names = ", ".join(f"`{name}`" for name in MODELS)
     return "\n".join([*lines, "", f"Models by name: {names}.", ""])

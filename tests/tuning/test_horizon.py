@@ -10,7 +10,7 @@ from studies_for_tests import spec
 
 from reeltune.files import read_json
 from reeltune.training.epochs import EpochReport
-from reeltune.tuning.ray.rules import Told, make_rule
+from reeltune.tuning.ray.rules import RuleTrial, make_rule
 from reeltune.tuning.ray.schedulers import StudyScheduler
 from reeltune.tuning.ray.worker import EPOCH, JOB, OBJECTIVE, REPORT
 from reeltune.tuning.records.rows import TrialRow, TrialState
@@ -147,7 +147,7 @@ def test_hyperband_shares_trials_among_brackets():
     rule = make_rule(HyperBandConfig(min_epochs=1, reduction_factor=3.0), GOAL, 9)
     counts = [0, 0, 0]
     for number in range(170):
-        told = Told(number)
+        told = RuleTrial(number)
         rule.on_trial_add(None, told)
         counts[rule._brackets.index(rule._bracket(told))] += 1
     assert counts == sorted(counts, reverse=True)

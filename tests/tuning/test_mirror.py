@@ -243,7 +243,7 @@ def test_one_driver_at_a_time(tmp_path, bucket):
     ):
         run_while_another_takes_over(study, f"{bucket}/s", root)
     assert read_lease(ObjectStorage(f"{bucket}/s")).holder is None
-    with pytest.raises(StudyError, match=r"was gone on with elsewhere since .*`reeltune rm s`"):
+    with pytest.raises(StudyError, match=r"was resumed elsewhere since .*`reeltune rm s`"):
         driver(study).__enter__()
     told = []
     send_results(study.directory, told.append)

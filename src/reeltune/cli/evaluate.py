@@ -33,7 +33,7 @@ def evaluate(
         False, "--unfinished", help="Select among the trials there are, though more were asked for."
     ),
     is_reopening: bool = typer.Option(
-        False, "--reopen", help="Open the test set again, for the trial selected now; the log tells."
+        False, "--reopen", help="Open the test set again, for the trial selected now; the log says so."
     ),
     address: str | None = ADDRESS,
     as_json: bool = AS_JSON,

@@ -162,7 +162,7 @@ class LineObserver:
 
 
 class TableObserver:
-    """A table that is drawn anew in place: running trials, then the best ones."""
+    """A table that is drawn again in place: running trials, then the best ones."""
 
     def __init__(self, console: Console, first_line: str = "") -> None:
         from rich.live import Live

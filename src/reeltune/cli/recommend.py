@@ -147,5 +147,5 @@ def _rating(entry: str) -> tuple[str, float]:
         if title.strip():
             return title.strip(), float(rating)
     except ValueError:
-        pass  # told below, with the form that is wanted
+        pass  # reported below, with the form that is wanted
     raise UserError(f'--rated {entry!r} is not TITLE=RATING; write it like "Fargo (1996)=4.5"')

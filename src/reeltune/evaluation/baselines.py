@@ -98,12 +98,12 @@ def _untuned_rnn(study: Study, data: TuningData, *, is_refit: bool) -> Scorer:
 
     config = TrialConfig(model=RNNConfig(), objective=study.objective)
     seed = derive(study.spec.study.seed, UNTUNED_RNN)
-    folder, leg = study.directory / "baselines" / UNTUNED_RNN, None
+    folder, segment = study.directory / "baselines" / UNTUNED_RNN, None
     for _ in range(1 + is_refit):
         done = folder / "result.json"
         if not done.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            result = run_trial(config, data, lambda _: None, directory=folder, seed=seed, segment=leg)
+            result = run_trial(config, data, lambda _: None, directory=folder, seed=seed, segment=segment)
             if result.state is not TrialState.COMPLETE:
                 raise StudyError(
                     f"the untuned RNN {result.state}: {result.reason}; leave it out of baselines"
@@ -112,7 +112,7 @@ def _untuned_rnn(study: Study, data: TuningData, *, is_refit: bool) -> Scorer:
             write_json(done, {**plain, "best_epoch": result.best_epoch})
             (folder / LAST_CHECKPOINT).unlink(missing_ok=True)
         checkpoint = folder / BEST_CHECKPOINT
-        if leg is None and is_refit:
+        if segment is None and is_refit:
             best = read_json(done).get("best_epoch") or read_checkpoint(checkpoint)["epoch"] + 1
-            folder, leg = folder.with_name(f"{UNTUNED_RNN}-refit"), Segment(0, best, is_refit=True)
+            folder, segment = folder.with_name(f"{UNTUNED_RNN}-refit"), Segment(0, best, is_refit=True)
     return load_network(checkpoint)

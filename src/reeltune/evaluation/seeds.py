@@ -80,7 +80,7 @@ def seed_spread(values: Sequence[float]) -> SeedSpread:
 def two_way_interval(values: ArrayLike, *, users: ArrayLike | None = None, seed: int = 0) -> Interval:
     """Return the mean of ``values`` [S, M] with an interval for other users and other seeds alike.
 
-    Users and seeds are both drawn anew. Drawing S seeds out of S shows only ``(S - 1) / S`` of their
+    Users and seeds are both drawn again. Drawing S seeds out of S shows only ``(S - 1) / S`` of their
     variance, so each seed's distance from the mean of the seeds is first stretched by the root of
     ``S / (S - 1)``. With one seed this is the interval over users.
 

@@ -62,7 +62,7 @@ def selected_trial(study: Study, number: int | None = None) -> TrialRow:
 
 
 def _refuse_broken(study: Study) -> None:
-    """Tell which limits keep every trial from winning.
+    """Refuse with the limits that keep every trial from winning.
 
     Raises:
         StudyError: There are trials with figures, and each breaks a limit.

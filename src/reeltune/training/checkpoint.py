@@ -26,7 +26,7 @@ NETWORK_PREFIX = "network."
 
 def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
     """Write ``checkpoint`` to ``path``, atomically."""
-    buffer = io.BytesIO()  # on a full disk torch.save raises a RuntimeError that does not tell so
+    buffer = io.BytesIO()  # on a full disk torch.save raises a RuntimeError that does not say so
     torch.save(checkpoint, buffer)
     with atomic_path(path) as part:
         part.write_bytes(sealed(buffer.getvalue()))

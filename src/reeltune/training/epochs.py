@@ -1,4 +1,4 @@
-"""What training tells after each epoch, and the files that it keeps."""
+"""What training reports after each epoch, and the files that it keeps."""
 
 from __future__ import annotations
 

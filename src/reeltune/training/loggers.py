@@ -68,7 +68,7 @@ def trial_loggers(
     Args:
         config: What is switched on.
         study: Name of the study; W&B groups its runs by it.
-        study_id: Tells the study from others of its name, in W&B's ids.
+        study_id: Distinguishes the study from others of its name, in W&B's ids.
         study_directory: Receives ``tensorboard/`` and ``wandb/``.
         number: Number of the trial.
         params: The searched values.

@@ -26,7 +26,7 @@ _SHRINKAGE = 5.0
 
 
 class SentimentScorer(Protocol):
-    """Tells how favourable a text is."""
+    """Says how favourable a text is."""
 
     def scores(self, texts: Iterable[str]) -> Scores:
         """Return -1 (blame) to 1 (praise) for each text, NaN for an empty one, shape [N]."""

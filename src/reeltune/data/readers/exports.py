@@ -292,7 +292,7 @@ def _dates(records: Sequence[tuple[str, dict[str, str]]], form: ExportForm) -> l
 
 
 def _is_day_first(written: Sequence[tuple[int, int, int]], where: str) -> bool:
-    """Return whether dates such as 3/4/24 begin with the day, told by all of them together."""
+    """Return whether dates such as 3/4/24 begin with the day, as all of them together."""
     can_be = {
         True: all(second <= 12 for _, second, _ in written),
         False: all(first <= 12 for first, _, _ in written),

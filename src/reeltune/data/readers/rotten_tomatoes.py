@@ -40,7 +40,7 @@ def stars_of(score: str) -> float:
     * a fraction ``a/b`` is the share a / b (``3/5``, ``2.5/4``); one above 1 is unknown;
     * a percentage ``85%`` is the share 0.85;
     * a letter grade is its place on the twelve equal steps from F (0) to A+ (1);
-    * anything else is unknown, also a bare number: it does not tell its scale.
+    * anything else is unknown, also a bare number: it does not say its scale.
 
     >>> stars_of("3/5"), stars_of("C+"), stars_of("85%"), stars_of("0/4"), stars_of("8.5")
     (3.0, 2.5, 4.25, 0.5, nan)
@@ -87,7 +87,7 @@ def read_rotten_tomatoes(files: FileSet) -> RawDataset:
         item=np.array(item, dtype=object),
         rating=ratings,
         timestamp=np.where(day >= 0, day * 86_400, -1),
-        rank=day,  # keeps the order of the days before 1970, which no timestamp can tell
+        rank=day,  # keeps the order of the days before 1970, which no timestamp can say
         review=Texts.of(review),
         label=np.array(verdicts, dtype=np.int8),
     )

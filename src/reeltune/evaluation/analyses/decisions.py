@@ -16,7 +16,7 @@ from reeltune.metrics.rating import STAR_CLASSES, Stars, check_stars, star_class
 from reeltune.seeding import derive
 
 N_DRAWS = 2000
-"""Resamples of the users; the area under the curve is sorted out anew in each."""
+"""Resamples of the users; the area under the curve is sorted again in each."""
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.integer]
@@ -57,7 +57,7 @@ def decision_intervals(
 ) -> dict[str, Interval | None]:
     """Return each figure of :data:`FIGURES` and ``roc_auc``: the mean over seeds, its interval over users.
 
-    People are drawn anew with all their questions (percentile bootstrap). A figure that has no meaning,
+    People are drawn again with all their questions (percentile bootstrap). A figure that has no meaning,
     such as the precision where nothing is predicted as liked, is None; resamples without are left out.
 
     Args:

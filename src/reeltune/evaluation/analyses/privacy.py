@@ -142,7 +142,7 @@ def probe_attribute(
 def _auc_interval(
     chances: NDArray[np.float64], y: NDArray[Any], classes: NDArray[Any], seed: int
 ) -> Interval:
-    """Return the mean AUC of each class against the rest, with its interval over users drawn anew."""
+    """Return the mean AUC of each class against the rest, with its interval over users drawn again."""
     rng = np.random.default_rng(derive(seed, "auc"))
     drawn = []
     for _ in range(N_RESAMPLES):

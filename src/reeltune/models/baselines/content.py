@@ -1,4 +1,4 @@
-"""What the movies tell of themselves: TF-IDF of titles, genres, people and plots.
+"""What is known of the movies: TF-IDF of titles, genres, people and plots.
 
 Shapes: B batch, V catalogue, F terms.
 """

@@ -49,11 +49,11 @@ def fit_baseline(
 def fit_to_data(
     model: str | BaselineConfig, data: TuningData, known: Sequences | None = None, *, seed: int = 0
 ) -> Baseline:
-    """Return a baseline fitted to ``known`` with what the data tell of the movies.
+    """Return a baseline fitted to ``known`` with what the data say of the movies.
 
     Args:
         model: Its name, or its configuration.
-        data: The catalogue and what is told beside it.
+        data: The catalogue and what is known beside it.
         known: The events that it may use; None for what precedes the validation.
         seed: Origin of all randomness of those that are trained.
 

@@ -42,7 +42,7 @@ class MarkovConfig(BaselineConfig):
     shrinkage: float = Field(default=100.0, ge=0.0, le=1e6)
     """Transitions added to each row's sum, 0 to 1e6, which mistrusts rarely seen movies."""
     popularity_weight: float = Field(default=1e-6, ge=0.0, le=1.0)
-    """Weight of a movie's share of all events, 0 to 1, which orders movies that no transition tells apart."""
+    """Weight of a movie's share of all events, 0 to 1, for movies that no transition distinguishes."""
 
 
 class Markov(Baseline):
@@ -115,9 +115,9 @@ class FirstOrderConfig(MarkovConfig):
     """Last movies of a history that are asked for their transitions, 1 to 1000."""
     shrinkage: float = Field(default=0.0, ge=0.0, le=1e6)
     """Transitions added to each row's sum, 0 to 1e6."""
-    # Many counts of one lag are equal: float32 tells this weight apart, and a transition outweighs it.
+    # Many counts of one lag are equal: float32 distinguishes this weight, and a transition outweighs it.
     popularity_weight: float = Field(default=1e-3, ge=0.0, le=1.0)
-    """Weight of a movie's share of all events, 0 to 1, which orders movies that no transition tells apart."""
+    """Weight of a movie's share of all events, 0 to 1, for movies that no transition distinguishes."""
 
 
 class FirstOrderMarkov(Markov):

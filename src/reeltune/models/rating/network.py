@@ -38,7 +38,7 @@ class RatingHead(nn.Module):
     s is the state of a recurrent network after what the person has seen so far, i the candidate, u the
     person and j the n movies of ``rated``: biases and factors as in Koren, 2009
     (https://doi.org/10.1109/MC.2009.263), y as in his SVD++ (https://doi.org/10.1145/1401890.1401944), to
-    which the state adds what the latest ratings tell. A person whom the training never saw is row 0: bias
+    which the state adds what the latest ratings say. A person whom the training never saw is row 0: bias
     and factors are zero, and the history alone speaks.
     """
 

@@ -111,7 +111,8 @@ def ledger(study: Study, evaluation: Evaluation | None) -> str:
             f"{label} ({'higher' if up else 'lower'} is better)"
             for label, up in zip(study.goal.objectives, study.goal.higher_is_better, strict=True)
         ),
-        "limits": ", ".join(f"{name} {limit.told()}" for name, limit in study.goal.limits.items()) or "none",
+        "limits": ", ".join(f"{name} {limit.in_words()}" for name, limit in study.goal.limits.items())
+        or "none",
         "study seed": settings.seed,
         "candidates": "the whole catalogue, movies of the history removed, ties count against the target",
         "made": study.created,

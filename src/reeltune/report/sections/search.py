@@ -232,7 +232,7 @@ def _limits(study: Study) -> str:
     """Return the limits of the study and who breaks them."""
     if not study.goal.limits:
         return ""
-    text = ", ".join(f"{escape(label)} {limit.told()}" for label, limit in study.goal.limits.items())
+    text = ", ".join(f"{escape(label)} {limit.in_words()}" for label, limit in study.goal.limits.items())
     broken = [
         (row, study.goal.broken(row.metrics))
         for row in study.rows()

@@ -101,7 +101,7 @@ def export_study(
     if trade_off is not None and trade_off.trial != row.number:
         notify(f"without tuned re-ranking: it was measured for trial {trade_off.trial}")
         trade_off = None
-    legs = schedule({other.number: other for other in study.rows()}, row.number)
+    segments = schedule({other.number: other for other in study.rows()}, row.number)
     facts = CardFacts(
         study=study.name,
         question=study.spec.question,
@@ -116,9 +116,9 @@ def export_study(
         examples=(data.catalogue.titles[0].strip(), data.catalogue.titles[1].strip()),
         compression=compression,
         trade_off=trade_off,
-        schedule=legs,
+        schedule=segments,
     )
-    notes = {"compression": compression, "schedule": legs}
+    notes = {"compression": compression, "schedule": segments}
     parts = BundleParts(
         network=network,
         training=read_checkpoint(checkpoint)["hyper_parameters"]["training"],

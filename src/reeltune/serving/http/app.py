@@ -166,7 +166,7 @@ def _add_recommending(app: FastAPI, service: Service) -> None:
 def _add_operating(app: FastAPI, service: Service, measures: Measures) -> None:
     @app.get("/health")
     async def health() -> Health:
-        """Tell that the service answers, and from what."""
+        """Say that the service answers, and from what."""
         recommender = service.recommender
         model = recommender.bundle.model
         inputs = model.get("inputs", {})
@@ -194,7 +194,7 @@ def _add_operating(app: FastAPI, service: Service, measures: Measures) -> None:
 
     @app.post("/reload", responses={409: {"model": Problems, "description": "The new bundle cannot be used"}})
     def reload() -> Reloaded:
-        """Read the bundle's folder anew; requests under way finish with the old one."""
+        """Read the bundle's folder again; requests under way finish with the old one."""
         try:
             reloaded = service.reload(is_wish=True)
         except UserError as error:

@@ -1,4 +1,4 @@
-"""Runs the service on a port, in one process or several, until it is told to stop."""
+"""Runs the service on a port, in one process or several, until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def serve(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     _allow_files(2 * MAX_CONNECTIONS)
     bound.listen(MAX_CONNECTIONS)  # whoever reads the next line may connect at once
-    told = f"serving {directory} on http://{shown(host)}:{bound.getsockname()[1]}  (Ctrl-C ends it)"
+    line = f"serving {directory} on http://{shown(host)}:{bound.getsockname()[1]}  (Ctrl-C ends it)"
     if n_workers == 1:
         _set_reload_signal(lambda *_: _wish(wishes))
-        notify(told)
+        notify(line)
         _run(guarded(service, hosts), bound)
     else:
-        notify(f"{told}, {n_workers} processes")
+        notify(f"{line}, {n_workers} processes")
         worker = functools.partial(
             _worker, directory, engine, hosts, wishes=wishes, notify=notify, parent=os.getpid()
         )

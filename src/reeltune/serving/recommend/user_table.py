@@ -37,7 +37,7 @@ ROWS_A_PART = 500_000
 MAX_PARTS = 256
 """Files that are open at once."""
 
-TELL_SECONDS = 5.0
+REPORT_SECONDS = 5.0
 """Time between two lines of progress while the table is read."""
 
 BYTES_A_ROW = 16
@@ -92,7 +92,7 @@ def deal_rows(
             except UserError:
                 return 0
 
-        told = time.monotonic()
+        reported = time.monotonic()
         with ExitStack() as files:
             writers = [files.enter_context(pa.ipc.new_stream(str(part), schema)) for part in table.parts]
             for chunk in _chunks(path):
@@ -101,8 +101,8 @@ def deal_rows(
                 for part in np.unique(number).tolist():
                     rows = frame[number == part]
                     writers[part].write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
-                if time.monotonic() - told >= TELL_SECONDS:
-                    told = time.monotonic()
+                if time.monotonic() - reported >= REPORT_SECONDS:
+                    reported = time.monotonic()
                     notify(f"read {table.n_rows:,} rows of {path.name}")
         if table.n_unknown == table.n_rows:
             some = ", ".join(map(repr, table.unknown))

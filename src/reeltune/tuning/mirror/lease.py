@@ -139,7 +139,7 @@ def take(storage: ObjectStorage, state: MirrorState, study: Study, *, is_taking_
     """Take the lease on the mirror of ``study`` for this process.
 
     Raises:
-        StudyError: Another study is there, another driver holds it, or it was gone on with elsewhere.
+        StudyError: Another study is there, another driver holds it, or it was resumed elsewhere.
         EngineError: The storage fails.
     """
     check_same_study(storage, study.directory)
@@ -147,7 +147,7 @@ def take(storage: ObjectStorage, state: MirrorState, study: Study, *, is_taking_
     if lease is not None and lease.token != state.own:  # a lease of its own is that of a run that died
         if lease.token != state.seen:
             is_held = lease.holder is not None
-            by = f"is being run by {lease.holder}" if is_held else "was gone on with elsewhere"
+            by = f"is being run by {lease.holder}" if is_held else "was resumed elsewhere"
             raise StudyError(
                 f"{storage.address} {by} since {lease.since}, and {study.directory} does not know how; to go "
                 f"on with it here, remove that folder (`reeltune rm {study.name}`) or choose another "

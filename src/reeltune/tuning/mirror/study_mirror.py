@@ -59,7 +59,7 @@ class SharedFolder:
 class Mirror:
     """Sends what a study writes, behind its back; only :meth:`close` waits for the storage.
 
-    A failure to send is told once and tried again with the next trial.
+    A failure to send is reported once and tried again with the next trial.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Mirror:
             is_taking_over: Whether a lease that another driver left does not count.
 
         Raises:
-            StudyError: Another study is there, another driver holds it, or it was gone on with elsewhere.
+            StudyError: Another study is there, another driver holds it, or it was resumed elsewhere.
             EngineError: The storage fails.
         """
         self.storage = storage
@@ -131,7 +131,7 @@ class Mirror:
         self._send_soon()
 
     def look(self) -> None:
-        """Tell of a failure to send, once until sending succeeds.
+        """Report a failure to send, once until sending succeeds.
 
         Raises:
             StudyError: Another driver took the study over.
@@ -152,7 +152,7 @@ class Mirror:
 
         Raises:
             StudyError: Another driver took the study over.
-            EngineError: The storage fails; the message tells how to send later.
+            EngineError: The storage fails; the message says how to send later.
         """
         self._pool.shutdown(wait=True, cancel_futures=True)
         try:
@@ -169,7 +169,7 @@ class Mirror:
             ) from error
 
     def abandon(self) -> None:
-        """Send the rest if that is possible: the run broke off, and the error is told elsewhere."""
+        """Send the rest if that is possible: the run broke off, and the error is reported by another."""
         if isinstance(self._problem, StudyError):
             self._pool.shutdown(wait=True, cancel_futures=True)
             return
@@ -256,7 +256,7 @@ def mirrored(
 
     Raises:
         ConfigError: The address is malformed.
-        StudyError: Another study is there, another driver holds it, or it was gone on with elsewhere.
+        StudyError: Another study is there, another driver holds it, or it was resumed elsewhere.
         EngineError: The storage does not answer, or at the end not all could be sent.
     """
     if study.spec.study.storage is None:

@@ -85,7 +85,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self._heard.pop(_number(trial), None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tell that a worker died and its trial starts again."""
+        """Report that a worker died and its trial starts again."""
         self._heard.pop(_number(trial), None)
         if not self._halt.is_on:
             n_failures = trial.run_metadata.num_failures

@@ -78,7 +78,7 @@ def check_fits(settings: StudySettings, nodes: Sequence[Mapping[str, float]]) ->
         nodes: Resources by kind (``CPU``, ``GPU``) of each node.
 
     Raises:
-        ConfigError: No node has as much; the message tells what there is.
+        ConfigError: No node has as much; the message says what there is.
     """
     asked = {"n_threads": ("CPU", "cores"), "gpus_per_trial": ("GPU", "accelerators")}
     for field, (kind, what) in asked.items():

@@ -25,14 +25,14 @@ GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a rule is told of a trial."""
+class RuleTrial:
+    """A trial as a rule sees it."""
 
     number: int
 
     @property
     def trial_id(self) -> str:
-        """Name that Ray's rules tell trials apart by."""
+        """Name by which Ray's rules know a trial."""
         return f"trial-{self.number}"
 
 
@@ -50,7 +50,7 @@ class AsyncHyperBand(FIFOScheduler):  # type: ignore[misc]
         self._brackets = brackets
         self._shares = shares
 
-    def _bracket(self, trial: Told) -> Any:
+    def _bracket(self, trial: RuleTrial) -> Any:
         place = (0.5 + trial.number * GOLDEN) % 1.0
         for bracket, share in zip(self._brackets, self._shares, strict=True):
             place -= share
@@ -58,26 +58,26 @@ class AsyncHyperBand(FIFOScheduler):  # type: ignore[misc]
                 return bracket
         return self._brackets[-1]
 
-    def on_trial_add(self, tune_controller: Any, trial: Told) -> None:
-        """Tell the trial's bracket of it."""
+    def on_trial_add(self, tune_controller: Any, trial: RuleTrial) -> None:
+        """Add the trial to its bracket."""
         self._bracket(trial).on_trial_add(tune_controller, trial)
 
-    def on_trial_result(self, tune_controller: Any, trial: Told, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: RuleTrial, result: dict[str, Any]) -> str:
         """Return what the trial's bracket decides."""
         return str(self._bracket(trial).on_trial_result(tune_controller, trial, result))
 
-    def on_trial_complete(self, tune_controller: Any, trial: Told, result: dict[str, Any]) -> None:
-        """Tell the trial's bracket that it ended."""
+    def on_trial_complete(self, tune_controller: Any, trial: RuleTrial, result: dict[str, Any]) -> None:
+        """End the trial in its bracket."""
         self._bracket(trial).on_trial_complete(tune_controller, trial, result)
 
 
 class ReplayableMedian(MedianStoppingRule):  # type: ignore[misc]
-    """Ray Tune's median rule that can be told of epochs after one at which it would have stopped a trial.
+    """Ray Tune's median rule that can be given epochs after one at which it would have stopped a trial.
 
     A trial of the past may have gone on there: it was judged by what was known then.
     """
 
-    def on_trial_result(self, tune_controller: Any, trial: Told, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: RuleTrial, result: dict[str, Any]) -> str:
         """Return the decision of this epoch, whatever was decided before."""
         self._stopped_trials.discard(trial)
         return str(super().on_trial_result(tune_controller, trial, result))

@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from reeltune.training.epochs import EpochReport
 from reeltune.tuning.ray.halving import METRICS
-from reeltune.tuning.ray.rules import Told, make_rule
+from reeltune.tuning.ray.rules import RuleTrial, make_rule
 from reeltune.tuning.ray.worker import BREAKDOWN, END_SECONDS, EPOCH, JOB, OBJECTIVE, REPORT, RESULT
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.goal import Goal
@@ -24,9 +24,9 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     """Asks a rule of Ray Tune about each new epoch and remembers why it stopped a trial.
 
     With a lag, each trial is compared with those that its suggestion looked at, whatever else has been
-    reported by then: the rule is told those, in the order of their numbers, and a copy of it judges the
+    reported by then: the rule is given those, in the order of their numbers, and a copy of it judges the
     trial. Without one, the same rule judges all, and finished trials of earlier runs are replayed into it
-    first. An epoch that the study had already gone beyond is told to the rule, whose answer is not asked
+    first. An epoch that the study had already gone beyond is given to the rule, whose answer is not asked
     again. A trial at its last epoch ends by itself.
     """
 
@@ -38,11 +38,11 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         self._lag = settings.lag
         self._goal = recorder.study.goal
         self._past = make_rule(settings.scheduler, self._goal, max_epochs)
-        self._n_past = 0  # trials, from the first on, that it was told of
+        self._n_past = 0  # trials, from the first on, that it was given
         self._rules: dict[int, Any] = {}  # by the number of a live trial
         self._at_best: dict[int, dict[str, float]] = {}  # metrics at each trial's best epoch so far
         self._time_limit = settings.trial_seconds
-        self._told: dict[int, dict[str, Any]] = {}  # last result that the rule saw, by trial number
+        self._reported: dict[int, dict[str, Any]] = {}  # last result that the rule saw, by trial number
         self.reasons: dict[int, str] = {}
         if self._lag is None:
             for row in recorder.rows:
@@ -58,11 +58,11 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         return True
 
     def _replay(self, row: TrialRow | None) -> None:
-        """Tell the rule of a finished trial."""
+        """Give the rule a finished trial."""
         epochs = self._recorder.epochs(row.number) if row is not None else []
         if row is None or not row.state.is_finished or not epochs:
             return
-        past = Told(row.number)
+        past = RuleTrial(row.number)
         self._past.on_trial_add(None, past)
         for report in epochs:
             result = {EPOCH: report.epoch, OBJECTIVE: report.best, METRICS: self._best(row.number, report)}
@@ -93,12 +93,12 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         return "; ".join(Goal(self._goal.objectives, limits).broken(fixed))
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Choose the rule of a new trial and tell it of the trial."""
+        """Choose the rule of a new trial and give it the trial."""
         if tune_controller is not None:  # Ray Tune's own 10 seconds cut loggers off on a busy machine
             tune_controller._actor_force_cleanup_timeout = END_SECONDS + 2
         number = _number(trial)
         self._rules[number] = self._rule(number)
-        self._rules[number].on_trial_add(None, Told(number))
+        self._rules[number].on_trial_add(None, RuleTrial(number))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether the trial goes on after an epoch."""
@@ -106,13 +106,13 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             return str(TrialScheduler.STOP)  # ended by itself
         job: TrialJob = trial.config[JOB]
         epoch = int(result[EPOCH])
-        if epoch <= self._told.get(job.number, {}).get(EPOCH, 0):
+        if epoch <= self._reported.get(job.number, {}).get(EPOCH, 0):
             return str(TrialScheduler.CONTINUE)  # repeated after its worker died
         n_recorded = job.start_epoch + len(self._recorder.epochs(job.number))
         metrics = self._best(job.number, result[REPORT])
-        self._told[job.number] = dict(result)
+        self._reported[job.number] = dict(result)
         rule = self._rules[job.number]
-        decision = str(rule.on_trial_result(None, Told(job.number), {**result, METRICS: metrics}))
+        decision = str(rule.on_trial_result(None, RuleTrial(job.number), {**result, METRICS: metrics}))
         if epoch >= job.last_epoch or epoch < n_recorded:
             return str(TrialScheduler.CONTINUE)
         reason = self._reason(job.number, epoch, decision, metrics)
@@ -135,10 +135,10 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         return ""
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Tell the rule that a trial ended, with the last epoch that it saw."""
-        rule, told = self._rules.pop(_number(trial)), self._told.get(_number(trial))
-        if told is not None:
-            rule.on_trial_complete(None, Told(_number(trial)), told)
+        """End a trial in its rule, with the last epoch that it saw."""
+        rule, last = self._rules.pop(_number(trial)), self._reported.get(_number(trial))
+        if last is not None:
+            rule.on_trial_complete(None, RuleTrial(_number(trial)), last)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Forget a trial that lost its worker for good."""

@@ -1,7 +1,7 @@
 """The source of trials for Ray Tune: those that a kill left, then the searcher's suggestions.
 
 Ray's own Optuna searcher tells Optuna that a stopped trial is complete, leaves one with a NaN running
-for ever and fails on a trial told twice. Here the recorder writes the row and tells Optuna from it.
+for ever and fails on a trial that is reported twice. Here the recorder writes the row and tells Optuna.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ OBJECT_STORE_BYTES = 100 * 2**20
 def private_environment() -> dict[str, str]:
     """Return :data:`ENVIRONMENT` with a fresh random token for a Ray that starts here.
 
-    Ray's daemons and workers listen on every interface, whatever they are told. Whoever reaches one of their
+    Ray's daemons and workers listen on every interface, whatever is set. Whoever reaches one of their
     ports without the token is refused; with authentication off they would run any code that they are sent.
     """
     return {**ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -113,7 +113,7 @@ def ray_session(
 def _raylet_unheard() -> Iterator[None]:
     """Keep pages of the daemon's own log off the terminal when it dies; the study says so in one line.
 
-    Ray prints them whatever it is told about logs, save by this switch of its own tests.
+    Ray prints them whatever is set for logs, save by this switch of its own tests.
     """
     from ray._private import worker
 

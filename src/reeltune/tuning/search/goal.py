@@ -36,10 +36,10 @@ class Limit(Config):
             sides.append((self.min - value) / (abs(self.min) or 1.0))
         return max(sides)
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the limit in words.
 
-        >>> Limit(max=2.0).told(), Limit(min=0.1, max=0.5).told()
+        >>> Limit(max=2.0).in_words(), Limit(min=0.1, max=0.5).in_words()
         ('at most 2', 'from 0.1 to 0.5')
         """
         if self.min is None:
@@ -100,9 +100,9 @@ class Goal:
     def broken(self, metrics: Mapping[str, float]) -> list[str]:
         """Return in words which limits ``metrics`` break, e.g. ``model_megabytes 2.71, at most 2``."""
         return [
-            f"{label} {metrics[label]:.4g}, {self.limits[label].told()}"
+            f"{label} {metrics[label]:.4g}, {self.limits[label].in_words()}"
             if label in metrics
-            else f"{label} unknown, {self.limits[label].told()}"
+            else f"{label} unknown, {self.limits[label].in_words()}"
             for label, excess in self.excesses(metrics).items()
             if excess > 0
         ]

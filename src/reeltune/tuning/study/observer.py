@@ -1,4 +1,4 @@
-"""What a study tells while it runs; the engine knows no terminal."""
+"""What a study reports while it runs; the engine knows no terminal."""
 
 from __future__ import annotations
 

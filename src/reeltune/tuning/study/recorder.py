@@ -215,6 +215,6 @@ class Recorder:
 
 
 def _n_parameters(row: TrialRow, epochs: Sequence[EpochReport], result: TrialResult | None) -> int:
-    """Return the count that the trial told, also one that was stopped, else the estimate of its start."""
-    told = result.n_parameters if result is not None else 0
-    return told or (epochs[-1].n_parameters if epochs else 0) or row.n_parameters
+    """Return the count that the trial reported, also one that was stopped, else the estimate of its start."""
+    reported = result.n_parameters if result is not None else 0
+    return reported or (epochs[-1].n_parameters if epochs else 0) or row.n_parameters

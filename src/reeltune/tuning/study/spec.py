@@ -179,7 +179,7 @@ def _is_no_ranking(label: str) -> bool:
     try:
         return parse_metric(label).entry.needs not in ("ranks", "ratings")
     except ConfigError:
-        return False  # told where the field is checked
+        return False  # reported where the field is checked
 
 
 UNTUNED_RNN = "untuned-rnn"

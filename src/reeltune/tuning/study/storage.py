@@ -197,10 +197,10 @@ class TrialStorage:
         for key, excess in _limits(row, self._goal).items():
             self._storage.set_trial_system_attr(trial._trial_id, f"{CONSTRAINT}{key}", excess)
         state, values = verdict(row, self._goal)
-        told = values if state is OptunaState.COMPLETE else None  # Optuna finds a pruned one's by itself
+        reported = values if state is OptunaState.COMPLETE else None  # Optuna finds a pruned one's by itself
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.study.tell(row.number, told, state=state)
+            self.study.tell(row.number, reported, state=state)
 
     def reconcile(self, rows: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochReport]]) -> None:
         """Tell the storage what the rows know and it does not.

@@ -25,7 +25,7 @@ def keep_prior(study: Study, notify: Callable[[str], None] = lambda _: None) -> 
     """Write the trials that ``study.warm_start`` names into the study's folder, unless they are there.
 
     A trial is taken when its searched values lie in the space and everything else about it is as in this
-    study; the others are counted and told.
+    study; the others are counted and reported.
 
     Raises:
         StudyError: An earlier study is absent, on other data or for another objective, or none of its

@@ -34,7 +34,7 @@ class TrialJob:
     data_directory: str  # of the prepared data
     study: str  # name
     study_directory: str
-    study_id: str = ""  # tells the study from others of its name
+    study_id: str = ""  # distinguishes the study from others of its name
     n_threads: int = 1
     accelerator: str = "auto"  # as Lightning names it: cpu, gpu, or auto for whatever is there
     logging: dict[str, Any] = field(default_factory=dict)
@@ -155,7 +155,7 @@ def count_parameters(config: dict[str, Any], n_items: int) -> int:
     """Return the number of weights of the network that ``config`` describes, without making them.
 
     Weights whose number depends on the data (text, people and profiles as inputs, biases and factors of
-    users, all of a baseline) are left out; the first epoch of a trial tells the whole number.
+    users, all of a baseline) are left out; the first epoch of a trial reports the whole number.
     """
     import torch
     from torch import nn
