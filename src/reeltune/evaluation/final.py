@@ -21,25 +21,26 @@ from numpy.typing import NDArray
 
 from reeltune.data.prepared import Queries, TuningData
 from reeltune.data.store import open_held_out
-from reeltune.errors import StudyError, first_line
+from reeltune.errors import StudyError
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
-from reeltune.evaluation.compare import Comparison, Interval, compare_paired, targets_in_words
-from reeltune.evaluation.count_prior import PriorChoice, choose_weight
+from reeltune.evaluation.candidates import choose_prior, default_candidates, is_refitted, select_candidates
+from reeltune.evaluation.compare import Comparison, Interval, targets_in_words
+from reeltune.evaluation.count_prior import PriorChoice
 from reeltune.evaluation.leaderboard import (
     FIGURES,
     VERDICT_METRIC,
     compare_with_baselines,
     figures,
+    gain_over_default,
     validation_baselines,
 )
-from reeltune.evaluation.retrain import Candidate, refit, retrain, study_executor
+from reeltune.evaluation.retrain import Candidate
 from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
 from reeltune.files import read_json, write_json
-from reeltune.metrics.registry import parse_metric, per_query
-from reeltune.models.registry import is_network
+from reeltune.metrics.registry import per_query
 from reeltune.seeding import derive
-from reeltune.training.epochs import BEST_CHECKPOINT
-from reeltune.tuning.records.rows import TrialRow, TrialState
+from reeltune.tuning.records.reader import read_record
+from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.search.population import schedule
 from reeltune.tuning.study.folder import Study
 
@@ -68,9 +69,7 @@ class Evaluation:
     trial: int
     params: dict[str, Any]
     objective: str
-    validation: (
-        float  # objective before the test, of the checkpoint evaluated or of what it was refitted from
-    )
+    validation: float  # objective of the checkpoint evaluated, or of the trial that it was refitted from
     checkpoint: str  # within the study; what ``export`` exports
     n_queries: int
     metrics: dict[str, Interval]
@@ -182,7 +181,7 @@ def _evaluate(study: Study, *, data_dir: Path | None, address: str | None, notif
     selected = selected_trial(study)
     prior = choose_prior(study, selected, data, notify)
     candidates = select_candidates(study, selected, data, notify, prior=prior, address=address)
-    default = _default_candidates(study, selected, data, notify, address=address)
+    default = default_candidates(study, selected, data, notify, address=address)
     on_validation, _ = validation_baselines(study, data, notify)
     means = {name: per_query(of, VERDICT_METRIC).mean() for name, of in on_validation.items()}
     # A damaged checkpoint opens nothing.
@@ -229,107 +228,11 @@ def read_evaluation(study_dir: Path) -> Evaluation | None:
     Raises:
         StudyError: The file is damaged.
     """
-    path = study_dir / "evaluation.json"
-    if not path.exists():
-        return None
-    try:
-        plain = read_json(path)["figures"]
-        return None if plain is None else Evaluation.from_plain(plain)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(
-            f"{path} is damaged ({first_line(error)}); restore it, it is the log of test openings"
-        ) from error
 
+    def parse(value: dict[str, Any]) -> Evaluation | None:
+        return None if value["figures"] is None else Evaluation.from_plain(value["figures"])
 
-def select_candidates(
-    study: Study,
-    selected: TrialRow,
-    data: TuningData,
-    notify: Notify,
-    *,
-    prior: PriorChoice | None = None,
-    address: str | None = None,
-) -> list[Candidate]:
-    """Return the checkpoints of the selected configuration; the first is the one that is released.
-
-    A network that is refitted has one a final seed, in the order of the seeds. Else they are the trial's own
-    and, where the experiment asks for more than one final seed, one a seed, the best on validation first.
-    What is found in the study is not trained again.
-    """
-    if _is_refitted(study, selected):
-        return refit(
-            study,
-            selected,
-            data,
-            count_prior=None if prior is None else prior.weight,
-            validation=float(selected.value or 0.0) if prior is None else prior.cross_fitted,
-            notify=notify,
-            executor=study_executor(study, data, address),
-        )
-    own = Candidate(
-        checkpoint=study.trial_directory(selected.number) / BEST_CHECKPOINT,
-        seed=selected.seed,
-        validation=float(selected.value or 0.0),
-        is_retrained=False,
-    )
-    n_seeds = study.spec.final.seeds
-    retrained: list[Candidate] = []
-    if n_seeds > 1:
-        executor = study_executor(study, data, address)
-        by_trial = retrain(study, [selected], data, n_seeds=n_seeds, notify=notify, executor=executor)
-        retrained = by_trial[selected.number]
-    return sorted([own, *retrained], key=lambda c: c.validation, reverse=study.higher_is_better)
-
-
-def choose_prior(study: Study, selected: TrialRow, data: TuningData, notify: Notify) -> PriorChoice | None:
-    """Return the weight of the count prior that does best on validation, None where none is asked for."""
-    from reeltune.training.checkpoint import load_network
-
-    if not study.spec.final.fit_count_prior or not is_network(selected.config["model"]["name"]):
-        return None
-    notify("choosing the weight of the count prior on validation")
-    network = load_network(study.trial_directory(selected.number) / BEST_CHECKPOINT)
-    objective = parse_metric(study.objective)
-    if not objective.is_ranking:
-        objective = parse_metric(VERDICT_METRIC)
-    return choose_weight(network, data, objective, seed=study.spec.study.seed)
-
-
-def _default_candidates(
-    study: Study, selected: TrialRow, data: TuningData, notify: Notify, *, address: str | None
-) -> list[Candidate]:
-    """Return the default configuration refitted as the winner is; nothing where it won or no trial had it."""
-    rows = [
-        row
-        for row in study.rows()
-        if row.params == study.spec.default_point and row.state is TrialState.COMPLETE and row.parent is None
-    ]
-    if not rows or rows[0].number == selected.number or not _is_refitted(study, selected):
-        return []
-    prior = choose_prior(study, rows[0], data, notify)
-    return select_candidates(study, rows[0], data, notify, prior=prior, address=address)
-
-
-def _gain(tuned: list[Ranks], default: list[Ranks], users: Ranks, seed: int) -> Comparison:
-    """Return how the tuned configuration differs from the default one, each as the mean over its seeds."""
-
-    def mean(of: list[Ranks]) -> NDArray[np.float64]:
-        mean: NDArray[np.float64] = np.mean([per_query(ranks, VERDICT_METRIC) for ranks in of], axis=0)
-        return mean
-
-    return compare_paired(
-        mean(tuned),
-        mean(default),
-        opponent_name="the default configuration",
-        metric=VERDICT_METRIC,
-        users=users,
-        seed=seed,
-    )
-
-
-def _is_refitted(study: Study, selected: TrialRow) -> bool:
-    """Whether the winner is trained again; a baseline is fitted to all that precedes the targets anyway."""
-    return study.spec.final.refit and is_network(selected.config["model"]["name"])
+    return read_record(study_dir / "evaluation.json", parse, "restore it, it is the log of test openings")
 
 
 def _log_opening(study: Study, selected: TrialRow, best: Candidate) -> list[dict[str, Any]]:
@@ -406,10 +309,10 @@ def _evaluation(
         protocol=protocol(study),
         openings=tuple(openings),
         trained_on="the training events"
-        if not _is_refitted(study, selected)
+        if not is_refitted(study, selected)
         else f"all that precedes the test targets, {selected.best_epoch} epochs",
         count_prior=None if prior is None else prior.plain(),
-        gain=_gain(ranks, default, users, seed) if default else None,
+        gain=gain_over_default(ranks, default, users, seed) if default else None,
         schedule=tuple(schedule({row.number: row for row in study.rows()}, selected.number)),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltune.data.prepared import TuningData
-from reeltune.errors import StudyError, first_line
+from reeltune.errors import StudyError
 from reeltune.evaluation.baselines import baseline_label, rank_baselines
 from reeltune.evaluation.compare import (
     Comparison,
@@ -27,11 +27,20 @@ from reeltune.evaluation.compare import (
     p_text,
     targets_in_words,
 )
-from reeltune.evaluation.studies import Notify, check_task, open_study_data, protocol, selected_trial, silent
+from reeltune.evaluation.studies import (
+    Notify,
+    check_task,
+    default_trial,
+    open_study_data,
+    protocol,
+    selected_trial,
+    silent,
+)
 from reeltune.files import atomic_path, read_json, write_json
 from reeltune.metrics.registry import per_query
 from reeltune.training.checkpoint import read_ranks
 from reeltune.training.epochs import VALIDATION_RANKS
+from reeltune.tuning.records.reader import read_record
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.study.folder import Study
 
@@ -205,18 +214,34 @@ def make_leaderboard(
 
 def _gain(study: Study, best: TrialRow, data: TuningData) -> Comparison | None:
     """Return what the selected trial gains on the default configuration, None where that has no ranks."""
-    usual = study.spec.default_point
-    first = next((row for row in study.rows() if row.params == usual and row.value is not None), None)
+    first = default_trial(study)
     if first is None or not (study.trial_directory(first.number) / VALIDATION_RANKS).exists():
         return None
-    own, theirs = (per_query(trial_ranks(study, row.number, data), VERDICT_METRIC) for row in (best, first))
+    own, theirs = (trial_ranks(study, row.number, data) for row in (best, first))
+    return gain_over_default([own], [theirs], data.validation.user, study.spec.study.seed)
+
+
+def gain_over_default(
+    tuned: Sequence[Ranks], default: Sequence[Ranks], users: Ranks, seed: int
+) -> Comparison:
+    """Return how the tuned configuration differs from the default one.
+
+    Args:
+        tuned: Ranks [M] by each seed of it; the mean over the seeds counts.
+        default: Likewise of the default configuration.
+        users: Whose query each is, [M].
+        seed: Origin of the draws.
+    """
+    own, theirs = (
+        np.mean([per_query(ranks, VERDICT_METRIC) for ranks in of], axis=0) for of in (tuned, default)
+    )
     return compare_paired(
         own,
         theirs,
         opponent_name="the default configuration",
         metric=VERDICT_METRIC,
-        users=data.validation.user,
-        seed=study.spec.study.seed,
+        users=users,
+        seed=seed,
     )
 
 
@@ -226,13 +251,7 @@ def read_leaderboard(study_dir: Path) -> Leaderboard | None:
     Raises:
         StudyError: The file is damaged.
     """
-    path = study_dir / "leaderboard.json"
-    if not path.exists():
-        return None
-    try:
-        return Leaderboard.from_plain(read_json(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"{path} is damaged ({first_line(error)}); remove it, it is made again") from error
+    return read_record(study_dir / "leaderboard.json", Leaderboard.from_plain, "remove it, it is made again")
 
 
 def figures(ranks: Ranks, users: Ranks, seed: int) -> dict[str, Interval]:

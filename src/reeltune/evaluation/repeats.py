@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.errors import StudyError, first_line
-from reeltune.files import read_json
+from reeltune.tuning.records.reader import read_record
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.search.results import best_rows, simplest
 from reeltune.tuning.study.folder import Study
@@ -101,13 +100,8 @@ def read_repeats(study: Study) -> Repeats | None:
         StudyError: The file is damaged.
     """
     path = study.directory / "repeats.json"
-    if not path.exists():
+    found = read_record(path, Repeats.from_plain, "remove it and run the study again")
+    if found is None:
         return None
-    try:
-        found = Repeats.from_plain(read_json(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(
-            f"{path} is damaged ({first_line(error)}); remove it and run the study again"
-        ) from error
     n_finished = sum(row.state.is_finished for row in study.rows())
     return found if found.n_finished == n_finished else None

@@ -61,6 +61,13 @@ def selected_trial(study: Study, number: int | None = None) -> TrialRow:
     raise StudyError(f"study {study.name!r} has no trial {number} with a figure; those with one: {known}")
 
 
+def default_trial(study: Study) -> TrialRow | None:
+    """Return the first trial with the default configuration and a figure, None where none had it."""
+    point = study.spec.default_point
+    rows = (row for row in study.rows() if row.params == point and row.parent is None)
+    return next((row for row in rows if row.value is not None), None)
+
+
 def _refuse_broken(study: Study) -> None:
     """Refuse with the limits that keep every trial from winning.
 

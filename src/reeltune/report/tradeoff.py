@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reeltune.errors import StudyError
-from reeltune.files import read_json
 from reeltune.report.page import items, note, section
 from reeltune.report.svg import Panel, number, panels
+from reeltune.tuning.records.reader import read_record
 
 GAINS = {
     "popularity": ("mean_events", "mean training events of a listed movie"),
@@ -87,13 +86,7 @@ def read_trade_off(study_dir: Path) -> TradeOff | None:
     Raises:
         StudyError: The file is damaged.
     """
-    path = study_dir / "tradeoff.json"
-    if not path.exists():
-        return None
-    try:
-        return TradeOff.from_plain(read_json(path))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudyError(f"{path} is damaged: {error!r}; run reeltune tradeoff again") from error
+    return read_record(study_dir / "tradeoff.json", TradeOff.from_plain, "run reeltune tradeoff again")
 
 
 def draw_trade_off(trade_off: TradeOff) -> str:

@@ -9,9 +9,10 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,8 @@ from reeltune.files import read_json, read_lines
 from reeltune.training.epochs import EpochReport
 from reeltune.tuning.records.rows import TrialRow
 from reeltune.tuning.space.search_space import flatten
+
+T = TypeVar("T")
 
 RESTORE = "restore it from a copy or remove the study"
 
@@ -38,6 +41,20 @@ def damaged(path: Path, error: Exception | str, remedy: str = RESTORE) -> StudyE
         error = f"{name}: {problem['msg']}{given}" if name else problem["msg"]
     reason = error if isinstance(error, str) else first_line(error)
     return StudyError(f"{path} is damaged ({reason}); {remedy}")
+
+
+def read_record(path: Path, parse: Callable[[Any], T], remedy: str = RESTORE) -> T | None:
+    """Return what ``parse`` makes of the JSON in the file ``path``, None where there is no file.
+
+    Raises:
+        StudyError: It is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        return parse(read_json(path))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(path, error, remedy) from error
 
 
 def read_row(path: Path) -> TrialRow:
