@@ -5,13 +5,14 @@ Shapes: B batch, T steps, V catalogue, D width of the item vectors.
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from reeltune.data.batch import Histories
 from reeltune.data.features.config import FeatureConfig, SideShapes
-from reeltune.data.prepared import PAD
-from reeltune.data.sequences import to_histories
+from reeltune.data.prepared import PAD, Queries, Sequences
+from reeltune.data.sequences import query_batches, to_histories
 from reeltune.models.kernels.softmax import full_softmax_loss
 from reeltune.models.registry import MODELS, build_network, models_of
 
@@ -201,3 +202,37 @@ def test_the_state_holds_the_tables(name):
     other.load_state_dict(network.state_dict())
     histories = full_histories()
     torch.testing.assert_close(other.scores(histories), network.scores(histories), rtol=0, atol=0)
+
+
+@each_network
+def test_queries_of_one_user_score_together_as_alone(name):
+    network = make(name, ALL_ON)
+    histories = full_histories()
+    n_users, generator = len(histories.lengths), torch.Generator().manual_seed(4)
+
+    def column(values):
+        return values[torch.arange(values.shape[1]) < histories.lengths[:, None]].numpy()
+
+    lengths = histories.lengths.numpy()
+    full = Sequences(
+        items=column(histories.items).astype(np.int32),
+        ratings=column(histories.ratings),
+        timestamps=column(histories.timestamps),
+        offsets=np.concatenate(([0], np.cumsum(lengths))),
+        sentiment=column(histories.sentiment),
+        profiles=histories.profiles.numpy(),
+    )
+    user = np.repeat(np.arange(n_users), np.maximum(lengths - 1, 0)).astype(np.int32)
+    end = np.concatenate([full.offsets[u] + np.arange(1, n) for u, n in enumerate(lengths)])
+    order = torch.randperm(len(end), generator=generator).numpy()
+    user, end = user[order], end[order]
+    queries = Queries(full, user, end, full.items[end], full.ratings[end], full.timestamps[end])
+    found = torch.zeros(len(end), N_ITEMS + 1)
+    for batch in query_batches(queries, batch_size=6):
+        assert batch.histories.whole is not None
+        assert len(batch.histories.whole.lengths) < len(batch.histories.lengths)
+        found[batch.index] = network.scores(batch.histories)
+    for m in range(len(end)):
+        (alone,) = query_batches(queries.select(np.array([m])), batch_size=1)
+        assert alone.histories.whole is None
+        torch.testing.assert_close(found[m], network.scores(alone.histories)[0], rtol=1e-4, atol=1e-5)

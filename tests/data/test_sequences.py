@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import torch
 from hypothesis import given
@@ -99,6 +101,28 @@ def test_queries_come_once_with_their_history(lengths, batch_size, history_lengt
         assert torch.equal(batch.targets, batch.index + 1)
         seen += batch.index.tolist()
     assert sorted(seen) == list(range(queries.n_queries))
+
+
+@given(LENGTHS, st.integers(1, 5))
+def test_several_queries_of_a_user_share_his_longest_history(lengths, batch_size):
+    full = sequences(lengths)
+    end = np.concatenate([np.arange(a + 1, b + 1) for a, b in itertools.pairwise(full.offsets)])
+    user = np.repeat(np.arange(full.n_users), full.lengths).astype(np.int32)
+    target = np.arange(1, len(end) + 1, dtype=np.int32)
+    queries = Queries(full, user, end, target, np.ones(len(end), np.float32), end * 10 + 3)
+    seen = []
+    for batch in query_batches(queries, batch_size=batch_size):
+        histories = batch.histories
+        for m, index in enumerate(batch.index.tolist()):
+            expected = queries.history(index).tolist()
+            assert histories.items[m, : histories.lengths[m]].tolist() == expected
+            if histories.whole is not None:
+                assert histories.whole.items[histories.rows[m], : len(expected)].tolist() == expected
+                asked = histories.whole.asked[histories.rows[m], len(expected) - 1]
+                assert asked == queries.target_timestamp[index]
+        seen += batch.index.tolist()
+    assert sorted(seen) == list(range(len(end)))
+    assert batch.histories.whole is not None or len(end) == len(np.unique(user))
 
 
 def test_lists_become_a_padded_batch():

@@ -47,6 +47,10 @@ class Histories(Movable):
     asked: Tensor | None = None  # [B, T] int64 seconds when what follows each event was asked for, -1 absent
     sentiment: Tensor | None = None  # [B, T] float32 -1 to 1 of the reviews, NaN where absent
     profiles: Tensor | None = None  # [B, C] int64 codes of age group, gender and occupation, 0 unknown
+    whole: Histories | None = None
+    """Where users stand in the batch several times: the longest history of each of W users. A network reads
+    these instead, and takes the states after each row's events from them. None for no such thing."""
+    rows: Tensor | None = None  # [B] int64, the row of ``whole`` that begins with this history
 
     def last(self, n_steps: int) -> Histories:
         """Return the batch with each row cut to its last ``n_steps`` events, still padded on the right."""
@@ -69,6 +73,8 @@ class Histories(Movable):
             timestamps=cut(self.timestamps, -1),
             asked=cut(self.asked, -1),
             sentiment=cut(self.sentiment, float("nan")),
+            whole=None,
+            rows=None,
         )
 
 

@@ -75,23 +75,45 @@ def query_batches(
     """Yield all queries once, those with histories of similar length together.
 
     ``history_length`` cuts histories to their last events. Batches are smaller where histories are very long.
+    Where users have several queries, those of a user stand in one batch as far as it holds them, and
+    ``histories.whole`` has each user once.
     """
     starts = queries.sequences.offsets[queries.user]
     lengths = queries.end - starts
     if history_length is not None:
         lengths = np.minimum(lengths, history_length)
         starts = queries.end - lengths
-    order = np.argsort(lengths, kind="stable")
+    is_alone = history_length is not None or len(np.unique(queries.user)) == queries.n_queries
+    if is_alone:
+        order = np.argsort(lengths, kind="stable")
+    else:  # the queries of a user one after another
+        longest_of = np.zeros(queries.sequences.n_users, dtype=np.int64)
+        np.maximum.at(longest_of, queries.user, lengths)
+        order = np.lexsort((lengths, queries.user, longest_of[queries.user]))
     first = 0
     while first < len(order):
         rows = order[first : first + batch_size]
-        longest = max(1, int(lengths[rows[-1]]))
+        longest = max(1, int(lengths[rows].max()))
         rows = rows[: max(1, _BATCH_POSITIONS // longest)]
         histories, _, _ = _gather(queries.sequences, queries.user[rows], starts[rows], lengths[rows])
         histories = replace(histories, asked=_asked(histories, queries.target_timestamp[rows]))
+        if not is_alone:
+            histories = _with_whole(histories, queries, rows)
         targets = torch.from_numpy(queries.target[rows].astype(np.int64))
         yield QueryBatch(histories, targets, torch.from_numpy(rows))
         first += len(rows)
+
+
+def _with_whole(histories: Histories, queries: Queries, rows: NDArray[np.int64]) -> Histories:
+    """Return the batch of the queries ``rows`` [B] with each user's longest history beside it."""
+    users, row = np.unique(queries.user[rows], return_inverse=True)
+    starts, ends = queries.sequences.offsets[users], np.zeros(len(users), dtype=np.int64)
+    np.maximum.at(ends, row, queries.end[rows])
+    whole, _, _ = _gather(queries.sequences, users, starts, ends - starts)
+    requested = queries.target_timestamp[rows].astype(np.int64)
+    asked = _asked(whole, np.zeros(len(users), dtype=np.int64))
+    asked[torch.from_numpy(row), histories.lengths - 1] = torch.from_numpy(requested)
+    return replace(histories, whole=replace(whole, asked=asked), rows=torch.from_numpy(row))
 
 
 def _asked(histories: Histories, requested: NDArray[np.int64]) -> Tensor:

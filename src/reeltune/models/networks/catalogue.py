@@ -79,6 +79,8 @@ class CatalogueNetwork(SequenceNetwork):
 
     def last_states(self, histories: Histories) -> Tensor:
         """Return the state after each row's last movie, shape [B, S]."""
+        if histories.whole is not None and histories.rows is not None:
+            return self.states(histories.whole)[histories.rows, histories.lengths - 1]
         states = self.states(histories)
         rows = (histories.lengths - 1)[:, None, None].expand(-1, 1, states.shape[2])  # [B, 1, S]
         last: Tensor = states.gather(1, rows)[:, 0]
