@@ -88,6 +88,24 @@ def range_bar(figure: Interval, low: float, high: float) -> str:
     return f'<div class="range" style="{style}"><i></i><b></b></div>'
 
 
+_LABEL_HEIGHT = 5.0  # percent of the height of a plot
+
+
+def _apart(labels: Sequence[tuple[float, str]]) -> list[tuple[float, list[str]]]:
+    """Return labels with their places, highest first; those that would overprint share the highest place.
+
+    >>> _apart([(40, "EASE"), (80, "Markov"), (42, "BPR")])
+    [(80, ['Markov']), (42, ['BPR', 'EASE'])]
+    """
+    found: list[tuple[float, list[str]]] = []
+    for place, name in sorted(labels, reverse=True):
+        if found and found[-1][0] - place < _LABEL_HEIGHT:
+            found[-1][1].append(name)
+        else:
+            found.append((place, [name]))
+    return found
+
+
 def learning_curves(curves: Sequence[Curve], *, label: str, rulers: Sequence[tuple[str, float]]) -> str:
     """Return the objective over epochs, one line a trial, with horizontal rulers such as baselines."""
     values = [v for curve in curves for v in curve.values] + [value for _, value in rulers]
@@ -100,7 +118,10 @@ def learning_curves(curves: Sequence[Curve], *, label: str, rulers: Sequence[tup
     lines = [_level(y(tick)) for tick in y.ticks]
     marks = [_mark("y", number(tick), bottom=y(tick)) for tick in y.ticks]
     lines += [_level(y(value), "baseline") for _, value in rulers]
-    marks += [_mark("ruler", name, bottom=y(value)) for name, value in rulers]
+    marks += [
+        _mark("ruler", ", ".join(names), bottom=bottom)
+        for bottom, names in _apart([(y(value), name) for name, value in rulers])
+    ]
     # The best curve is drawn last, on top of the others.
     for curve in sorted(curves, key=lambda curve: curve.kind == "best"):
         points = [(x(i), y(v)) for i, v in enumerate(curve.values, start=curve.start + 1)]

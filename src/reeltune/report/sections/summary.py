@@ -107,10 +107,26 @@ def on_test(evaluation: Evaluation | None) -> str:
     return section(
         "Test set",
         f'<p class="note">Opened {times(len(evaluation.openings))}, after everything was chosen on '
-        f"validation. Checkpoint <code>{escape(evaluation.checkpoint)}</code>.</p>"
+        f"validation. Checkpoint <code>{escape(evaluation.checkpoint)}</code>, trained on "
+        f"{escape(evaluation.trained_on)}; the baselines count all that precedes the targets.</p>"
         + metric_table(rows, evaluation.comparisons, own)
+        + _chosen_late(evaluation)
         + (seeds if spread else ""),
     )
+
+
+def _chosen_late(evaluation: Evaluation) -> str:
+    """Return what was decided after the search, and what the search gained."""
+    lines = []
+    if evaluation.gain is not None:
+        lines.append(f"Tuned against default, means over seeds: {evaluation.gain.verdict()}")
+    if chosen := evaluation.count_prior:
+        lines.append(
+            f"Count prior of weight {chosen['weight']:g}, chosen on validation: {evaluation.objective} "
+            f"{chosen['cross_fitted']:.4f} cross-fitted over users, {chosen['values']['0']:.4f} without it"
+        )
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _best_metrics(board: Leaderboard | None) -> dict[str, Interval]:
