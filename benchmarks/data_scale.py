@@ -30,8 +30,8 @@ import numpy as np
 
 from large_csv import write_large_csv
 from reeltune.data.config import DataConfig
-from reeltune.data.datasets import DATASETS
 from reeltune.data.sequences import window_batches
+from reeltune.data.sources.datasets import DATASETS
 from reeltune.data.store import open_tuning, prepare
 from reeltune.files import write_json
 

@@ -3,6 +3,7 @@
 import ast
 import functools
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ HOMES = {
     "sqlalchemy": {"tuning/study/storage.py"},
     "sqlite3": {"tuning/records/reader.py", "tuning/study/storage.py"},
     "pyarrow": {"data/", "object_storage.py", "serving/recommend/"},
-    "sklearn": {"data/features/", "evaluation/", "tuning/search/bandit.py", "tuning/study/importance.py"},
+    "sklearn": {"data/features/", "evaluation/"},
     "onnx": {"serving/bundle/"},
     "onnxruntime": {"serving/bundle/"},
     "onnxscript": {"serving/bundle/"},
@@ -100,6 +101,11 @@ def test_imports_point_up_the_house():
         and RANK[name.partition(".")[2].split(".")[0]] > RANK[part_of(path)]
     ]
     assert not wrong
+
+
+def test_no_room_is_crowded():
+    rooms = Counter(path.parent for path in modules() if path.name != "__init__.py")
+    assert max(rooms.values()) <= 15, rooms.most_common(3)
 
 
 def test_heavy_libraries_have_one_home():

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from reeltune.cli.compare import compare_table
 from reeltune.cli.progress import TableObserver
+from reeltune.cli.results.compare import compare_table
+from reeltune.cli.results.trials import trials_table
 from reeltune.cli.tables import Table, fit_params, print_plain, print_table
-from reeltune.cli.trials import trials_table
 from reeltune.errors import UserError
 from reeltune.evaluation.across import Across, Line
 from reeltune.evaluation.compare import Interval

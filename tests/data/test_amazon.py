@@ -5,7 +5,7 @@ import pytest
 
 from reeltune.data.config import DataConfig
 from reeltune.data.readers.amazon import read_amazon
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.store import prepare
 from reeltune.errors import DataError
 

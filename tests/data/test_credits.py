@@ -7,11 +7,11 @@ import tarfile
 import pytest
 from data_parts import rows, write_zip, zip_bytes
 
-from reeltune.data import download
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset
 from reeltune.data.prepare.credits import find_credits, with_credits
 from reeltune.data.readers.credits import read_credits
+from reeltune.data.sources import download
 from reeltune.data.store import open_side, open_tuning, prepare
 from reeltune.errors import ConfigError, DataError
 

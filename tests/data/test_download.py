@@ -4,9 +4,9 @@ import threading
 import pytest
 from data_parts import zip_bytes
 
-from reeltune.data import download
-from reeltune.data.download import fetch_address, fetch_package
-from reeltune.data.source import Package
+from reeltune.data.sources import download
+from reeltune.data.sources.download import fetch_address, fetch_package
+from reeltune.data.sources.source import Package
 from reeltune.errors import DataError
 
 ARCHIVE = zip_bytes({"a.txt": b"hello"})

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from data_parts import write_zip, zip_bytes
 
-from reeltune.data import download, locate
-from reeltune.data.locate import Search
 from reeltune.data.readers import movielens
-from reeltune.data.source import KnownDataset, Layout, Package
+from reeltune.data.sources import download, locate
+from reeltune.data.sources.locate import Search
+from reeltune.data.sources.source import KnownDataset, Layout, Package
 from reeltune.errors import DataError
 
 RATINGS = b"1::1::5::10\n1::2::4::11\n2::1::3::12\n"

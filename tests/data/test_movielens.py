@@ -1,7 +1,7 @@
 import pytest
 
 from reeltune.data.readers import movielens
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.errors import DataError
 
 RATINGS = [(1, 2, 4.0, 100), (1, 1, 3.0, 50), (2, 1, 5.0, 70)]

@@ -13,7 +13,7 @@ from reeltune.data.config import DataConfig
 from reeltune.data.prepare.preparation import prepare_sequences
 from reeltune.data.readers.credits import read_credits
 from reeltune.data.readers.movielens import read_dat_edition, read_ranked_edition
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.store import open_held_out, open_side, open_summary, open_tuning, prepare
 from reeltune.errors import DataError
 
@@ -94,7 +94,7 @@ def test_ranks_give_the_order_of_the_timestamps(shared_data):
 def test_a_part_of_ml1m_is_not_taken_for_the_whole(shared_data, tmp_path, monkeypatch):
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "reeltune.data.locate.fetch_address",
+        "reeltune.data.sources.locate.fetch_address",
         lambda address, *_, **__: (_ for _ in ()).throw(DataError(f"{address}: no network in tests")),
     )
     with pytest.raises(DataError, match="487,650 rows, the whole data set has 1,000,209"):

@@ -4,7 +4,7 @@ import math
 import pytest
 
 from reeltune.data.readers.rotten_tomatoes import read_rotten_tomatoes, stars_of
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.errors import DataError
 
 HEADER = "id\treview\trating\tfresh\tcritic\ttop_critic\tpublisher\tdate\n"

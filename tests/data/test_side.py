@@ -5,7 +5,7 @@ from data_parts import rows
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import Movies, RawDataset, TagTable, Users
 from reeltune.data.readers import movielens
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.store import open_side, write_dataset
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError

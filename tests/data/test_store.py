@@ -12,9 +12,9 @@ from data_parts import rows
 from pydantic import ValidationError
 
 from reeltune.data import store
-from reeltune.data.cache import cache_lock, list_cache, remove_item
 from reeltune.data.config import DataConfig
 from reeltune.data.interactions import RawDataset
+from reeltune.data.sources.cache import cache_lock, list_cache, remove_item
 from reeltune.data.store import is_outdated, open_held_out, open_summary, open_tuning, prepare, write_dataset
 from reeltune.errors import DataError
 

@@ -6,7 +6,7 @@ import pytest
 
 from reeltune.data.config import DataConfig
 from reeltune.data.readers.movielens import read_csv_edition
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.store import open_summary, open_tuning, write_dataset
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from reeltune.data.config import DataConfig
 from reeltune.data.readers.columns import Columns
 from reeltune.data.readers.tables import read_table
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import DataError
 

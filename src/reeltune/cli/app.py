@@ -10,29 +10,11 @@ from typing import Any
 import typer
 import typer.core
 
-from reeltune.cli import (
-    audit,
-    benchmark,
-    check,
-    compare,
-    dashboard,
-    data,
-    evaluate,
-    export,
-    init,
-    ratings,
-    recommend,
-    report,
-    schema,
-    serve,
-    space,
-    studies,
-    tradeoff,
-    train,
-    trials,
-    tune,
-)
+from reeltune.cli import data, schema, space
 from reeltune.cli.options import example, note
+from reeltune.cli.results import compare, dashboard, evaluate, report, studies, trials
+from reeltune.cli.serving import audit, export, recommend, serve, tradeoff
+from reeltune.cli.study import benchmark, check, init, ratings, train, tune
 from reeltune.version import __version__
 
 VERBS: dict[str, dict[Any, str]] = {

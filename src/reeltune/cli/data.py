@@ -34,8 +34,8 @@ _K_CORE = typer.Option(None, "--k-core", min=1, help="Least number of interactio
 @app.command("list", epilog=example("data list --csv"))
 def list_datasets(as_json: bool = AS_JSON, as_csv: bool = AS_CSV) -> None:
     """Show the known data sets: where they come from, size, licence."""
-    from reeltune.data.datasets import DATASETS
     from reeltune.data.features.labelled import PACKAGE
+    from reeltune.data.sources.datasets import DATASETS
 
     fields = ("summary", "address", "size_bytes", "licence", "citation")
     rows = [{"name": name} | {key: getattr(entry, key) for key in fields} for name, entry in DATASETS.items()]
@@ -134,7 +134,7 @@ def cache(
     """Show what the cache holds, or prune it."""
     from datetime import UTC, datetime
 
-    from reeltune.data.cache import cache_root, list_cache, remove_item
+    from reeltune.data.sources.cache import cache_root, list_cache, remove_item
     from reeltune.data.store import is_outdated
     from reeltune.errors import ConfigError
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reeltune.config import Config
-from reeltune.data.datasets import DATASETS
 from reeltune.data.prepare.folds import KFold, OfficialFold
 from reeltune.data.prepare.splits import GlobalTime, LeaveLast, LeaveOneOut, SplitConfig
 from reeltune.data.readers.columns import Columns
 from reeltune.data.scale import RatingScale
-from reeltune.data.source import Layout
+from reeltune.data.sources.datasets import DATASETS
+from reeltune.data.sources.source import Layout
 from reeltune.errors import unknown_name
 
 SPLITS: dict[str, type[SplitConfig]] = {

@@ -17,12 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from reeltune.data.cache import cache_error, cache_lock, prepared_root
 from reeltune.data.config import DataConfig
-from reeltune.data.datasets import DATASETS
 from reeltune.data.disk import load, read_catalogue, tuples, write_files
 from reeltune.data.interactions import RawDataset, Users
-from reeltune.data.locate import Found, Search
 from reeltune.data.prepare.credits import find_credits, with_credits
 from reeltune.data.prepare.dataset import PreparationReport, prepare_dataset
 from reeltune.data.prepare.preparation import PREPARATION
@@ -30,6 +27,9 @@ from reeltune.data.prepare.side import Details, SideInformation, Tags
 from reeltune.data.prepare.summary import Summary
 from reeltune.data.prepared import HeldOut, Ledger, Queries, Sequences, TuningData
 from reeltune.data.readers.credits import Credits, read_credits
+from reeltune.data.sources.cache import cache_error, cache_lock, prepared_root
+from reeltune.data.sources.datasets import DATASETS
+from reeltune.data.sources.locate import Found, Search
 from reeltune.errors import DataError
 from reeltune.files import read_json
 

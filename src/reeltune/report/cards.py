@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reeltune.data.config import split_in_words
-from reeltune.data.datasets import DATASETS
 from reeltune.data.prepared import Ledger
+from reeltune.data.sources.datasets import DATASETS
 from reeltune.evaluation.final import Evaluation
 from reeltune.report.benchmark_result import winner_row
 from reeltune.report.benchmark_tables import privacy_lines

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reeltune.data.cache import list_cache
+from reeltune.data.sources.cache import list_cache
 from reeltune.errors import ConfigError, DataError, UserError
 from reeltune.serving.bundle.bundle import export_bundle
 from reeltune.serving.recommend import user_table

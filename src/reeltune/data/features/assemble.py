@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.cache import cache_lock
 from reeltune.data.features.config import NO_SIDE, FeatureConfig, SideShapes
 from reeltune.data.features.movies import credit_codes, genre_table, year_table
 from reeltune.data.features.sentiment import (
@@ -35,6 +34,7 @@ from reeltune.data.features.text import movie_texts, sentence_vectors, tfidf_vec
 from reeltune.data.features.users import profile_codes, taste_table
 from reeltune.data.prepare.side import SideInformation
 from reeltune.data.prepared import Queries, TuningData
+from reeltune.data.sources.cache import cache_lock
 from reeltune.data.store import open_side
 from reeltune.errors import DataError
 from reeltune.files import atomic_path

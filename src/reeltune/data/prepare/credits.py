@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reeltune.data.datasets import DATASETS
-from reeltune.data.download import package_archive
 from reeltune.data.interactions import Movies, RawDataset
-from reeltune.data.locate import given_folders
 from reeltune.data.readers.credits import Credits
+from reeltune.data.sources.datasets import DATASETS
+from reeltune.data.sources.download import package_archive
+from reeltune.data.sources.locate import given_folders
 from reeltune.errors import ConfigError, DataError
 
 PACKAGE = "package"

@@ -22,7 +22,7 @@ import numpy as np
 from reeltune.data.interactions import BadRows, Interactions, Movies, RawDataset
 from reeltune.data.readers.delimited import shorten
 from reeltune.data.readers.values import UNPRINTABLE, text_ids
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 

@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 
 from reeltune.data.readers.delimited import decode, records, rows, shorten
-from reeltune.data.source import readable
+from reeltune.data.sources.source import readable
 from reeltune.errors import DataError
 from reeltune.files import sha256_file
 

@@ -18,7 +18,7 @@ from reeltune.data.interactions import Interactions, Movies, RawDataset, TagTabl
 from reeltune.data.readers.delimited import decode, records, rows, shorten
 from reeltune.data.readers.tabular import Table
 from reeltune.data.readers.titles import known_genres, titled
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 

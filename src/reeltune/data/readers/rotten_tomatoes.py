@@ -16,7 +16,7 @@ import numpy as np
 
 from reeltune.data.interactions import Interactions, Movies, RawDataset
 from reeltune.data.readers.delimited import decode, records, shorten
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.texts import Texts
 from reeltune.errors import DataError
 

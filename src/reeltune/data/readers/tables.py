@@ -21,7 +21,7 @@ from reeltune.data.readers.tabular import Table
 from reeltune.data.readers.times import check_span, seconds_of
 from reeltune.data.readers.titles import FIRST_YEAR, LAST_YEAR, known_genres, titled
 from reeltune.data.readers.values import Rows
-from reeltune.data.source import FileSet
+from reeltune.data.sources.source import FileSet
 from reeltune.data.texts import Texts
 
 _OF_MOVIES = ("title", "year", "genres")

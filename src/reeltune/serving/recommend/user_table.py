@@ -20,11 +20,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reeltune.data.cache import cache_error, cache_lock, cache_root, list_cache, prepared_root, remove_item
 from reeltune.data.readers.tabular import Table
 from reeltune.data.readers.times import seconds_of
 from reeltune.data.readers.values import Rows
 from reeltune.data.scale import RatingScale
+from reeltune.data.sources.cache import (
+    cache_error,
+    cache_lock,
+    cache_root,
+    list_cache,
+    prepared_root,
+    remove_item,
+)
 from reeltune.errors import DataError, UserError
 from reeltune.serving.recommend.titles import TitleIndex
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reeltune.data.cache import cache_lock, cache_root
+from reeltune.data.sources.cache import cache_lock, cache_root
 from reeltune.errors import ConfigError, EngineError, ReeltuneError
 from reeltune.files import atomic_path
 from reeltune.object_storage import ObjectStorage, below, is_address

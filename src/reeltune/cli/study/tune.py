@@ -151,7 +151,7 @@ def _conclude(run: Run, data_dir: Path | None) -> None:
         print(f"best: trial {best[0].number}, {study.objective} {best[0].value:.4f} on validation")
         print(f"all trials: reeltune trials {study.name}")
     elif best:
-        from reeltune.cli.leaderboard import print_front, print_leaderboard, print_repeats
+        from reeltune.cli.results.leaderboard import print_front, print_leaderboard, print_repeats
         from reeltune.evaluation.leaderboard import make_leaderboard
 
         leaderboard = make_leaderboard(study.directory, data_dir=data_dir, notify=note)

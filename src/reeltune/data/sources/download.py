@@ -20,8 +20,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from reeltune.data.cache import cache_lock, sources_root
-from reeltune.data.source import Package
+from reeltune.data.sources.cache import cache_lock, sources_root
+from reeltune.data.sources.source import Package
 from reeltune.errors import DataError
 from reeltune.files import atomic_path
 

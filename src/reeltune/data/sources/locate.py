@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reeltune.data.cache import cache_lock, cache_root, sources_root
-from reeltune.data.download import Notify, fetch_address, package_archive
 from reeltune.data.interactions import RawDataset
-from reeltune.data.source import FileSet, KnownDataset, Layout, readable
+from reeltune.data.sources.cache import cache_lock, cache_root, sources_root
+from reeltune.data.sources.download import Notify, fetch_address, package_archive
+from reeltune.data.sources.source import FileSet, KnownDataset, Layout, readable
 from reeltune.errors import DataError, EngineError
 from reeltune.files import write_text
 

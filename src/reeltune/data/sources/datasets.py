@@ -13,7 +13,7 @@ from reeltune.data.readers import movielens, rotten_tomatoes
 from reeltune.data.readers.amazon import read_amazon
 from reeltune.data.readers.columns import Columns
 from reeltune.data.readers.tables import read_table
-from reeltune.data.source import FileSet, KnownDataset, Layout, OwnFiles, Package
+from reeltune.data.sources.source import FileSet, KnownDataset, Layout, OwnFiles, Package
 from reeltune.data.synthetic import synthetic_data
 
 _GROUPLENS = (

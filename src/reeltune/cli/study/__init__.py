@@ -1,0 +1,1 @@
+"""Verbs that begin, run and resume studies."""

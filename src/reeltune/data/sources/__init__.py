@@ -1,0 +1,1 @@
+"""Where bytes come from: the data sets that are known, folders, archives, cache, publishers, packages."""
