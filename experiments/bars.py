@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from reeltune.data.prepared import Queries, TuningData
-    from reeltune.experiment import Experiment
     from reeltune.models.base import SequenceNetwork
+    from reeltune.tuning.study.experiment_file import Experiment
 
 PAGE = ROOT / "docs" / "accuracy.md"
 LABELS = ("hr@10", "ndcg@10", "mrr@10")
@@ -45,10 +45,10 @@ def run(name: str, runs: Path, data_dir: Path | None, concurrency: int) -> None:
     from reeltune.data.store import open_tuning, prepare
     from reeltune.evaluation.count_prior import ranks_by_weight
     from reeltune.evaluation.final import open_test
-    from reeltune.experiment import load_experiment
     from reeltune.files import write_json
     from reeltune.models.baselines.fit import fit_to_data
     from reeltune.training.checkpoint import load_network
+    from reeltune.tuning.study.experiment_file import load_experiment
     from reeltune.tuning.study.folder import PACKAGES
 
     experiment = load_experiment(ROOT / "experiments" / "fixed" / f"{name}.yaml")

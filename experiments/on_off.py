@@ -122,8 +122,8 @@ SETUPS = {
 def run(name: str, runs: Path, data_dir: Path | None, n_seeds: int | None) -> None:
     """Train what is not trained yet and write the JSON."""
     from reeltune.data.store import open_tuning, prepare
-    from reeltune.experiment import load_experiment
     from reeltune.files import write_json
+    from reeltune.tuning.study.experiment_file import load_experiment
     from reeltune.tuning.study.folder import PACKAGES
 
     setup = SETUPS[name]

@@ -20,8 +20,8 @@ LAYERS = [
     {"evaluation"},
     {"report"},
     {"serving"},
-    {"experiment"},
     {"benchmark"},
+    {"experiment"},
     {"reference", "check"},
     {"cli"},
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reeltune.experiment import load_experiment
+from reeltune.tuning.study.experiment_file import load_experiment
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,7 +7,8 @@ import pytest
 
 from reeltune.config import parse_yaml
 from reeltune.errors import ConfigError
-from reeltune.experiment import load_experiment, resolve, tune
+from reeltune.experiment import tune
+from reeltune.tuning.study.experiment_file import load_experiment, resolve
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.observer import Outcome
 

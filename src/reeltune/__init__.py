@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from reeltune.data.datamodule import SequenceDataModule
     from reeltune.evaluation.final import evaluate_study
     from reeltune.evaluation.leaderboard import make_leaderboard
-    from reeltune.experiment import load_experiment, resume, train, tune
+    from reeltune.experiment import resume, train, tune
     from reeltune.serving.bundle.export import export_study
     from reeltune.serving.recommend.recommender import Recommender
+    from reeltune.tuning.study.experiment_file import load_experiment
 
 __all__ = [
     "Recommender",
@@ -43,7 +44,7 @@ _HOMES = {
     "SequenceDataModule": "reeltune.data.datamodule",
     "evaluate_study": "reeltune.evaluation.final",
     "export_study": "reeltune.serving.bundle.export",
-    "load_experiment": "reeltune.experiment",
+    "load_experiment": "reeltune.tuning.study.experiment_file",
     "make_leaderboard": "reeltune.evaluation.leaderboard",
     "resume": "reeltune.experiment",
     "train": "reeltune.experiment",

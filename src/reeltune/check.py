@@ -7,8 +7,8 @@ from pathlib import Path
 
 from reeltune.config import Document, load_yaml, with_change
 from reeltune.errors import ConfigError
-from reeltune.experiment import Experiment, resolve
 from reeltune.shipped import find_yaml
+from reeltune.tuning.study.experiment_file import Experiment, resolve
 
 NEUTRAL = {"data": {"dataset": "synthetic"}}
 

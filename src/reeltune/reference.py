@@ -11,11 +11,11 @@ from pydantic import Field, create_model
 
 from reeltune.benchmark.spec import BenchmarkSpec
 from reeltune.config import Config
-from reeltune.experiment import ExperimentSpec, StudySection
 from reeltune.models.rating.network import RatingHeadConfig
 from reeltune.models.registry import MODELS
 from reeltune.training.config import RatingTrainingConfig, TrainingConfig
 from reeltune.tuning.space.parameters import Parameter
+from reeltune.tuning.study.experiment_file import ExperimentSpec, StudySection
 
 TRAININGS = ("TrainingConfig", "RatingTrainingConfig")
 """The classes of ``training``, one a task."""

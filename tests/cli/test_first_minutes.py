@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import VERBS, app
 from reeltune.errors import ConfigError
-from reeltune.experiment import load_experiment
 from reeltune.shipped import find_yaml, shipped_names
+from reeltune.tuning.study.experiment_file import load_experiment
 from reeltune.version import __version__
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from reeltune.cli.app import app
 from reeltune.errors import ReeltuneError
-from reeltune.experiment import load_experiment
+from reeltune.tuning.study.experiment_file import load_experiment
 
 
 def run(*words):

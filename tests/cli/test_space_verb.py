@@ -23,7 +23,7 @@ def test_a_space_is_imported_and_can_be_searched(tmp_path):
     assert written.stdout == f"the space is written to {out}\n"
     experiment = tmp_path / "e.yaml"
     experiment.write_text("data: {dataset: synthetic}\nstudy: {space: mine.yaml, trials: 1}\n")
-    from reeltune.experiment import load_experiment
+    from reeltune.tuning.study.experiment_file import load_experiment
 
     assert load_experiment(experiment).space.model == "lstm"
     assert isinstance(run("space", "import", source, "--model", "gruu").exception, ConfigError)
@@ -36,7 +36,7 @@ def test_several_models_and_a_wrong_address_from_a_file(tmp_path, monkeypatch):
         "question: Which?\ndata: {dataset: synthetic}\nmodel: {n_layers: 2}\nstudy:\n  trials: 2\n  space:\n"
         "    model: [gru, lstm]\n    space: {model.hidden_dim: {kind: int, low: 8, high: 16}}\n"
     )
-    from reeltune.experiment import load_experiment
+    from reeltune.tuning.study.experiment_file import load_experiment
 
     spec = load_experiment(experiment).study_spec()
     assert {name: model["n_layers"] for name, model in spec.space.models.items()} == {"gru": 2, "lstm": 2}
@@ -59,7 +59,7 @@ def test_a_field_fixed_for_several_models(tmp_path, model, message):
         f"data: {{dataset: synthetic}}\nmodel: {model}\nstudy:\n  space:\n    model: [gru, lstm]\n"
         "    space: {model.hidden_dim: {kind: int, low: 8, high: 16}}\n"
     )
-    from reeltune.experiment import load_experiment
+    from reeltune.tuning.study.experiment_file import load_experiment
 
     with pytest.raises(ConfigError) as error:
         load_experiment(experiment)

@@ -17,10 +17,10 @@ from reeltune.cli.tables import Table, fit_params, print_plain, print_table
 from reeltune.errors import UserError
 from reeltune.evaluation.across import Across, Line
 from reeltune.evaluation.compare import Interval
-from reeltune.experiment import load_experiment
 from reeltune.training.epochs import EpochReport
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.space.parameters import Choice
+from reeltune.tuning.study.experiment_file import load_experiment
 from reeltune.tuning.study.observer import StudyProgress
 
 WIDTHS = (60, 80, 100, 120, 200)

@@ -1,7 +1,7 @@
 import pytest
 
 from reeltune.config import parse_yaml
-from reeltune.experiment import resolve
+from reeltune.tuning.study.experiment_file import resolve
 from reeltune.tuning.study.machine import Machine, this_machine
 from reeltune.tuning.study.spec import StudySettings
 

@@ -9,10 +9,10 @@ from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, StudyError
 from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.leaderboard import make_leaderboard
-from reeltune.experiment import load_experiment
 from reeltune.report.study import render_report
 from reeltune.serving.bundle.export import export_study
 from reeltune.training.rating import load_rater
+from reeltune.tuning.study.experiment_file import load_experiment
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.serial import run_serially
 

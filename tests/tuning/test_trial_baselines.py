@@ -15,7 +15,7 @@ from reeltune.data.store import open_tuning, prepare
 from reeltune.errors import ConfigError, StudyError, UserError
 from reeltune.evaluation.final import evaluate_study
 from reeltune.evaluation.leaderboard import make_leaderboard
-from reeltune.experiment import load_experiment, train
+from reeltune.experiment import train
 from reeltune.metrics.evaluate import rank_queries
 from reeltune.models.baselines.fit import fit_to_data
 from reeltune.models.baselines.item_knn import ItemKNNConfig
@@ -26,6 +26,7 @@ from reeltune.training.checkpoint import load_model, load_network
 from reeltune.tuning.records.rows import TrialRow, TrialState
 from reeltune.tuning.space.parameters import FloatRange, IntRange
 from reeltune.tuning.space.search_space import Space
+from reeltune.tuning.study.experiment_file import load_experiment
 from reeltune.tuning.study.folder import Study
 from reeltune.tuning.study.spec import FinalConfig, StudySettings, StudySpec
 from reeltune.tuning.trial.config import TrialConfig, one_go

@@ -27,10 +27,10 @@ from reeltune.evaluation.analyses.decisions import decision_intervals
 from reeltune.evaluation.final import open_test
 from reeltune.evaluation.statistics import compare_family
 from reeltune.evaluation.studies import Notify
-from reeltune.experiment import Experiment, ExperimentSpec
 from reeltune.files import read_json
 from reeltune.metrics.rating import decide
 from reeltune.training.epochs import BEST_CHECKPOINT
+from reeltune.tuning.study.experiment_file import Experiment, ExperimentSpec
 from reeltune.tuning.trial.job import TrialJob
 from reeltune.tuning.trial.jobs import run_jobs
 

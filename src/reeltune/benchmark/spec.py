@@ -16,9 +16,9 @@ from reeltune.config import Config, Document, load_yaml, parse, with_change
 from reeltune.data.config import DataConfig
 from reeltune.data.prepare.splits import LeaveOneOut
 from reeltune.errors import ConfigError
-from reeltune.experiment import Experiment, resolve
 from reeltune.metrics.registry import RankingLabel
 from reeltune.models.registry import MODELS, is_network
+from reeltune.tuning.study.experiment_file import Experiment, resolve
 from reeltune.tuning.study.spec import StudySettings
 from reeltune.tuning.trial.jobs import Executor, LocalPool
 

@@ -179,7 +179,7 @@ def _config_of(name: str, k_core: int | None, of_movies: str | None) -> DataConf
     given = {key: value for key, value in options.items() if value is not None}
     try:
         if name.endswith((".yaml", ".yml")):
-            from reeltune.experiment import load_experiment
+            from reeltune.tuning.study.experiment_file import load_experiment
 
             config = load_experiment(Path(name)).spec.data
             return DataConfig.model_validate({**config.model_dump(), **given})

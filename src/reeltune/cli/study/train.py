@@ -32,8 +32,9 @@ def train(
     """
     from reeltune import experiment as composition
     from reeltune.tuning.records.rows import TrialState
+    from reeltune.tuning.study.experiment_file import load_experiment
 
-    loaded = composition.load_experiment(experiment, changes)
+    loaded = load_experiment(experiment, changes)
     directory = (out or Path("runs") / experiment.stem).resolve()
     row = composition.train(
         loaded,

@@ -53,10 +53,11 @@ def tune(
     """
     from reeltune import experiment as composition
     from reeltune.cli.progress import make_observer
+    from reeltune.tuning.study.experiment_file import load_experiment
 
     given = {"study.trials": trials, "study.concurrency": concurrency, "study.storage": storage}
     flags = [f"{key}={value}" for key, value in given.items() if value is not None]
-    loaded = composition.load_experiment(experiment, [*changes, *flags])
+    loaded = load_experiment(experiment, [*changes, *flags])
     directory = studies_root(studies).resolve() / _checked_name(name or experiment.stem)
     run = composition.tune(
         loaded,
